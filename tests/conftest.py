@@ -1,0 +1,20 @@
+"""Lets the tests import the scripts of the rules and slicewise, as the rules themselves do."""
+
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+# The same examples on every run and no time limit on one of them: a red test is a real one.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the root folder of the repository."""
+    return ROOT

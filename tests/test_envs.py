@@ -1,0 +1,111 @@
+import ast
+import re
+import sys
+from importlib import metadata
+from itertools import pairwise
+
+import pytest
+import yaml
+
+# The packages whose import, or whose name on conda-forge, is not their name on PyPI.
+IMPORTED_AS = {"yaml": "pyyaml"}
+ON_CONDA_FORGE = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
+CONDA_FILES = ["analysis.yaml", "figures.yaml", "torch.yaml"]
+
+
+def normalised(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def lines(path):
+    text = path.read_text(encoding="utf-8").splitlines()
+    return [line for line in text if line and not line.startswith(("#", "-r "))]
+
+
+def pins(path):
+    """Return name -> version of a requirements file."""
+    return {
+        normalised(name): version for name, version in (line.split("==") for line in lines(path))
+    }
+
+
+def conda_pins(path):
+    """Return name -> version of a conda file, those that it leaves to pip too; without python."""
+    found = {}
+    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]:
+        if isinstance(entry, dict):
+            found |= {normalised(n): v for n, v in (line.split("==") for line in entry["pip"])}
+        elif entry != "pip":
+            name, version = entry.split(" =")
+            found[ON_CONDA_FORGE.get(name, normalised(name))] = version
+    found.pop("python")
+    return found
+
+
+@pytest.fixture(scope="module")
+def envs(root):
+    return root / "envs"
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_requirement_is_pinned_and_says_why_it_is_there(envs, name):
+    text = (envs / name).read_text(encoding="utf-8").splitlines()
+    for above, line in pairwise(text):
+        if line and not line.startswith(("#", "-r ")):
+            assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9.]*", line), line
+            assert above.startswith("# "), f"{line}: no comment above it"
+
+
+def test_every_conda_file_is_held_equal(envs):
+    assert sorted(path.name for path in envs.glob("*.yaml")) == CONDA_FILES
+
+
+@pytest.mark.parametrize("name", CONDA_FILES)
+def test_conda_files_have_the_versions_of_the_requirements(envs, name):
+    required = pins(envs / "requirements.txt")
+    found = conda_pins(envs / name)
+    assert found == {package: required.get(package) for package in found}
+
+
+@pytest.mark.parametrize("name", CONDA_FILES)
+def test_conda_files_name_their_channels(envs, name):
+    content = yaml.safe_load((envs / name).read_text(encoding="utf-8"))
+    assert content["channels"] == ["conda-forge", "bioconda", "nodefaults"]
+
+
+def test_every_requirement_of_a_job_is_in_a_conda_file(envs):
+    required = set(pins(envs / "requirements.txt"))
+    in_conda = {package for name in CONDA_FILES for package in conda_pins(envs / name)}
+    assert required - in_conda == {"snakemake", "snakemake-storage-plugin-http"}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_the_pinned_versions_are_those_installed(envs, name):
+    for package, version in pins(envs / name).items():
+        # Builds of PyTorch name their device behind a plus.
+        assert metadata.version(package).split("+")[0] == version, package
+
+
+def imported(folder):
+    """Return the packages that Python files import, less the standard library and one another."""
+    files = [path for path in folder.rglob("*.py") if "golden" not in path.parts]
+    names = set()
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.split(".")[0])
+    own = {path.stem for path in files} | {path.parent.name for path in files}
+    return {IMPORTED_AS.get(n, normalised(n)) for n in names - own - sys.stdlib_module_names}
+
+
+def test_what_a_run_imports_is_required(root, envs):
+    assert imported(root / "workflow" / "scripts") <= set(pins(envs / "requirements.txt"))
+
+
+def test_what_the_tests_import_is_required(root, envs):
+    own = {path.stem for path in (root / "workflow" / "scripts").rglob("*.py")}
+    required = pins(envs / "requirements.txt") | pins(envs / "requirements-dev.txt")
+    allowed = {normalised(name) for name in own} | {"slicewise", "golden"} | set(required)
+    assert imported(root / "tests") <= allowed
