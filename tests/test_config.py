@@ -1,0 +1,295 @@
+import copy
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from slicewise import config, schemas
+
+MINE = {"mine": {"raw": "scans/Dataset001_Mine"}}
+
+
+def load(text="", **sections):
+    return config.load({"datasets": MINE, **(yaml.safe_load(text) or {}), **sections})
+
+
+def mistakes(text="", **sections):
+    """Return the lines of the message that a wrong config stops with, less its head and foot."""
+    with pytest.raises(ValueError, match="in the config") as raised:
+        load(text, **sections)
+    return [line.strip() for line in str(raised.value).splitlines()[1:-1]]
+
+
+def test_a_dataset_is_all_that_must_be_given():
+    assert load()["datasets"] == MINE
+
+
+def test_no_dataset_stops_the_run():
+    with pytest.raises(ValueError, match=r"datasets: missing; allowed: one or more names"):
+        config.load({})
+
+
+def test_the_defaults_are_nnunets():
+    training = load()["training"]
+    recipe = {
+        "epochs": 1000,
+        "iterations_per_epoch": 250,
+        "validation_iterations": 50,
+        "batch_size": None,
+        "learning_rate": 0.01,
+        "momentum": 0.99,
+        "weight_decay": 3e-5,
+        "gradient_clipping": 12,
+        "oversample_foreground": 0.33,
+    }
+    assert {key: training[key] for key in recipe} == recipe
+
+
+def test_phantoms_take_their_defaults():
+    loaded = load(datasets={"heart": {"phantom": {"cases": 6}}})
+    assert loaded["datasets"]["heart"] == {"phantom": {"cases": 6, "seed": 1, "thick_axis": "last"}}
+
+
+def test_without_experiments_there_is_one_that_changes_nothing():
+    loaded = load("training: {epochs: 3}")
+    assert list(loaded["experiments"]) == ["baseline"]
+    assert loaded["experiments"]["baseline"]["training"] == loaded["training"]
+
+
+def test_an_experiment_changes_only_what_it_names():
+    loaded = load("experiments: {slow: {training: {learning_rate: 0.001}}}\ntraining: {epochs: 7}")
+    changed = loaded["experiments"]["slow"]["training"]
+    assert changed == {**loaded["training"], "learning_rate": 0.001}
+    assert changed["epochs"] == 7
+
+
+def test_an_experiment_has_every_section_in_full():
+    loaded = load("experiments: {plain: {}}")
+    sections = ("planning", "training", "inference")
+    assert loaded["experiments"]["plain"] == {name: loaded[name] for name in sections}
+
+
+def test_an_experiment_can_take_back_a_plan():
+    loaded = load("planning: {plans: my.json}\nexperiments: {own: {planning: {plans: null}}}")
+    assert loaded["experiments"]["own"]["planning"]["plans"] is None
+
+
+def test_the_users_config_is_left_as_it_is():
+    given = {"datasets": copy.deepcopy(MINE), "experiments": {"a": {"training": {"epochs": "3"}}}}
+    before = copy.deepcopy(given)
+    config.load(given)
+    assert given == before
+
+
+def test_spelling_a_default_out_changes_nothing():
+    spelt = load(
+        "training: {momentum: 0.99, gradient_clipping: 12.0, epochs: 1000}\nresults: results/"
+    )
+    assert repr(spelt) == repr(load())
+
+
+def test_a_loaded_config_loads_to_itself():
+    loaded = load("experiments: {slow: {training: {learning_rate: 0.001}}, plain: {}}")
+    assert config.load(loaded) == loaded
+
+
+def test_values_of_the_command_line_take_their_types():
+    text = {
+        "epochs": "3",
+        "learning_rate": "1e-3",
+        "deep_supervision": "false",
+        "batch_size": "null",
+    }
+    training = load(training=text)["training"]
+    assert [training[key] for key in text] == [3, 0.001, False, None]
+
+
+def test_an_experiment_of_the_command_line_takes_its_types():
+    loaded = load(experiments={"a": {"planning": {"slice_axis": "2"}, "training": {"epochs": "3"}}})
+    assert loaded["experiments"]["a"]["planning"]["slice_axis"] == 2
+    assert loaded["experiments"]["a"]["training"]["epochs"] == 3
+
+
+def test_lists_of_the_command_line_take_their_types():
+    assert load(cross_validation={"run": ["0", "2"]})["cross_validation"]["run"] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "training: {epochs: ten}",
+            'training.epochs: found "ten"; allowed: an integer, at least 1',
+        ),
+        ("training: {epochs: 0}", "training.epochs: found 0; allowed: an integer, at least 1"),
+        ("training: {epochs: 2.5}", "training.epochs: found 2.5; allowed: an integer, at least 1"),
+        (
+            "training: {epochs: true}",
+            "training.epochs: found true; allowed: an integer, at least 1",
+        ),
+        (
+            "training: {learning_rate: .nan}",
+            "training.learning_rate: found NaN; allowed: a number, above 0",
+        ),
+        (
+            "training: {device: gpu}",
+            'training.device: found "gpu"; allowed: auto, cpu, cuda or mps',
+        ),
+        (
+            "training: {augmentation: off}",
+            "training.augmentation: found false; allowed: default or none",
+        ),
+        (
+            "inference: {tile_step: 1.5}",
+            "inference.tile_step: found 1.5; allowed: a number, above 0, at most 1",
+        ),
+        (
+            "planning: {slice_axis: 3}",
+            "planning.slice_axis: found 3; allowed: coarsest, finest, axial, coronal, sagittal, "
+            "0, 1 or 2",
+        ),
+        (
+            "cross_validation: {run: [0, -1]}",
+            "cross_validation.run[1]: found -1; allowed: an integer, at least 0",
+        ),
+        (
+            "training:",
+            "training: found null; allowed: a mapping of "
+            + ", ".join(schemas.read_schema("config")["properties"]["training"]["properties"]),
+        ),
+        ("results: 'a{b}'", 'results: found "a{b}"; allowed: a path without braces'),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(text, line):
+    assert mistakes(text) == [line]
+
+
+@pytest.mark.parametrize("seeds", [[], [1, 1]])
+def test_seeds_are_at_least_one_and_none_twice(seeds):
+    (line,) = mistakes(cross_validation={"seeds": seeds})
+    assert line.startswith(
+        f"cross_validation.seeds: found {seeds}; allowed: a list, at least 1 long"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "training: {epoch: 3}",
+            "training.epoch: unknown key (its value: 3); did you mean epochs?",
+        ),
+        ("planing: {}", "planing: unknown key (its value: {}); did you mean planning?"),
+        ("epochs: 3", "epochs: unknown key (its value: 3); it belongs in training"),
+        (
+            "experiments: {a: {slice_axis: finest}}",
+            'experiments.a.slice_axis: unknown key (its value: "finest"); it belongs in planning',
+        ),
+        (
+            "evaluation: {quux: 1}",
+            "evaluation.quux: unknown key (its value: 1); known here: slice_axis, "
+            "surface_tolerance_mm",
+        ),
+    ],
+)
+def test_an_unknown_key_is_named_with_what_it_may_have_meant(text, line):
+    assert mistakes(text) == [line]
+
+
+@pytest.mark.parametrize("section", ["preprocessing", "cross_validation", "evaluation"])
+def test_experiments_share_what_makes_their_scores_pair(section):
+    (line,) = mistakes(experiments={"a": {section: {}}})
+    assert line.startswith(f"experiments.a.{section}: unknown key")
+    assert line.endswith("shared by all experiments, so that their scores can be paired")
+
+
+def test_all_mistakes_are_told_at_once():
+    assert len(mistakes("training: {epochs: ten, momentum: 2}\nfigurs: {}")) == 3
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "", "_a", "ä", "figures", "logs", "arrays"])
+@pytest.mark.parametrize("section", ["datasets", "experiments"])
+def test_names_that_cannot_be_folders_are_refused(section, name):
+    content = {"raw": "x"} if section == "datasets" else {}
+    (line,) = mistakes(**{section: {name: content}})
+    assert line.startswith(f"{section}.{name}: ")
+    assert "cannot be a name here; allowed: letters, digits" in line
+
+
+def test_keys_that_yaml_does_not_read_as_text_are_told():
+    assert mistakes("experiments: {1: {}, no: {}}") == [
+        "experiments.1: not a text key; put it in quotes",
+        "experiments.False: not a text key; put it in quotes",
+    ]
+
+
+@pytest.mark.parametrize("kinds", [{}, {"raw": "x", "phantom": {}}])
+def test_a_dataset_is_of_one_kind(kinds):
+    (line,) = mistakes(datasets={"mine": kinds})
+    assert line.startswith("datasets.mine: found ")
+    assert line.endswith("a dataset is of exactly one kind, phantom or raw")
+
+
+def test_a_fold_to_run_is_one_of_the_folds():
+    assert mistakes("cross_validation: {folds: 3, run: [0, 3]}") == [
+        "cross_validation.run: found fold 3; allowed: 0 to 2, as cross_validation.folds is 3"
+    ]
+
+
+def test_phantoms_are_at_least_as_many_as_folds():
+    (line,) = mistakes(datasets={"heart": {"phantom": {"cases": 4}}})
+    assert line.startswith("datasets.heart.phantom.cases: found 4; allowed: at least 5")
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "nnunet_2d.yaml"])
+def test_the_config_files_of_the_repository_are_valid(root, name):
+    given = yaml.safe_load((root / "config" / name).read_text())
+    config.load({"datasets": MINE, **given})
+
+
+def test_the_default_run_compares_the_coarsest_with_the_finest_axis(root):
+    loaded = config.load(yaml.safe_load((root / "config" / "config.yaml").read_text()))
+    axes = {name: part["planning"]["slice_axis"] for name, part in loaded["experiments"].items()}
+    assert axes == {"coarsest": "coarsest", "finest": "finest"}
+
+
+def test_the_full_recipe_is_the_defaults_spelt_out(root):
+    recipe = load((root / "config" / "nnunet_2d.yaml").read_text())
+    plain = load("preprocessing: {reorient: never}")
+    shared = [key for key in plain if key != "experiments"]
+    assert [recipe[key] for key in shared] == [plain[key] for key in shared]
+    assert recipe["experiments"]["nnunet"] == plain["experiments"]["baseline"]
+
+
+def test_the_page_of_the_config_is_up_to_date(root):
+    written = (root / "config" / "README.md").read_text(encoding="utf-8")
+    assert written == config.page(), "config/README.md is out of date: run `make config-docs`"
+
+
+def test_the_page_names_every_key():
+    page = config.page()
+    for section, schema in schemas.read_schema("config")["properties"].items():
+        for key in schema.get("properties", {}):
+            assert f"| `{section}.{key}` |" in page
+
+
+def test_the_example_of_the_page_is_valid():
+    example = config.INTRODUCTION.split("```yaml")[1].split("```")[0]
+    assert set(config.load(yaml.safe_load(example))["experiments"]) == {"coarsest", "plain"}
+
+
+def test_the_page_is_written_by_the_module_itself(root, tmp_path):
+    page = tmp_path / "README.md"
+    command = [sys.executable, "-m", "slicewise.config", str(page)]
+    subprocess.run(command, cwd=root / "workflow" / "scripts", check=True)
+    assert page.read_text(encoding="utf-8") == config.page()
+
+
+def test_reading_a_config_loads_no_array_library(root):
+    code = "import sys, slicewise.config; print({'numpy', 'torch', 'snakemake'} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=root / "workflow" / "scripts", check=True, capture_output=True
+    )
+    assert done.stdout.decode().strip() == "set()"

@@ -1,0 +1,1 @@
+"""What two or more rules of slicewise share: one module for each thing of the field."""

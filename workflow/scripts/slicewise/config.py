@@ -1,0 +1,134 @@
+"""The config of a run: held against its schema, filled with defaults, experiments expanded.
+
+`python -m slicewise.config FILE` writes the page that explains every key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import yaml
+
+from slicewise import schemas
+
+PER_EXPERIMENT = ("planning", "training", "inference")
+"""The sections that an experiment may change; the others are shared, so that scores pair."""
+
+INTRODUCTION = """\
+# Config
+
+<!-- Written by `make config-docs` from workflow/schemas/config.schema.yaml: change that file. -->
+
+Every key of a config file, with its default. A key that is left out takes its default; only
+`datasets` has none. A misspelt key, a wrong type or an impossible value stops the run before its
+first job, with the name of the key and what is allowed.
+
+`config.yaml` is read when no other file is named; `snakemake --configfile FILE` reads FILE instead,
+and several files are merged key by key. `--config 'training={epochs: 5}'` changes single keys.
+`nnunet_2d.yaml` holds nnU-Net's full recipe.
+
+```yaml
+datasets:
+  hippocampus: {raw: path/to/Dataset004_Hippocampus}
+experiments:
+  coarsest: {planning: {slice_axis: coarsest}}
+  plain: {training: {augmentation: none}}
+training: {epochs: 100}
+```
+"""
+
+TABLE_HEAD = "| key | type | default | allowed | what it does |\n|---|---|---|---|---|\n"
+
+
+def load(config: dict) -> dict:
+    """Return the config of a run with every key filled in, as plain dicts, lists and scalars.
+
+    `config` is what the user's files and command line hold; it is left as it is. In the result
+    each of `experiments` has the sections `planning`, `training` and `inference` in full. A
+    ValueError lists all mistakes at once: the key, the value found and what is allowed.
+    """
+    schema = schemas.read_schema("config")
+    complete = schemas.with_types(schemas.with_defaults(config, schema), schema, schema)
+    found = schemas.problems(complete, schema) or list(_contradictions(complete))
+    if found:
+        count = "a mistake" if len(found) == 1 else f"{len(found)} mistakes"
+        lines = "".join(f"\n  {line}" for line in found)
+        raise ValueError(f"{count} in the config:{lines}\nconfig/README.md explains every key.")
+    complete["results"] = os.path.normpath(complete["results"])
+    complete["experiments"] = {
+        name: {section: complete[section] | changes.get(section, {}) for section in PER_EXPERIMENT}
+        for name, changes in complete["experiments"].items()
+    }
+    return complete
+
+
+def _contradictions(config: dict) -> Iterator[str]:
+    """Yield the mistakes that no key shows by itself, one line each."""
+    folds = config["cross_validation"]["folds"]
+    for fold in config["cross_validation"]["run"]:
+        if fold >= folds:
+            yield (
+                f"cross_validation.run: found fold {fold}; allowed: 0 to {folds - 1}, "
+                f"as cross_validation.folds is {folds}"
+            )
+    for name, kind in config["datasets"].items():
+        cases = kind.get("phantom", {}).get("cases", folds)
+        if cases < folds:
+            yield (
+                f"datasets.{name}.phantom.cases: found {cases}; allowed: at least {folds}, "
+                f"a case for each of cross_validation.folds"
+            )
+
+
+def page() -> str:
+    """Return config/README.md: every key with its type, default, allowed values and description."""
+    schema = schemas.read_schema("config")
+    tops = schema["properties"]
+    plain = {key: child for key, child in tops.items() if child.get("type") != "object"}
+    parts = ["## Top level\n\n" + TABLE_HEAD + "".join(_rows(plain, "", schema))]
+    for key, child in tops.items():
+        if key in plain:
+            continue
+        text = f"## {key}\n\n{child['description']}"
+        if child.get("default"):
+            text += f" Default: `{_as_yaml(child['default'])}`."
+        rows = "".join(_rows(_children(child), f"{key}.", schema))
+        parts.append(f"{text}\n\n{TABLE_HEAD}{rows}")
+    return "\n".join([INTRODUCTION, *parts])
+
+
+def _children(schema: dict) -> dict[str, dict]:
+    """Return the keys below one, with NAME for any key that the user chooses."""
+    others = schema.get("additionalProperties")
+    return schema.get("properties") or ({"NAME": others} if others else {})
+
+
+def _rows(properties: dict[str, dict], prefix: str, root: dict) -> Iterator[str]:
+    """Yield a row of the table for every key, those of nested mappings with dotted names."""
+    for key, child in properties.items():
+        if _children(child):
+            yield from _rows(_children(child), f"{prefix}{key}.", root)
+            continue
+        if "$ref" in child and _children(schemas.resolved(child, root)):
+            text = f"What differs from `{key}` below in this experiment."
+            cells = ["mapping", "none", f"keys of {key}", text]
+        else:
+            default = f"`{_as_yaml(child['default'])}`" if "default" in child else "none"
+            allowed = schemas.allowed(child, root)
+            cells = [schemas.type_names(child, root), default, allowed, child["description"]]
+        yield f"| `{prefix}{key}` | {' | '.join(cells)} |\n"
+
+
+def _as_yaml(value: object) -> str:
+    """Return a value as a config file writes it, on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=1000)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+if __name__ == "__main__":
+    import sys
+
+    from slicewise.files import write_text
+
+    write_text(sys.argv[1], page())
