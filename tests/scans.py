@@ -1,0 +1,79 @@
+"""Small raw datasets on disk for tests, made in a few lines."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from slicewise.files import write_nifti
+
+
+def affine_of(orientation: str, spacing: Sequence[float], origin=(5.0, -7.0, 11.0)) -> np.ndarray:
+    """Return the affine of an array stored in `orientation`, spacing in mm in file order."""
+    ras = nib.orientations.axcodes2ornt(orientation)
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    for axis, (along, sign) in enumerate(ras):
+        affine[int(along), axis] = sign * spacing[axis]
+    affine[:3, 3] = origin
+    return affine
+
+
+def volume(shape: Sequence[int], seed: int = 0, classes: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image and a label (i, j, k): noise with brighter boxes, one for each class."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(100, 10, shape)
+    label = np.zeros(shape, np.uint8)
+    for value in range(1, classes + 1):
+        start = [size * value // (classes + 2) for size in shape]
+        box = tuple(slice(a, a + max(2, size // 4)) for a, size in zip(start, shape, strict=True))
+        label[box] = value
+    return (image + 60 * label).astype(np.float32), label
+
+
+def write_case(
+    folder: Path, name: str, images: Sequence[np.ndarray], label: np.ndarray, affine: np.ndarray
+) -> None:
+    """Write one case in nnU-Net's raw layout, an image for each channel."""
+    for channel, image in enumerate(images):
+        path = folder / "imagesTr" / f"{name}_{channel:04d}.nii.gz"
+        write_nifti(path, nib.Nifti1Image(image, affine))
+    write_nifti(folder / "labelsTr" / f"{name}.nii.gz", nib.Nifti1Image(label, affine))
+
+
+def write_json_of(
+    folder: Path, cases: int, channels: Sequence[str] = ("MRI",), classes: int = 2
+) -> Path:
+    """Write dataset.json and return its path."""
+    content = {
+        "channel_names": {str(i): name for i, name in enumerate(channels)},
+        "labels": {"background": 0, **{f"class{i}": i for i in range(1, classes + 1)}},
+        "numTraining": cases,
+        "file_ending": ".nii.gz",
+    }
+    path = folder / "dataset.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def write_dataset(
+    folder: Path,
+    shapes: Sequence[Sequence[int]] = ((12, 14, 9),) * 4,
+    spacing: Sequence[float] = (1.0, 1.0, 3.5),
+    orientations: Sequence[str] = ("RAS",),
+    channels: Sequence[str] = ("MRI",),
+    classes: int = 2,
+) -> Path:
+    """Write a raw dataset of len(shapes) cases and return its dataset.json.
+
+    Shapes and spacing are in the order of the file's axes; orientations are dealt out in turn.
+    """
+    for index, shape in enumerate(shapes):
+        image, label = volume(shape, index, classes)
+        orientation = orientations[index % len(orientations)]
+        images = [image * (channel + 1) for channel in range(len(channels))]
+        write_case(folder, f"case_{index:02d}", images, label, affine_of(orientation, spacing))
+    return write_json_of(folder, len(shapes), channels, classes)

@@ -1,0 +1,165 @@
+"""Raw datasets in two layouts, and what is said of files that do not fit."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from scans import affine_of, volume, write_case, write_dataset, write_json_of
+from slicewise.dataset import open_dataset, read_header, read_images, read_label
+from slicewise.files import write_nifti
+
+
+@pytest.fixture
+def raw(tmp_path):
+    return write_dataset(tmp_path, spacing=(1.0, 2.0, 5.0), channels=("T1", "T2"))
+
+
+def test_cases_of_nnunets_layout_are_listed_in_order(raw):
+    assert open_dataset(raw).cases() == ["case_00", "case_01", "case_02", "case_03"]
+
+
+def test_channels_and_labels_come_from_dataset_json(raw):
+    dataset = open_dataset(raw)
+    assert dataset.channel_names == ["T1", "T2"]
+    assert dataset.labels == {"background": 0, "class1": 1, "class2": 2}
+    assert dataset.foreground == {"class1": 1, "class2": 2}
+
+
+def test_images_are_read_channel_first_in_reverse_axis_order(raw):
+    dataset = open_dataset(raw)
+    read = read_images(dataset.case("case_00"), reorient=False)
+    image, _ = volume((12, 14, 9), 0)
+    np.testing.assert_array_equal(read.image[0], image.transpose(2, 1, 0))
+    np.testing.assert_array_equal(read.image[1], 2 * image.transpose(2, 1, 0))
+    assert read.image.dtype == np.float32
+    assert read.spacing == (5.0, 2.0, 1.0)
+
+
+def test_labels_lie_on_the_image(raw):
+    dataset = open_dataset(raw)
+    _, label = volume((12, 14, 9), 0)
+    read = read_label(dataset.case("case_00"), dataset.labels, reorient=False)
+    np.testing.assert_array_equal(read, label.transpose(2, 1, 0))
+
+
+def test_a_header_tells_the_geometry_without_voxels(raw):
+    header = read_header(open_dataset(raw).case("case_00"))
+    assert (header.shape, header.orientation) == ((12, 14, 9), "RAS")
+
+
+def test_cases_of_two_orientations_look_the_same_once_turned(tmp_path):
+    image, label = volume((4, 5, 6))
+    write_case(tmp_path, "ras", [image], label, affine_of("RAS", (1, 2, 3)))
+    turned = image[::-1].transpose(2, 0, 1)
+    write_case(
+        tmp_path, "slp", [turned], label[::-1].transpose(2, 0, 1), affine_of("SLA", (3, 1, 2))
+    )
+    dataset = open_dataset(write_json_of(tmp_path, 2))
+    first, second = (read_images(dataset.case(name), reorient=True) for name in ("ras", "slp"))
+    np.testing.assert_array_equal(first.image, second.image)
+    assert first.spacing == second.spacing == (3.0, 2.0, 1.0)
+
+
+def test_the_decathlons_4d_images_are_split_by_channel(tmp_path):
+    image, label = volume((6, 7, 8))
+    both = np.stack([image, 2 * image], axis=-1)
+    write_nifti(tmp_path / "imagesTr/prostate_00.nii.gz", nib.Nifti1Image(both, np.eye(4)))
+    write_nifti(tmp_path / "labelsTr/prostate_00.nii.gz", nib.Nifti1Image(label, np.eye(4)))
+    entry = {"image": "./imagesTr/prostate_00.nii.gz", "label": "./labelsTr/prostate_00.nii.gz"}
+    content = {
+        "modality": {"0": "T2", "1": "ADC"},
+        "labels": {"0": "background", "1": "PZ", "2": "TZ"},
+        "numTraining": 1,
+        "training": [entry],
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps(content))
+    dataset = open_dataset(tmp_path / "dataset.json")
+    assert dataset.cases() == ["prostate_00"]
+    assert dataset.labels == {"background": 0, "PZ": 1, "TZ": 2}
+    read = read_images(dataset.case("prostate_00"), reorient=False).image
+    np.testing.assert_array_equal(read, np.stack([image, 2 * image]).transpose(0, 3, 2, 1))
+
+
+def test_a_listing_in_dataset_json_is_followed(tmp_path):
+    path = write_dataset(tmp_path, shapes=[(5, 5, 5)] * 2)
+    content = json.loads(path.read_text())
+    listed = {"images": ["imagesTr/case_01_0000.nii.gz"], "label": "labelsTr/case_01.nii.gz"}
+    path.write_text(json.dumps(content | {"dataset": {"only": listed}}))
+    assert open_dataset(path).cases() == ["only"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": {"background": 0, "a": 2}}, "consecutive values"),
+        ({"labels": {"background": 0, "whole": [1, 2]}}, "regions and the ignore label"),
+        ({"labels": {}}, "no labels"),
+        ({"channel_names": {}}, "no channel_names"),
+    ],
+)
+def test_what_dataset_json_lacks_is_said(tmp_path, change, message):
+    path = write_dataset(tmp_path, shapes=[(5, 5, 5)])
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    dataset = open_dataset(path)
+    with pytest.raises(ValueError, match=message):
+        _ = dataset.labels, dataset.channel_names
+
+
+def test_a_folder_without_cases_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"no cases.*CASE_0000\.nii\.gz"):
+        open_dataset(write_json_of(tmp_path, 0)).cases()
+
+
+def change_file(raw, kind, **changed):
+    """Rewrite a file of case_00 with other voxels or another affine."""
+    path = raw.parent / kind / ("case_00_0001.nii.gz" if kind == "imagesTr" else "case_00.nii.gz")
+    old = nib.load(path)
+    voxels = changed.get("voxels", np.asarray(old.dataobj))
+    write_nifti(path, nib.Nifti1Image(voxels, changed.get("affine", old.affine)))
+
+
+def read_all(raw):
+    dataset = open_dataset(raw)
+    case = dataset.case("case_00")
+    return read_images(case, False), read_label(case, dataset.labels, False)
+
+
+def test_a_channel_of_another_shape_is_named(raw):
+    change_file(raw, "imagesTr", voxels=np.zeros((3, 3, 3), np.float32))
+    with pytest.raises(
+        ValueError, match=r"case_00.*_0001.*shape \(3, 3, 3\), expected \(12, 14, 9\)"
+    ):
+        read_all(raw)
+
+
+def test_a_label_with_another_affine_is_named(raw):
+    change_file(raw, "labelsTr", affine=np.diag([1, 2, 4, 1]))
+    with pytest.raises(ValueError, match=r"case_00.*labelsTr.*affine"):
+        read_all(raw)
+
+
+def test_label_values_that_dataset_json_lacks_are_named(raw):
+    change_file(raw, "labelsTr", voxels=np.full((12, 14, 9), 7, np.uint8))
+    with pytest.raises(ValueError, match=r"case_00.*holds \[7\.0\].*\[0, 1, 2\]"):
+        read_all(raw)
+
+
+def test_a_missing_file_is_named(raw):
+    (raw.parent / "labelsTr/case_00.nii.gz").unlink()
+    with pytest.raises(ValueError, match=r"case case_00: .*labelsTr/case_00\.nii\.gz is missing"):
+        read_all(raw)
+
+
+def test_a_truncated_file_is_named(raw):
+    path = raw.parent / "imagesTr/case_00_0000.nii.gz"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"case case_00: .*case_00_0000\.nii\.gz"):
+        read_all(raw)
+
+
+def test_a_4d_image_is_refused_where_3d_is_due(raw):
+    change_file(raw, "imagesTr", voxels=np.zeros((12, 14, 9, 2), np.float32))
+    with pytest.raises(ValueError, match="4 dimensions"):
+        read_all(raw)

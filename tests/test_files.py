@@ -1,0 +1,72 @@
+"""Whole files or none."""
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from slicewise import files
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "plans.json"
+    files.write_text(path, "old")
+
+    def fail():
+        with files.atomic(path) as temporary:
+            temporary.write_text("half of the new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_name_appears_only_when_the_file_is_whole(tmp_path):
+    path = tmp_path / "sub" / "case.nii.gz"
+    with files.atomic(path) as temporary:
+        temporary.write_bytes(b"whole")
+        assert not path.exists()
+        assert temporary.name.endswith(".nii.gz")
+    assert path.read_bytes() == b"whole"
+
+
+def test_json_survives_with_its_order_of_keys(tmp_path):
+    content = {"b": [1, 2.5], "a": {"nested": None}}
+    files.write_json(tmp_path / "x.json", content)
+    assert list(files.read_json(tmp_path / "x.json").items()) == list(content.items())
+
+
+def test_what_is_not_json_is_named(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"labels": ')
+    with pytest.raises(ValueError, match=r"dataset\.json: not a JSON file"):
+        files.read_json(tmp_path / "dataset.json")
+
+
+def test_csv_floats_are_read_back_exactly(tmp_path):
+    values = np.random.default_rng(0).normal(size=100)
+    files.write_csv(tmp_path / "x.csv", pd.DataFrame({"value": values}))
+    read = pd.read_csv(tmp_path / "x.csv")["value"]
+    np.testing.assert_array_equal(read, values)
+
+
+def test_arrays_are_stored_contiguous_and_without_pickles(tmp_path):
+    array = np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1)
+    files.write_npy(tmp_path / "x.npy", array)
+    read = np.load(tmp_path / "x.npy", mmap_mode="r", allow_pickle=False)
+    assert read.flags.c_contiguous
+    np.testing.assert_array_equal(read, array)
+
+
+def test_tensors_are_read_back_with_weights_only(tmp_path):
+    files.write_torch(tmp_path / "x.pt", {"w": torch.ones(2), "epoch": 3})
+    assert torch.load(tmp_path / "x.pt", weights_only=True)["epoch"] == 3
+
+
+def test_equal_images_give_equal_bytes(tmp_path):
+    image = nib.Nifti1Image(np.arange(8.0).reshape(2, 2, 2), np.eye(4))
+    for name in ("a", "b"):
+        files.write_nifti(tmp_path / name / "x.nii.gz", image)
+    assert (tmp_path / "a/x.nii.gz").read_bytes() == (tmp_path / "b/x.nii.gz").read_bytes()

@@ -1,0 +1,118 @@
+"""Axes, spacings and orientations."""
+
+import itertools
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scans import affine_of
+from slicewise import geometry
+
+ORIENTATIONS = [
+    "".join(letters)
+    for axes in itertools.permutations(("RL", "AP", "SI"))
+    for letters in itertools.product(*axes)
+]
+orientations = st.sampled_from(ORIENTATIONS)
+shapes = st.tuples(*[st.integers(1, 6)] * 3)
+
+
+def test_there_are_48_orientations():
+    assert len(set(ORIENTATIONS)) == 48
+
+
+@given(orientations, shapes, st.booleans())
+def test_file_order_is_restored_from_reading_order(orientation, shape, reorient):
+    array = np.arange(np.prod(shape)).reshape(shape)
+    read = geometry.to_reading_order(array, orientation, reorient)
+    np.testing.assert_array_equal(geometry.to_file_order(read, orientation, reorient), array)
+
+
+@given(orientations, shapes)
+def test_turning_to_ras_is_that_of_nibabel(orientation, shape):
+    array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+    image = nib.Nifti1Image(array, affine_of(orientation, (1.0, 2.0, 3.0)))
+    canonical = nib.as_closest_canonical(image)
+    read = geometry.to_reading_order(array, orientation, reorient=True)
+    np.testing.assert_array_equal(read, np.asarray(canonical.dataobj).transpose(2, 1, 0))
+    spacing = geometry.reading_spacing(image.header.get_zooms(), orientation, reorient=True)
+    np.testing.assert_allclose(spacing, canonical.header.get_zooms()[::-1])
+
+
+@given(orientations, st.booleans(), st.integers(0, 2))
+def test_nifti_axis_points_at_the_file_axis_behind_a_reading_axis(orientation, reorient, axis):
+    shape = (2, 3, 4)
+    read = geometry.to_reading_order(np.zeros(shape), orientation, reorient)
+    assert shape[geometry.nifti_axis(axis, orientation, reorient)] == read.shape[axis]
+
+
+@given(orientations)
+def test_axis_codes_read_the_affine(orientation):
+    assert geometry.axis_codes(affine_of(orientation, (1, 2, 3))) == orientation
+
+
+@given(orientations)
+def test_planes_are_named_by_the_axis_that_runs_through_them(orientation):
+    for plane, letters in (("axial", "SI"), ("coronal", "AP"), ("sagittal", "RL")):
+        axis = geometry.slice_axis(plane, (1, 1, 1), orientation)
+        assert orientation[2 - axis] in letters
+
+
+@pytest.mark.parametrize(("policy", "axis"), [("coarsest", 1), ("finest", 2), (0, 0), ("2", 2)])
+def test_policies_choose_their_axis(policy, axis):
+    assert geometry.slice_axis(policy, (2.0, 5.0, 1.0), "RAS") == axis
+
+
+def test_of_equal_spacings_the_first_axis_wins():
+    assert geometry.slice_axis("coarsest", (1.0, 1.0, 1.0), "RAS") == 0
+
+
+def test_an_unknown_policy_is_named():
+    with pytest.raises(ValueError, match="slice_axis: found 'thickest', expected coarsest"):
+        geometry.slice_axis("thickest", (1, 1, 1), "RAS")
+
+
+@given(st.integers(0, 2))
+def test_transposition_puts_the_axis_in_front_and_undoes_itself(axis):
+    forward, backward = geometry.transposition(axis)
+    assert forward[0] == axis
+    assert forward[1] < forward[2]
+    assert [forward[i] for i in backward] == [0, 1, 2]
+
+
+def test_target_spacing_is_the_median():
+    fingerprint = {
+        "spacings": [[2, 1, 1], [3, 1, 1], [4, 2, 1]],
+        "shapes_after_crop": [[50] * 3] * 3,
+    }
+    np.testing.assert_array_equal(geometry.target_spacing(fingerprint), [3, 1, 1])
+
+
+def test_a_coarse_axis_of_few_slices_takes_the_10th_percentile():
+    fingerprint = {
+        "spacings": [[5.0 + i, 1, 1] for i in range(11)],
+        "shapes_after_crop": [[10, 200, 200]] * 11,
+    }
+    np.testing.assert_allclose(geometry.target_spacing(fingerprint), [6, 1, 1])
+
+
+def test_the_10th_percentile_never_falls_below_the_other_axes():
+    spacings = [[0.5, 1, 1]] * 3 + [[8.0, 1, 1]] * 8
+    fingerprint = {"spacings": spacings, "shapes_after_crop": [[10, 200, 200]] * 11}
+    np.testing.assert_allclose(geometry.target_spacing(fingerprint), [1 + 1e-5, 1, 1])
+
+
+def test_many_slices_keep_the_median():
+    fingerprint = {
+        "spacings": [[5.0 + i, 1, 1] for i in range(11)],
+        "shapes_after_crop": [[80, 200, 200]] * 11,
+    }
+    np.testing.assert_allclose(geometry.target_spacing(fingerprint), [10, 1, 1])
+
+
+def test_letters_that_name_no_three_axes_are_refused():
+    with pytest.raises(ValueError, match="'RRS'"):
+        geometry.to_canonical("RRS")

@@ -1,0 +1,273 @@
+"""Raw datasets in nnU-Net's layout or the Medical Segmentation Decathlon's, case by case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slicewise import geometry
+from slicewise.files import read_json
+
+if TYPE_CHECKING:
+    import nibabel as nib
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """One channel of a case: a 3D file, or one volume of a 4D file."""
+
+    path: Path
+    volume: int | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """The files of one case; `label` is None where there is no reference."""
+
+    name: str
+    images: tuple[ImageSource, ...]
+    label: Path | None
+
+    @property
+    def files(self) -> list[Path]:
+        """Return every file of the case, each once."""
+        images = dict.fromkeys(source.path for source in self.images)
+        return [*images, *([self.label] if self.label else [])]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """The images of one case in reading order.
+
+    image: float32 (channel, z, y, x); spacing: mm (z, y, x); orientation: letters of the file's
+    axes as stored; affine and shape: those of the file; dtype: its stored type.
+    """
+
+    image: np.ndarray
+    spacing: tuple[float, ...]
+    orientation: str
+    affine: np.ndarray
+    shape: tuple[int, ...]
+
+
+class Dataset:
+    """A dataset folder, known by its dataset.json."""
+
+    def __init__(self, dataset_json: str | Path, content: dict | None = None):
+        self.json_path = Path(dataset_json)
+        self.root = self.json_path.parent
+        self.content = read_json(dataset_json) if content is None else content
+
+    def _fail(self, found: str, expected: str) -> ValueError:
+        return ValueError(f"{self.json_path}: found {found}, expected {expected}")
+
+    @property
+    def is_decathlon(self) -> bool:
+        """Say whether this is the Decathlon's layout: a `training` list and labels by value."""
+        return isinstance(self.content.get("training"), list)
+
+    @cached_property
+    def channel_names(self) -> list[str]:
+        """Return the channel names in the order of the channels."""
+        names = self.content.get("channel_names", self.content.get("modality"))
+        if not isinstance(names, dict) or not names:
+            raise self._fail("no channel_names", 'for example "channel_names": {"0": "MRI"}')
+        return [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
+
+    @cached_property
+    def labels(self) -> dict[str, int]:
+        """Return label names and values, background (0) first, the values without gaps."""
+        labels = self.content.get("labels")
+        if not isinstance(labels, dict) or not labels:
+            raise self._fail("no labels", 'for example "labels": {"background": 0, "spleen": 1}')
+        if self.is_decathlon:
+            labels = {name: int(value) for value, name in labels.items()}
+        for name, value in labels.items():
+            if name == "ignore" or not isinstance(value, int):
+                raise self._fail(
+                    f"label {name!r} = {value!r}",
+                    "one integer for each label (regions and the ignore label are not supported)",
+                )
+        ordered = dict(sorted(labels.items(), key=lambda item: item[1]))
+        if list(ordered.values()) != list(range(len(ordered))) or len(ordered) < 2:
+            raise self._fail(
+                f"label values {sorted(ordered.values())}",
+                "consecutive values 0 (background), 1, ...",
+            )
+        return ordered
+
+    @property
+    def foreground(self) -> dict[str, int]:
+        """Return the labels without the background."""
+        return {name: value for name, value in self.labels.items() if value}
+
+    @property
+    def file_ending(self) -> str:
+        """Return the ending of image and label files."""
+        return self.content.get("file_ending", ".nii.gz")
+
+    @cached_property
+    def _cases(self) -> dict[str, Case]:
+        if self.is_decathlon:
+            cases = [self._decathlon_case(entry) for entry in self.content["training"]]
+        elif "dataset" in self.content:
+            cases = [self._listed_case(*item) for item in self.content["dataset"].items()]
+        else:
+            suffix = f"_0000{self.file_ending}"
+            names = sorted(
+                path.name.removesuffix(suffix)
+                for path in (self.root / "imagesTr").glob(f"*{suffix}")
+                if not path.name.startswith(".")
+            )
+            cases = [self._conventional_case(name) for name in names]
+        if not cases:
+            raise self._fail(
+                "no cases", f"images {self.root / 'imagesTr'}/CASE_0000{self.file_ending}"
+            )
+        return {case.name: case for case in cases}
+
+    def _decathlon_case(self, entry: dict) -> Case:
+        image = self.root / entry["image"]
+        name = image.name.removesuffix(self.file_ending)
+        several = len(self.channel_names) > 1
+        images = tuple(
+            ImageSource(image, channel if several else None)
+            for channel in range(len(self.channel_names))
+        )
+        return Case(name, images, self.root / entry["label"])
+
+    def _listed_case(self, name: str, entry: dict) -> Case:
+        images = tuple(ImageSource(self.root / image) for image in entry["images"])
+        return Case(name, images, self.root / entry["label"])
+
+    def _conventional_case(self, name: str) -> Case:
+        label = self.root / "labelsTr" / f"{name}{self.file_ending}"
+        return Case(name, self.image_sources(self.root / "imagesTr", name), label)
+
+    def image_sources(self, folder: Path, name: str) -> tuple[ImageSource, ...]:
+        """Return the channels of a case that lie in `folder` as CASE_0000, CASE_0001, ..."""
+        return tuple(
+            ImageSource(folder / f"{name}_{channel:04d}{self.file_ending}")
+            for channel in range(len(self.channel_names))
+        )
+
+    def cases(self) -> list[str]:
+        """Return the names of the training cases, sorted."""
+        return sorted(self._cases)
+
+    def case(self, name: str) -> Case:
+        """Return the files of one training case."""
+        if name not in self._cases:
+            raise self._fail(f"no case {name!r}", f"one of its {len(self._cases)} cases")
+        return self._cases[name]
+
+
+def open_dataset(dataset_json: str | Path) -> Dataset:
+    """Open the dataset that a dataset.json describes."""
+    return Dataset(dataset_json)
+
+
+def _load(case: str, path: Path) -> nib.Nifti1Image:
+    import nibabel as nib
+
+    try:
+        return nib.load(path)
+    except FileNotFoundError:
+        raise ValueError(f"case {case}: {path} is missing") from None
+    except (nib.filebasedimages.ImageFileError, OSError, EOFError) as error:
+        raise ValueError(f"case {case}: {path} is not a readable NIfTI file ({error})") from None
+
+
+def _read_channel(case: str, source: ImageSource) -> tuple[nib.Nifti1Image, np.ndarray]:
+    """Return a file and one 3D volume of it, float32, in file order."""
+    import numpy as np
+
+    file = _load(case, source.path)
+    expected = 3 if source.volume is None else 4
+    if len(file.shape) != expected:
+        raise ValueError(
+            f"case {case}: {source.path} has {len(file.shape)} dimensions {file.shape}, "
+            f"expected {expected}"
+        )
+    try:
+        voxels = file.dataobj if source.volume is None else file.dataobj[..., source.volume]
+        return file, np.asarray(voxels).astype(np.float32)
+    except (OSError, EOFError, IndexError) as error:
+        raise ValueError(f"case {case}: {source.path} cannot be read ({error})") from None
+
+
+def _check_grid(case: str, path: Path, file: nib.Nifti1Image, first: nib.Nifti1Image) -> None:
+    """Raise ValueError when a file does not lie on the grid of the case's first image."""
+    import numpy as np
+
+    if file.shape[:3] != first.shape[:3]:
+        raise ValueError(
+            f"case {case}: {path} has shape {file.shape[:3]}, expected {first.shape[:3]} "
+            "as in the case's first image"
+        )
+    if not np.allclose(file.affine, first.affine, atol=1e-2):
+        raise ValueError(
+            f"case {case}: {path} has affine {np.round(file.affine, 3).tolist()}, expected "
+            f"{np.round(first.affine, 3).tolist()} as in the case's first image"
+        )
+
+
+def read_header(case: Case) -> Volume:
+    """Return the geometry of a case as stored, without its voxels (`image` is empty)."""
+    import numpy as np
+
+    file = _load(case.name, case.images[0].path)
+    return Volume(
+        np.empty(0, np.float32),
+        tuple(geometry.reading_spacing(file.header.get_zooms()[:3], "RAS", False)),
+        geometry.axis_codes(file.affine),
+        file.affine,
+        tuple(file.shape[:3]),
+    )
+
+
+def read_images(case: Case, reorient: bool) -> Volume:
+    """Read all channels of a case in reading order, turned to RAS+ when `reorient`.
+
+    Raises ValueError naming the case and the file for anything that is not a 3D image on one grid.
+    """
+    import numpy as np
+
+    first, channels = None, []
+    for source in case.images:
+        file, voxels = _read_channel(case.name, source)
+        first = first or file
+        _check_grid(case.name, source.path, file, first)
+        orientation = geometry.axis_codes(first.affine)
+        channels.append(geometry.to_reading_order(voxels, orientation, reorient))
+    zooms = first.header.get_zooms()[:3]
+    return Volume(
+        np.stack(channels),
+        tuple(geometry.reading_spacing(zooms, orientation, reorient)),
+        orientation,
+        first.affine,
+        tuple(first.shape[:3]),
+    )
+
+
+def read_label(case: Case, labels: dict[str, int], reorient: bool) -> np.ndarray:
+    """Read the label of a case: int16 (z, y, x) in reading order.
+
+    Raises ValueError for a grid that is not the image's and for values that `labels` lacks.
+    """
+    import numpy as np
+
+    file, voxels = _read_channel(case.name, ImageSource(case.label))
+    _check_grid(case.name, case.label, file, _load(case.name, case.images[0].path))
+    values = np.unique(voxels)
+    unknown = sorted(set(values.tolist()) - set(labels.values()))
+    if unknown:
+        raise ValueError(
+            f"case {case.name}: {case.label} holds {unknown[:5]}, expected only the values of "
+            f"dataset.json, {sorted(labels.values())}"
+        )
+    orientation = geometry.axis_codes(file.affine)
+    return geometry.to_reading_order(voxels.astype(np.int16), orientation, reorient)

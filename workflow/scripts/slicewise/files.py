@@ -1,0 +1,83 @@
+"""Whole files or none: every file is written to a temporary name beside it and renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import nibabel as nib
+    import numpy as np
+    import pandas as pd
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
+
+    The temporary name keeps all suffixes of `path`, because writers such as nibabel choose the
+    format by them, and carries the process id, so that two runs never share one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: str | Path) -> Any:
+    """Read one JSON file; a ValueError names the file and where it stops being JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a JSON file ({error})") from None
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a UTF-8 text file."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON in the order of the keys, four spaces deep as nnU-Net's files are."""
+    write_text(path, json.dumps(content, indent=4) + "\n")
+
+
+def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
+    """Write a data frame without its index; floats in their shortest exact form."""
+    with atomic(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def write_npy(path: str | Path, array: np.ndarray) -> None:
+    """Write one array, C-contiguous, without pickles."""
+    import numpy as np
+
+    with atomic(path) as temporary:
+        np.save(temporary, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def write_torch(path: str | Path, content: Any) -> None:
+    """Write tensors, numbers, strings, lists and dictionaries: what `weights_only=True` reads."""
+    import torch
+
+    with atomic(path) as temporary:
+        torch.save(content, temporary)
+
+
+def write_nifti(path: str | Path, image: nib.spatialimages.SpatialImage) -> None:
+    """Write a NIfTI image; equal images give equal bytes."""
+    import nibabel as nib
+
+    with atomic(path) as temporary:
+        nib.save(image, temporary)

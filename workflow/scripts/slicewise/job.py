@@ -1,0 +1,48 @@
+"""How a rule calls its script: arguments by name, a log file, bad data without a traceback."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+logger = logging.getLogger("slicewise")
+
+FOR_RERUNS = "code"
+"""The param that holds a digest of the modules a rule uses; scripts have no use for it."""
+
+
+def arguments(snakemake: Any) -> dict[str, Any]:
+    """Return a job's named inputs, params and outputs; unnamed ones only order the jobs."""
+    named = {}
+    for part in (snakemake.input, snakemake.params, snakemake.output):
+        named.update(part.items())
+    named.pop(FOR_RERUNS, None)
+    return named
+
+
+def run(main: Callable, snakemake: Any) -> None:
+    """Call `main` with the arguments of a job, logging to the job's log file and to stderr.
+
+    A ValueError is about the user's data: its message is shown and the process ends with status 1.
+    Any other error is ours and keeps its traceback, in the log file too.
+    """
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handlers = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        main(**arguments(snakemake))
+    except ValueError as error:
+        handlers[0].stream.write(traceback.format_exc())
+        logger.error(error)
+        sys.exit(1)
+    except Exception:
+        handlers[0].stream.write(traceback.format_exc())
+        raise
