@@ -1,0 +1,101 @@
+"""The first stages of the workflow on a raw dataset, script by script, for tests."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import analyze_cases
+import export_cases
+import merge_fingerprint
+import plan_arrays
+import plan_network
+import split_folds
+from slicewise.dataset import open_dataset
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Where each stage reads and writes."""
+
+    dataset_json: Path
+    folder: Path
+
+    def __getattr__(self, name: str) -> Path:
+        endings = {"intensities": ".npy", "extents": ".csv", "spacing": ".csv", "adequacy": ".csv"}
+        return self.folder / f"{name}{endings.get(name, '.json')}"
+
+    @property
+    def arrays(self) -> Path:
+        return self.folder / "arrays"
+
+    @property
+    def cases(self) -> list[str]:
+        return open_dataset(self.dataset_json).cases()
+
+
+def analyse(chain: Chain, groups: int = 1, reorient: str = "auto") -> Chain:
+    """Run the spacing analysis in `groups` groups."""
+    parts = {"analyses": [], "intensities": []}
+    for group in range(groups):
+        outputs = {
+            "analysis": chain.folder / f"{group}.json",
+            "intensities": chain.folder / f"{group}.npy",
+            "extents": chain.folder / f"extents_{group}.csv",
+        }
+        analyze_cases.main(
+            dataset_json=chain.dataset_json,
+            cases=chain.cases[group::groups],
+            reorient=reorient,
+            **outputs,
+        )
+        parts["analyses"].append(outputs["analysis"])
+        parts["intensities"].append(outputs["intensities"])
+    merge_fingerprint.main(
+        dataset_json=chain.dataset_json,
+        **parts,
+        reorient=reorient,
+        fingerprint=chain.fingerprint,
+        spacing=chain.spacing,
+        orientation=chain.orientation,
+    )
+    return chain
+
+
+def plan(chain: Chain, slice_axis: str | int = "coarsest", plans=None, gpu_memory_gb=8) -> Chain:
+    """Plan arrays, network and folds."""
+    plan_arrays.main(
+        dataset_json=chain.dataset_json,
+        fingerprint=chain.fingerprint,
+        orientation=chain.orientation,
+        slice_axis=slice_axis,
+        in_plane_order="stored",
+        plans=plans,
+        preprocessing=chain.preprocessing,
+    )
+    plan_network.main(
+        dataset_json=chain.dataset_json,
+        fingerprint=chain.fingerprint,
+        preprocessing=chain.preprocessing,
+        orientation=chain.orientation,
+        spacing=chain.spacing,
+        extents=sorted(chain.folder.glob("extents_*.csv")),
+        gpu_memory_gb=gpu_memory_gb,
+        dataset_name="Dataset001_Test",
+        plans=plans,
+        plan=chain.plan,
+        adequacy=chain.adequacy,
+    )
+    split_folds.main(cases=chain.cases, folds=2, splits=chain.splits)
+    return chain
+
+
+def export(chain: Chain) -> Chain:
+    """Export all cases."""
+    export_cases.main(
+        dataset_json=chain.dataset_json,
+        cases=chain.cases,
+        preprocessing=chain.preprocessing,
+        orientation=chain.orientation,
+        arrays=chain.arrays,
+        manifest=chain.manifest,
+    )
+    return chain

@@ -1,0 +1,89 @@
+"""One fingerprint from groups of cases."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain import Chain, analyse
+from merge_fingerprint import Histogram, decide_reorient, sample_counts
+from scans import write_dataset
+from slicewise.files import read_json
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=60), st.integers(0, 100))
+def test_percentiles_of_counts_are_those_of_the_values(values, share):
+    histogram = Histogram()
+    for part in np.array_split(np.array(values, np.float32), 3):
+        histogram.add(part, np.ones(len(part), np.int64))
+    histogram.compact()
+    np.testing.assert_allclose(histogram.percentile(share), np.percentile(values, share), atol=1e-9)
+
+
+def test_statistics_are_those_of_the_repeated_values():
+    values, counts = np.array([1.0, 5.0, 2.0], np.float32), np.array([3, 0, 2])
+    histogram = Histogram()
+    histogram.add(values, counts)
+    repeated, found = np.repeat(values, counts), histogram.statistics()
+    assert found["mean"] == repeated.mean()
+    np.testing.assert_allclose(found["std"], repeated.std())
+    assert (found["min"], found["max"]) == (1, 2)
+
+
+def test_draws_are_numpys_legacy_choice():
+    values = np.random.default_rng(0).normal(size=50)
+    chosen = np.random.RandomState(1234).choice(values, 1000, replace=True)
+    counts = sample_counts([values], 1000)[0]
+    np.testing.assert_array_equal(np.sort(chosen), np.sort(np.repeat(values, counts)))
+
+
+@pytest.mark.parametrize(
+    ("reorient", "orientations", "turned"),
+    [
+        ("auto", {"RAS": 2}, False),
+        ("auto", {"LPS": 2}, False),
+        ("auto", {"RAS": 1, "LPS": 1}, True),
+        ("never", {"RAS": 1, "LPS": 1}, False),
+        ("always", {"LPS": 2}, True),
+    ],
+)
+def test_mixed_orientations_are_turned(reorient, orientations, turned):
+    assert decide_reorient(reorient, Counter(orientations)) is turned
+
+
+@pytest.fixture
+def raw(tmp_path):
+    shapes = [(10, 11, 6), (12, 11, 7), (10, 13, 8), (9, 11, 6)]
+    return write_dataset(tmp_path / "raw", shapes, spacing=(1.0, 1.5, 4.0), channels=("a", "b"))
+
+
+def test_the_fingerprint_does_not_depend_on_the_groups(raw, tmp_path):
+    one = analyse(Chain(raw, tmp_path / "one"), groups=1)
+    three = analyse(Chain(raw, tmp_path / "three"), groups=3)
+    for name in ("fingerprint", "spacing", "orientation"):
+        assert getattr(one, name).read_bytes() == getattr(three, name).read_bytes()
+
+
+def test_spacing_has_a_row_per_case_in_reading_order(raw, tmp_path):
+    table = pd.read_csv(analyse(Chain(raw, tmp_path)).spacing)
+    assert table["case"].tolist() == ["case_00", "case_01", "case_02", "case_03"]
+    first = table.iloc[0]
+    assert [first[f"spacing_{axis}_mm"] for axis in range(3)] == [4, 1.5, 1]
+    assert [first[f"shape_{axis}"] for axis in range(3)] == [6, 11, 10]
+    assert first["extent_0_mm"] == 24
+    assert (first["anisotropy"], first["coarsest_axis"], first["finest_axis"]) == (4, 0, 2)
+
+
+def test_turned_cases_share_their_geometry(tmp_path):
+    """The same scan stored in two ways gives the same rows once turned."""
+    mixed = write_dataset(
+        tmp_path / "raw", [(8, 8, 5)] * 2, spacing=(1, 1, 4), orientations=("RAS", "LPS")
+    )
+    chain = analyse(Chain(mixed, tmp_path / "out"))
+    assert read_json(chain.orientation)["reorient"] is True
+    table = pd.read_csv(chain.spacing)
+    assert table["spacing_0_mm"].tolist() == [4, 4]
+    assert table["orientation"].tolist() == ["RAS", "LPS"]

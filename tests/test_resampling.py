@@ -1,0 +1,69 @@
+"""Resampling of images and labels to another voxel grid."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slicewise.resampling import coarse_axis, resample, resampled_shape, resize, resize_label
+
+shapes = st.tuples(*[st.integers(2, 9)] * 3)
+
+
+def test_shape_follows_the_spacing():
+    assert resampled_shape((10, 20, 30), (5.0, 1.0, 0.5), (2.5, 1.0, 1.0)) == (20, 20, 15)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "target", "axis"),
+    [
+        ((1, 1, 1), (1, 1, 1), None),
+        ((8, 1, 1), (8, 1, 1), 0),
+        ((1, 8, 1), (1, 1, 1), 1),
+        ((1, 1, 1), (1, 1, 8), 2),
+        ((0.2, 1, 1), (1, 1, 1), None),
+    ],
+)
+def test_one_coarse_axis_is_treated_apart(spacing, target, axis):
+    assert coarse_axis(spacing, target) == axis
+
+
+@given(shapes, shapes, st.sampled_from([0, 1, 3]))
+def test_a_constant_image_stays_constant(shape, new_shape, order):
+    resized = resize(np.full(shape, 7.0), new_shape, order)
+    assert resized.shape == new_shape
+    np.testing.assert_allclose(resized, 7)
+
+
+@given(shapes, shapes, st.integers(0, 99))
+def test_an_image_keeps_its_range(shape, new_shape, seed):
+    image = np.random.default_rng(seed).normal(size=shape)
+    resized = resize(image, new_shape, 3)
+    assert image.min() <= resized.min()
+    assert resized.max() <= image.max()
+
+
+@given(shapes, shapes, st.integers(0, 99))
+def test_a_label_gains_no_values(shape, new_shape, seed):
+    label = np.random.default_rng(seed).integers(-1, 4, shape).astype(np.int16)
+    resized = resize_label(label, new_shape, 1)
+    assert set(np.unique(resized)) <= set(np.unique(label))
+    assert resized.dtype == label.dtype
+
+
+def test_a_label_of_whole_factors_repeats_its_voxels():
+    label = np.array([[0, 1], [2, -1]])
+    np.testing.assert_array_equal(resize_label(label, (6, 6), 1), label.repeat(3, 0).repeat(3, 1))
+
+
+def test_across_a_coarse_axis_slices_are_copied_not_mixed():
+    volume = np.stack([np.full((4, 4), value) for value in (0.0, 10.0, 20.0)])
+    resampled = resample(volume, (6, 4, 4), (8, 1, 1), (4, 1, 1), order=3, is_label=False)
+    assert set(np.unique(resampled)) == {0.0, 10.0, 20.0}
+    np.testing.assert_array_equal(resampled[:, 0, 0], [0, 0, 10, 10, 20, 20])
+
+
+def test_an_equal_shape_is_left_alone():
+    volume = np.zeros((3, 4, 5), np.int8)
+    same = resample(volume, (3, 4, 5), (1, 1, 1), (1.01, 1, 1), order=3, is_label=True)
+    assert same is volume

@@ -1,0 +1,105 @@
+"""Analyse a group of cases: geometry, nonzero box, foreground intensities and in-plane extents."""
+
+import numpy as np
+import pandas as pd
+
+from slicewise import geometry
+from slicewise.dataset import Case, Dataset, open_dataset, read_images, read_label
+from slicewise.files import write_csv, write_json, write_npy
+from slicewise.job import run
+from slicewise.preprocessing import nonzero_box
+
+EXTENT_COLUMNS = ["case", "label", "axis", "slice", "first", "second"]
+
+
+def reading_orders(reorient: str, orientation: str) -> list[bool]:
+    """Return in which ways a case may be read: as stored (False), turned to RAS+ (True), or both.
+
+    Under `auto` only the whole dataset decides, so a case that is not RAS+ is analysed both ways.
+    """
+    if reorient == "always":
+        return [True]
+    if reorient == "auto" and orientation != geometry.CANONICAL:
+        return [False, True]
+    return [False]
+
+
+def class_extents(label: np.ndarray, values: list[int]) -> pd.DataFrame:
+    """Return the in-plane extents of each class in each slice across each axis, in voxels.
+
+    label: (z, y, x). `first` and `second` are the extents along the two axes other than `axis`,
+    in their order; slices without the class have no row.
+    """
+    tables = []
+    for value in values:
+        mask = label == value
+        for axis in range(3):
+            extents = [span(mask, axis, other) for other in range(3) if other != axis]
+            slices = np.flatnonzero(extents[0])
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "label": value,
+                        "axis": axis,
+                        "slice": slices,
+                        "first": extents[0][slices],
+                        "second": extents[1][slices],
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def span(mask: np.ndarray, axis: int, along: int) -> np.ndarray:
+    """Return for each slice across `axis` how many voxels a mask spans `along` another axis."""
+    projected = mask.any(axis=3 - axis - along)
+    if axis > along:
+        projected = projected.T
+    first = projected.argmax(axis=1)
+    last = projected.shape[1] - projected[:, ::-1].argmax(axis=1)
+    return np.where(projected.any(axis=1), last - first, 0)
+
+
+def analyse(dataset: Dataset, case: Case, reorient: str) -> tuple[dict, list, pd.DataFrame]:
+    """Return a case's record as stored, its foreground intensities and its class extents.
+
+    Intensities: one float32 vector for each way of reading and each channel, in array order.
+    """
+    volume = read_images(case, reorient=False)
+    label = read_label(case, dataset.labels, reorient=False)
+    _, box = nonzero_box(volume.image)
+    orders = reading_orders(reorient, volume.orientation)
+    intensities = []
+    for order in orders:
+        *channels, mask = (
+            geometry.to_reading_order(array.transpose(2, 1, 0), volume.orientation, order)
+            for array in (*volume.image, label > 0)
+        )
+        intensities += [channel[mask] for channel in channels]
+    record = {
+        "spacing": list(volume.spacing),
+        "shape": list(label.shape),
+        "orientation": volume.orientation,
+        "nonzero_box": [[int(edge.start), int(edge.stop)] for edge in box],
+        "reading_orders": orders,
+        "foreground_voxels": int((label > 0).sum()),
+    }
+    extents = class_extents(label, list(dataset.foreground.values()))
+    extents.insert(0, "case", case.name)
+    return record, intensities, extents
+
+
+def main(*, dataset_json, cases, reorient, analysis, intensities, extents):
+    """Write the records (JSON), foreground intensities (npy) and extents (CSV) of `cases`."""
+    dataset = open_dataset(dataset_json)
+    results = {name: analyse(dataset, dataset.case(name), reorient) for name in cases}
+    values = [vector for _, vectors, _ in results.values() for vector in vectors]
+    tables = [table for _, _, table in results.values()]
+    write_npy(intensities, np.concatenate([*values, np.empty(0)]).astype(np.float32))
+    frame = pd.concat(tables) if tables else pd.DataFrame(columns=EXTENT_COLUMNS)
+    write_csv(extents, frame[EXTENT_COLUMNS])
+    write_json(analysis, {name: record for name, (record, _, _) in results.items()})
+
+
+if "snakemake" in globals():
+    run(main, snakemake)  # noqa: F821

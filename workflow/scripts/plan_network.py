@@ -1,0 +1,274 @@
+"""Plan patch, batch and network, write plans.json, and say which structures fit in the patch."""
+
+import numpy as np
+import pandas as pd
+
+from slicewise import geometry
+from slicewise.dataset import Dataset, open_dataset
+from slicewise.files import read_json, write_csv, write_json
+from slicewise.job import logger, run
+from slicewise.plans import CONFIGURATION, Architecture, parse_plan, read_user_plan
+from slicewise.resampling import resampled_shape
+from slicewise.topology import Topology, conv_feature_map_size, pool_and_kernel_sizes
+
+# nnU-Net's ExperimentPlanner for 2D: the estimate of a reference network that fills 8 GB at a
+# batch of 12, the widest and narrowest layers, and the bounds of the batch.
+REFERENCE_FEATURE_MAP = 85_000_000
+REFERENCE_BATCH = 12
+REFERENCE_GB = 8
+BASE_FEATURES = 32
+MAX_FEATURES = 512
+MIN_BATCH = 2
+MAX_SHARE_OF_DATASET = 0.05
+INITIAL_AREA = 2048**2
+
+ADEQUATE_SHARE = 0.95
+"""Below this share of extents that fit in the patch the log warns."""
+
+
+def architecture(topology: Topology) -> Architecture:
+    """Return nnU-Net's plain U-Net of a topology: two convolutions a stage, features doubling."""
+    stages = len(topology.strides)
+    return Architecture(
+        class_name="PlainConvUNet",
+        n_stages=stages,
+        features_per_stage=tuple(min(MAX_FEATURES, BASE_FEATURES * 2**i) for i in range(stages)),
+        kernel_sizes=topology.kernel_sizes,
+        strides=topology.strides,
+        n_conv_per_stage=(2,) * stages,
+        n_conv_per_stage_decoder=(2,) * (stages - 1),
+    )
+
+
+def plan_patch(
+    spacing: np.ndarray, median_size: np.ndarray, classes: int, reference: float
+) -> tuple[Topology, int]:
+    """Return the topology with its patch, and the estimate of its memory in feature-map voxels.
+
+    spacing: mm and median_size: voxels, both (row, column). The patch starts at the median size,
+    or at an area of 2048 x 2048 in the aspect ratio of the voxels where that is smaller, and
+    shrinks along the axis that is the largest against the median until two samples fit in
+    `reference` (nnU-Net: get_plans_for_configuration).
+    """
+    aspect = 1 / spacing
+    initial = [round(edge) for edge in aspect * (INITIAL_AREA / np.prod(aspect)) ** 0.5]
+    patch = [min(edge, size) for edge, size in zip(initial, median_size, strict=True)]
+    while True:
+        topology = pool_and_kernel_sizes(spacing, patch)
+        estimate = conv_feature_map_size(architecture(topology), topology.patch_size, classes)
+        if estimate / REFERENCE_BATCH * MIN_BATCH <= reference:
+            return topology, estimate
+        relative = [
+            edge / size for edge, size in zip(topology.patch_size, median_size, strict=True)
+        ]
+        axis = int(np.argsort(relative)[-1])
+        # The step follows from the divisor of the smaller patch: that of the larger one can be
+        # twice as large and would skip valid sizes.
+        smaller = list(topology.patch_size)
+        smaller[axis] -= topology.divisor[axis]
+        patch = list(topology.patch_size)
+        patch[axis] -= pool_and_kernel_sizes(spacing, smaller).divisor[axis]
+
+
+def plan_batch(estimate: int, reference: float, dataset_voxels: float, patch: tuple) -> int:
+    """Return the batch size: what memory holds, at most 5 % of the dataset's voxels, at least 2."""
+    fits = round(reference / estimate * REFERENCE_BATCH)
+    share = round(dataset_voxels * MAX_SHARE_OF_DATASET / np.prod(patch, dtype=np.float64))
+    return max(min(fits, share), MIN_BATCH)
+
+
+def architecture_json(network: Architecture) -> dict:
+    """Return a network in the words of nnU-Net's plans.json."""
+    return {
+        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+        "arch_kwargs": {
+            "n_stages": network.n_stages,
+            "features_per_stage": list(network.features_per_stage),
+            "conv_op": "torch.nn.modules.conv.Conv2d",
+            "kernel_sizes": [list(kernel) for kernel in network.kernel_sizes],
+            "strides": [list(stride) for stride in network.strides],
+            "n_conv_per_stage": list(network.n_conv_per_stage),
+            "n_conv_per_stage_decoder": list(network.n_conv_per_stage_decoder),
+            "conv_bias": network.conv_bias,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        },
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    }
+
+
+def plan_network(
+    dataset: Dataset, fingerprint: dict, preparation: dict, gpu_memory_gb: float, name: str
+) -> dict:
+    """Return the content of plans.json; `preparation` is that of preprocessing.json."""
+    forward = preparation["transpose_forward"]
+    prepared = preparation["configurations"][CONFIGURATION]
+    target = geometry.target_spacing(fingerprint)
+    spacings, shapes = fingerprint["spacings"], fingerprint["shapes_after_crop"]
+    resampled = [
+        resampled_shape(shape, spacing, target)
+        for spacing, shape in zip(spacings, shapes, strict=True)
+    ]
+    median_shape = np.median(resampled, 0)[forward]
+    reference = REFERENCE_FEATURE_MAP * (gpu_memory_gb / REFERENCE_GB)
+    topology, estimate = plan_patch(
+        np.array(prepared["spacing"]),
+        median_shape[1:],
+        len(dataset.labels),
+        reference,
+    )
+    dataset_voxels = float(np.prod(median_shape, dtype=np.float64) * dataset.content["numTraining"])
+    configuration = {
+        "data_identifier": f"nnUNetPlans_{CONFIGURATION}",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": plan_batch(estimate, reference, dataset_voxels, topology.patch_size),
+        "patch_size": list(topology.patch_size),
+        "median_image_size_in_voxels": median_shape[1:].tolist(),
+        **prepared,
+        "architecture": architecture_json(architecture(topology)),
+        "batch_dice": True,
+    }
+    return {
+        "dataset_name": name,
+        "plans_name": "nnUNetPlans",
+        "original_median_spacing_after_transp": np.median(spacings, 0)[forward].tolist(),
+        "original_median_shape_after_transp": [
+            round(edge) for edge in np.median(shapes, 0)[forward]
+        ],
+        "image_reader_writer": preparation["image_reader_writer"],
+        "transpose_forward": forward,
+        "transpose_backward": preparation["transpose_backward"],
+        "configurations": {CONFIGURATION: configuration},
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": preparation[
+            "foreground_intensity_properties_per_channel"
+        ],
+        "slicewise": preparation["slicewise"],
+    }
+
+
+def extents_on_grid(
+    extents: pd.DataFrame, cases: pd.DataFrame, plan: dict, reorient: bool
+) -> pd.DataFrame:
+    """Return label, row and column extents in voxels of the plan's grid, one row per slice.
+
+    extents: as analyze_cases wrote them, axes as stored; cases: spacing.csv.
+    """
+    slice_axis, *in_plane = plan["transpose_forward"]
+    target = plan["configurations"][CONFIGURATION]["spacing"]
+    found = []
+    by_case = dict(tuple(extents.groupby("case")))
+    for case in cases.itertuples():
+        stored = [
+            2 - geometry.nifti_axis(axis, case.orientation, reorient)
+            for axis in (slice_axis, *in_plane)
+        ]
+        if case.case not in by_case:
+            continue
+        rows = by_case[case.case]
+        rows = rows[rows["axis"] == stored[0]]
+        row, column = ("first", "second") if stored[1] < stored[2] else ("second", "first")
+        scale = [
+            getattr(case, f"spacing_{axis}_mm") / edge
+            for axis, edge in zip(in_plane, target, strict=True)
+        ]
+        found.append(
+            pd.DataFrame(
+                {
+                    "label": rows["label"],
+                    "row": rows[row] * scale[0],
+                    "column": rows[column] * scale[1],
+                }
+            )
+        )
+    return pd.concat(found, ignore_index=True)
+
+
+def patch_adequacy(extents: pd.DataFrame, labels: dict[str, int], patch: list[int]) -> pd.DataFrame:
+    """Return for each class the share of its in-plane extents that fit in the patch.
+
+    extents: label, row and column in voxels, one row for each slice that holds the class.
+    """
+    table = []
+    for name, value in labels.items():
+        of_class = extents[extents["label"] == value]
+        fit = int(((of_class["row"] <= patch[0]) & (of_class["column"] <= patch[1])).sum())
+        table.append(
+            {
+                "class": name,
+                "label": value,
+                "slices": len(of_class),
+                "fit": fit,
+                "share": fit / len(of_class) if len(of_class) else np.nan,
+                "patch_row": patch[0],
+                "patch_column": patch[1],
+                "extent_row_p95": of_class["row"].quantile(0.95),
+                "extent_column_p95": of_class["column"].quantile(0.95),
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def report(adequacy: pd.DataFrame) -> None:
+    """Log each class's share, as a warning where less than 95 % of its extents fit."""
+    for row in adequacy.itertuples():
+        said = f"{row.fit} of {row.slices} in-plane extents of {row[1]} fit in the patch"
+        if row.slices and row.share < ADEQUATE_SHARE:
+            logger.warning(
+                "%s (%.0f %%): the network never sees the whole of it at once; a larger "
+                "planning.gpu_memory_gb enlarges the patch",
+                said,
+                100 * row.share,
+            )
+        else:
+            logger.info(said)
+
+
+def main(
+    *,
+    dataset_json,
+    fingerprint,
+    preprocessing,
+    orientation,
+    spacing,
+    extents,
+    gpu_memory_gb,
+    dataset_name,
+    plans,
+    plan,
+    adequacy,
+):
+    """Write plans.json and patch_adequacy.csv; a plan that the user brings is used as it is."""
+    dataset = open_dataset(dataset_json)
+    if plans:
+        content = read_user_plan(plans)
+    else:
+        content = plan_network(
+            dataset, read_json(fingerprint), read_json(preprocessing), gpu_memory_gb, dataset_name
+        )
+    patch = parse_plan(content).patch_size
+    table = patch_adequacy(
+        extents_on_grid(
+            pd.concat([pd.read_csv(path) for path in extents]),
+            pd.read_csv(spacing),
+            content,
+            read_json(orientation)["reorient"],
+        ),
+        dataset.foreground,
+        list(patch),
+    )
+    logger.info(
+        "patch %d x %d, batch %d", *patch, content["configurations"][CONFIGURATION]["batch_size"]
+    )
+    report(table)
+    write_csv(adequacy, table)
+    write_json(plan, content)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)  # noqa: F821

@@ -1,0 +1,160 @@
+"""plans.json: one frozen record of how a dataset is prepared, cut into patches and segmented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from slicewise.files import read_json
+
+CONFIGURATION = "2d"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The network of a plan; stages count from the full resolution down."""
+
+    class_name: str
+    n_stages: int
+    features_per_stage: tuple[int, ...]
+    kernel_sizes: tuple[tuple[int, int], ...]
+    strides: tuple[tuple[int, int], ...]
+    n_conv_per_stage: tuple[int, ...]
+    n_conv_per_stage_decoder: tuple[int, ...]
+    conv_bias: bool = True
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What exported arrays depend on.
+
+    transpose_forward and transpose_backward: axes in reading order; spacing: mm (row, column);
+    resampling_*: order within slices and across them, and whether to treat them apart.
+    """
+
+    transpose_forward: tuple[int, int, int]
+    transpose_backward: tuple[int, int, int]
+    spacing: tuple[float, float]
+    normalization_schemes: tuple[str, ...]
+    use_mask_for_norm: tuple[bool, ...]
+    intensity_properties: dict[str, dict[str, float]]
+    resampling_data: dict[str, Any] = field(default_factory=dict)
+    resampling_label: dict[str, Any] = field(default_factory=dict)
+    resampling_probabilities: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plans.json with its configuration 2d; patch_size: (row, column) voxels."""
+
+    dataset_name: str
+    preparation: Preparation
+    patch_size: tuple[int, int]
+    batch_size: int
+    median_image_size: tuple[float, float]
+    batch_dice: bool
+    architecture: Architecture
+    image_reader_writer: str
+    raw: dict = field(repr=False, compare=False)
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Return the target spacing in mm (row, column)."""
+        return self.preparation.spacing
+
+    @property
+    def strides(self) -> tuple[tuple[int, int], ...]:
+        """Return the strides of the encoder's stages, full resolution first."""
+        return self.architecture.strides
+
+
+def _pairs(values: list) -> tuple[tuple[int, int], ...]:
+    return tuple((int(row), int(column)) for row, column in values)
+
+
+def _architecture(content: dict) -> Architecture:
+    kwargs = content["arch_kwargs"]
+    return Architecture(
+        class_name=content["network_class_name"].rsplit(".", 1)[-1],
+        n_stages=int(kwargs["n_stages"]),
+        features_per_stage=tuple(kwargs["features_per_stage"]),
+        kernel_sizes=_pairs(kwargs["kernel_sizes"]),
+        strides=_pairs(kwargs["strides"]),
+        n_conv_per_stage=tuple(kwargs["n_conv_per_stage"]),
+        n_conv_per_stage_decoder=tuple(kwargs["n_conv_per_stage_decoder"]),
+        conv_bias=bool(kwargs["conv_bias"]),
+    )
+
+
+def parse_preparation(content: dict) -> Preparation:
+    """Return the part of a plans.json (or of a preprocessing.json) that arrays depend on."""
+    configuration = content["configurations"][CONFIGURATION]
+    return Preparation(
+        transpose_forward=tuple(content["transpose_forward"]),
+        transpose_backward=tuple(content["transpose_backward"]),
+        spacing=tuple(configuration["spacing"]),
+        normalization_schemes=tuple(configuration["normalization_schemes"]),
+        use_mask_for_norm=tuple(configuration["use_mask_for_norm"]),
+        intensity_properties=content["foreground_intensity_properties_per_channel"],
+        resampling_data=configuration["resampling_fn_data_kwargs"],
+        resampling_label=configuration["resampling_fn_seg_kwargs"],
+        resampling_probabilities=configuration["resampling_fn_probabilities_kwargs"],
+    )
+
+
+def parse_plan(content: dict) -> Plan:
+    """Return the plan that the content of a plans.json describes."""
+    configuration = content["configurations"][CONFIGURATION]
+    return Plan(
+        dataset_name=content["dataset_name"],
+        preparation=parse_preparation(content),
+        patch_size=tuple(int(edge) for edge in configuration["patch_size"]),
+        batch_size=int(configuration["batch_size"]),
+        median_image_size=tuple(configuration["median_image_size_in_voxels"]),
+        batch_dice=bool(configuration["batch_dice"]),
+        architecture=_architecture(configuration["architecture"]),
+        image_reader_writer=content["image_reader_writer"],
+        raw=content,
+    )
+
+
+def read_plan(path: str | Path) -> Plan:
+    """Read plans.json; a ValueError names the file and the key that is missing or malformed."""
+    content = read_json(path)
+    try:
+        return parse_plan(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a 2d plan in nnU-Net v2's schema ({error!r})") from None
+
+
+def read_preparation(path: str | Path) -> Preparation:
+    """Read preprocessing.json, the part of a plan that exported arrays depend on."""
+    return parse_preparation(read_json(path))
+
+
+def read_user_plan(path: str | Path) -> dict:
+    """Read a plans.json that the user brings and return its content as it is.
+
+    Raises ValueError naming the file, the key, what was found and what was expected for a plan
+    that is not in nnU-Net v2's schema or whose patch the strides do not divide.
+    """
+    from slicewise import schemas
+
+    content = read_json(path)
+    problems = schemas.problems(content, schemas.read_schema("plans"))
+    if problems:
+        raise ValueError(
+            f"{path}: not a 2d plan in nnU-Net v2's schema\n  " + "\n  ".join(problems)
+        )
+    plan = parse_plan(content)
+    for axis, edge in enumerate(plan.patch_size):
+        divisor = 1
+        for stride in plan.strides:
+            divisor *= stride[axis]
+        if edge % divisor:
+            raise ValueError(
+                f"{path}: patch_size {list(plan.patch_size)}, expected multiples of {divisor} "
+                f"along axis {axis}, which the strides divide it by"
+            )
+    return content
