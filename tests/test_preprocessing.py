@@ -1,0 +1,172 @@
+"""Crop, normalise, resample, and the way back."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scans import affine_of
+from slicewise import geometry
+from slicewise.dataset import Volume
+from slicewise.plans import Preparation
+from slicewise.preprocessing import (
+    OUTSIDE,
+    CaseGeometry,
+    nonzero_box,
+    normalise,
+    preprocess,
+    restore,
+)
+
+ORIENTATIONS = [
+    "".join(letters)
+    for axes in itertools.permutations(("RL", "AP", "SI"))
+    for letters in itertools.product(*axes)
+]
+RESAMPLING = {"order_z": 0, "force_separate_z": None}
+
+
+def preparation(axis=0, spacing=(1.0, 1.0), scheme="NoNormalization", masked=False, channels=1):
+    forward, backward = geometry.transposition(axis)
+    return Preparation(
+        tuple(forward),
+        tuple(backward),
+        spacing,
+        (scheme,) * channels,
+        (masked,) * channels,
+        {str(i): {} for i in range(channels)},
+        {"is_seg": False, "order": 3, **RESAMPLING},
+        {"is_seg": True, "order": 1, **RESAMPLING},
+        {"is_seg": False, "order": 1, **RESAMPLING},
+    )
+
+
+def as_volume(image, orientation="RAS", spacing=(1.0, 1.0, 1.0), reorient=False):
+    """Return an image (i, j, k) as it is read from a file of `orientation`."""
+    read = geometry.to_reading_order(image, orientation, reorient)
+    return Volume(
+        read[None].astype(np.float32),
+        tuple(geometry.reading_spacing(spacing, orientation, reorient)),
+        orientation,
+        affine_of(orientation, spacing),
+        image.shape,
+    )
+
+
+@given(
+    st.sampled_from(ORIENTATIONS),
+    st.booleans(),
+    st.integers(0, 2),
+    st.tuples(*[st.integers(3, 8)] * 3),
+    st.integers(0, 9),
+)
+def test_a_label_comes_back_voxel_for_voxel(orientation, reorient, axis, shape, seed):
+    """Export a label and restore it: all 48 orders and flips, every sliced axis, with a crop."""
+    rng = np.random.default_rng(seed)
+    label = np.zeros(shape, np.int16)
+    label[1:, :-1, 1:] = rng.integers(0, 3, np.subtract(shape, 1))
+    image = (label > 0) + (rng.random(shape) < 0.2)
+    plan = preparation(axis)
+    volume = as_volume(image, orientation, reorient=reorient)
+    read_label = geometry.to_reading_order(label, orientation, reorient)
+    _, exported, case = preprocess(volume, read_label, plan, reorient)
+    logits = np.stack([exported.clip(0) == value for value in range(3)]).astype(np.float32)
+    np.testing.assert_array_equal(restore(logits, case, plan), label)
+
+
+@given(st.sampled_from([(1.0, 1.0, 1.0), (0.7, 0.7, 5.0), (3.0, 1.2, 0.8)]), st.integers(0, 2))
+def test_a_smooth_label_survives_resampling(spacing, axis):
+    grid = np.indices((24, 20, 16)) - np.array([12, 10, 8]).reshape(3, 1, 1, 1)
+    label = ((grid / np.array([9, 7, 6]).reshape(3, 1, 1, 1)) ** 2).sum(0) < 1
+    reading = spacing[::-1]
+    in_plane = tuple(0.8 * reading[other] for other in range(3) if other != axis)
+    plan = preparation(axis, in_plane)
+    volume = as_volume(label + 1, spacing=spacing)
+    _, exported, case = preprocess(volume, label.transpose(2, 1, 0).astype(np.int16), plan, False)
+    logits = np.stack([exported == 0, exported == 1]).astype(np.float32)
+    back = restore(logits, case, plan)
+    assert back.shape == label.shape
+    assert 2 * (back * label).sum() / (back.sum() + label.sum()) > 0.95
+
+
+def test_the_geometry_survives_json():
+    image = np.zeros((5, 6, 7))
+    image[1:4, 2:5, 3:6] = 1
+    _, _, case = preprocess(as_volume(image), None, preparation(), False)
+    assert CaseGeometry.from_json(case.to_json()) == case
+
+
+def test_the_nonzero_box_spans_all_channels_and_fills_holes():
+    image = np.zeros((2, 6, 6, 6))
+    image[0, 1:5, 1:5, 1:5] = 1
+    image[0, 3, 3, 3] = 0
+    image[1, 0, 2, 2] = 5
+    mask, box = nonzero_box(image)
+    assert mask[3, 3, 3]
+    assert [(edge.start, edge.stop) for edge in box] == [(0, 5), (1, 5), (1, 5)]
+
+
+def test_an_image_of_zeros_is_kept_whole():
+    _, box = nonzero_box(np.zeros((1, 3, 4, 5)))
+    assert [edge.stop for edge in box] == [3, 4, 5]
+
+
+def test_voxels_outside_the_mask_are_marked_in_the_label():
+    image = np.zeros((6, 6, 6))
+    image[1:5, 1:5, 1:5] = 1
+    image[1, 1, 1] = 0
+    _, label, _ = preprocess(as_volume(image), np.zeros((6, 6, 6), np.int16), preparation(), False)
+    assert label[0, 0, 0] == OUTSIDE
+    assert (label == OUTSIDE).sum() == 1
+
+
+def test_images_are_exported_slice_major_and_contiguous():
+    image = np.random.default_rng(0).random((4, 5, 6)) + 1
+    exported, label, _ = preprocess(as_volume(image), None, preparation(axis=1), False)
+    assert exported.shape == (5, 1, 6, 4)
+    assert exported.flags.c_contiguous
+    assert exported.dtype == np.float32
+    assert label.dtype == np.int8
+    np.testing.assert_allclose(exported[2, 0], image[:, 2].T, rtol=1e-6)
+
+
+def test_z_scores_use_the_whole_image_or_the_mask():
+    image = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
+    whole = normalise(image, "ZScoreNormalization", {}, None)
+    np.testing.assert_allclose([whole.mean(), whole.std()], [0, 1], atol=1e-6)
+    mask = image > 3
+    inside = normalise(image, "ZScoreNormalization", {}, mask)
+    np.testing.assert_allclose(inside[mask].mean(), 0, atol=1e-6)
+    np.testing.assert_array_equal(inside[~mask], image[~mask])
+
+
+def test_ct_is_clipped_and_scaled_by_the_dataset():
+    intensities = {"percentile_00_5": -50, "percentile_99_5": 50, "mean": 10, "std": 20}
+    image = np.array([-1000.0, 0.0, 1000.0])
+    np.testing.assert_allclose(
+        normalise(image, "CTNormalization", intensities, None), [-3, -0.5, 2]
+    )
+
+
+def test_rescaling_and_rgb_end_between_0_and_1():
+    image = np.array([5.0, 10.0, 15.0])
+    np.testing.assert_allclose(normalise(image, "RescaleTo01Normalization", {}, None), [0, 0.5, 1])
+    np.testing.assert_allclose(normalise(image, "RGBTo01Normalization", {}, None), image / 255)
+
+
+def test_rgb_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match="expected 0 to 255"):
+        normalise(np.array([300.0]), "RGBTo01Normalization", {}, None)
+
+
+def test_normalising_leaves_the_input_alone():
+    image = np.arange(8, dtype=np.float32)
+    normalise(image, "ZScoreNormalization", {}, None)
+    np.testing.assert_array_equal(image, np.arange(8))
+
+
+def test_an_unknown_scheme_is_named():
+    with pytest.raises(ValueError, match="'MyNormalization'"):
+        normalise(np.zeros(3), "MyNormalization", {}, None)

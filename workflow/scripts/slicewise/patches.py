@@ -1,0 +1,123 @@
+"""Patches of single slices: where to cut them, and how to cut them without opening volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slicewise.preprocessing import OUTSIDE
+from slicewise.slices import ExportedCase
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where one patch lies: index of the case and slice, and its first row and column.
+
+    The first row and column may be negative and the patch may reach past the slice.
+    """
+
+    case: int
+    slice: int
+    row: int
+    column: int
+
+
+def start_range(size: int, read: int, patch: int) -> tuple[int, int]:
+    """Return the smallest and largest start of a patch along one axis.
+
+    `size` voxels are there, `read` are cut and `patch` remain after augmentation. Patches reach
+    past the border by half of what augmentation may take away, and slices smaller than `read` are
+    padded on both sides (nnU-Net: nnUNetDataLoader.get_bbox).
+    """
+    pad = max(read - patch, read - size)
+    return -(pad // 2) - pad % 2, size + pad // 2 + pad % 2 - read
+
+
+def is_forced(sample: int, batch_size: int, oversample: float) -> bool:
+    """Say whether a sample of a batch must hold foreground: the last `oversample` of the batch."""
+    return sample >= round(batch_size * (1 - oversample))
+
+
+def _foreground_voxel(
+    rng: np.random.Generator, case: ExportedCase, values: Sequence[int]
+) -> tuple[int, int, int] | None:
+    """Draw a class that the case has, then one of its voxels, each with the same probability.
+
+    Returns (slice, row, column), or None for a case without foreground. The slice follows from the
+    slice table; only that slice of the label is read.
+    """
+    present = np.flatnonzero(case.counts.any(axis=1))
+    if len(present) == 0:
+        return None
+    index = present[rng.integers(len(present))]
+    cumulative = np.cumsum(case.counts[index])
+    rank = rng.integers(cumulative[-1])
+    chosen = int(np.searchsorted(cumulative, rank, side="right"))
+    rank -= cumulative[chosen - 1] if chosen else 0
+    voxel = np.flatnonzero(case.label[chosen] == values[index])[rank]
+    return chosen, *(int(i) for i in np.unravel_index(voxel, case.label.shape[1:]))
+
+
+def draw(
+    rng: np.random.Generator,
+    cases: Sequence[ExportedCase],
+    values: Sequence[int],
+    batch_size: int,
+    read: tuple[int, int],
+    patch: tuple[int, int],
+    oversample: float,
+) -> list[Position]:
+    """Draw the positions of a batch with nnU-Net's probabilities.
+
+    Cases are drawn with replacement, then a slice uniformly, or for the last `oversample` of the
+    batch a voxel of a class as the patch's centre. `values`: label values in the order of the
+    counts; `read` and `patch`: (row, column) voxels before and after augmentation.
+    """
+    positions = []
+    for sample, index in enumerate(rng.integers(len(cases), size=batch_size)):
+        case = cases[index]
+        ranges = [
+            start_range(*axis) for axis in zip(case.label.shape[1:], read, patch, strict=True)
+        ]
+        voxel = None
+        if is_forced(sample, batch_size, oversample):
+            voxel = _foreground_voxel(rng, case, values)
+        if voxel is None:
+            chosen = rng.integers(len(case.label))
+            row, column = (rng.integers(low, high + 1) for low, high in ranges)
+        else:
+            chosen = voxel[0]
+            row, column = (
+                max(low, centre - edge // 2)
+                for (low, _), centre, edge in zip(ranges, voxel[1:], read, strict=True)
+            )
+        positions.append(Position(int(index), int(chosen), int(row), int(column)))
+    return positions
+
+
+def cut(
+    cases: Sequence[ExportedCase], positions: Sequence[Position], read: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut patches: image float32 (batch, channel, row, column), label int16 (batch, row, column).
+
+    Only the rows of each patch are read. Outside the slice the image is 0 and the label -1.
+    """
+    channels = cases[0].image.shape[1]
+    image = np.zeros((len(positions), channels, *read), np.float32)
+    label = np.full((len(positions), *read), OUTSIDE, np.int16)
+    for sample, at in enumerate(positions):
+        case = cases[at.case]
+        rows, columns = case.label.shape[1:]
+        top, bottom = np.clip([at.row, at.row + read[0]], 0, rows)
+        left, right = np.clip([at.column, at.column + read[1]], 0, columns)
+        if top == bottom or left == right:
+            continue
+        inside = (
+            slice(top - at.row, bottom - at.row),
+            slice(left - at.column, right - at.column),
+        )
+        image[(sample, slice(None), *inside)] = case.image[at.slice, :, top:bottom, left:right]
+        label[(sample, *inside)] = case.label[at.slice, top:bottom, left:right]
+    return image, label

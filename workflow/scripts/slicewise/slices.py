@@ -1,0 +1,64 @@
+"""Exported slices on disk: the slice table of a case, and arrays opened without reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from slicewise.files import read_json
+from slicewise.preprocessing import CaseGeometry
+
+
+@dataclass(frozen=True)
+class ExportedCase:
+    """One case as exported.
+
+    image: float32 (slice, channel, row, column) and label: integer (slice, row, column), both
+    read-only memory maps; counts: voxels of each foreground class in each slice (class, slice).
+    """
+
+    name: str
+    image: np.ndarray
+    label: np.ndarray
+    counts: np.ndarray
+    geometry: CaseGeometry
+
+
+def slice_table(label: np.ndarray, values: Iterable[int]) -> dict[str, list[int]]:
+    """Return for each class its voxels in each slice of a label (slice, row, column)."""
+    return {str(value): (label == value).sum(axis=(1, 2)).tolist() for value in values}
+
+
+def case_paths(arrays: str | Path, name: str) -> tuple[Path, Path, Path]:
+    """Return where the image, the label and the geometry of an exported case lie."""
+    folder = Path(arrays)
+    return folder / f"{name}.npy", folder / f"{name}_seg.npy", folder / f"{name}.json"
+
+
+def open_case(arrays: str | Path, name: str) -> ExportedCase:
+    """Open one exported case; its voxels stay on disk until they are used.
+
+    Raises ValueError naming the case and the file that is missing.
+    """
+    image, label, record = case_paths(arrays, name)
+    for path in (image, label, record):
+        if not path.exists():
+            raise ValueError(
+                f"case {name}: {path} is missing; delete the manifests beside it to export again"
+            )
+    content = read_json(record)
+    return ExportedCase(
+        name,
+        np.load(image, mmap_mode="r", allow_pickle=False),
+        np.load(label, mmap_mode="r", allow_pickle=False),
+        np.array(list(content["slice_table"].values()), dtype=np.int64),
+        CaseGeometry.from_json(content["geometry"]),
+    )
+
+
+def open_cases(arrays: str | Path, names: Sequence[str]) -> list[ExportedCase]:
+    """Open several exported cases in the given order."""
+    return [open_case(arrays, name) for name in names]
