@@ -1,0 +1,126 @@
+"""Segment cases with the trained networks and write the result on each input's own grid.
+
+Serves the validation cases of a fold, read from the exported arrays, and new images alike.
+"""
+
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from slicewise.dataset import Case, Dataset, open_dataset, read_images
+from slicewise.device import choose_device
+from slicewise.files import read_json, write_nifti
+from slicewise.inference import predict_logits
+from slicewise.job import logger, run
+from slicewise.network import build_network
+from slicewise.plans import Plan, read_plan
+from slicewise.preprocessing import CaseGeometry, preprocess, restore
+from slicewise.slices import open_case
+
+
+def load_networks(checkpoints: list[str], plan: Plan, dataset: Dataset) -> list[nn.Module]:
+    """Return one network for each checkpoint; several are an ensemble.
+
+    Raises ValueError naming a checkpoint that is not of this plan's network.
+    """
+    networks = []
+    for path in checkpoints:
+        network = build_network(plan, len(dataset.channel_names), len(dataset.labels))
+        try:
+            network.load_state_dict(
+                torch.load(path, map_location="cpu", weights_only=True)["network"]
+            )
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(f"{path}: not a checkpoint of this plan's network ({error})") from None
+        networks.append(network)
+    return networks
+
+
+def new_cases(dataset: Dataset, folder: str | Path) -> list[Case]:
+    """Return the cases in a folder of new images, CASE_0000.nii.gz and so on for each channel.
+
+    Raises ValueError for a folder without any.
+    """
+    suffix = f"_0000{dataset.file_ending}"
+    names = sorted(path.name.removesuffix(suffix) for path in Path(folder).glob(f"*{suffix}"))
+    if not names:
+        raise ValueError(f"inference.images: found no *{suffix} in {folder}")
+    return [Case(name, dataset.image_sources(Path(folder), name), None) for name in names]
+
+
+def load_case(
+    case: Case, arrays: str | None, plan: Plan, reorient: bool
+) -> tuple[np.ndarray, CaseGeometry]:
+    """Return the image (slice, channel, row, column) of a case and the way back to its file.
+
+    With `arrays` the exported image is opened as a memory map; without, the case is preprocessed.
+    """
+    if arrays:
+        exported = open_case(arrays, case.name)
+        return exported.image, exported.geometry
+    image, _, geometry = preprocess(read_images(case, reorient), None, plan.preparation, reorient)
+    return image, geometry
+
+
+def as_nifti(segmentation: np.ndarray, source: Path) -> nib.Nifti1Image:
+    """Return a segmentation (i, j, k) with the affine and header of the image it belongs to."""
+    original = nib.load(source)
+    header = original.header.copy()
+    header.set_data_dtype(segmentation.dtype)
+    header.set_slope_inter(1, 0)
+    header["cal_min"], header["cal_max"] = 0, 0
+    return nib.Nifti1Image(segmentation, original.affine, header)
+
+
+def main(
+    *,
+    dataset_json,
+    plan,
+    orientation,
+    checkpoints,
+    inference,
+    device,
+    threads,
+    predictions,
+    splits=None,
+    fold=None,
+    arrays=None,
+    images=None,
+):
+    """Write predictions/CASE.nii.gz for the validation cases of a fold or a folder of new images.
+
+    A fold comes with `splits` and the folder of its exported `arrays`, new images with `images`.
+    """
+    torch.set_num_threads(threads)
+    dataset, plan = open_dataset(dataset_json), read_plan(plan)
+    reorient = read_json(orientation)["reorient"]
+    networks = load_networks(checkpoints, plan, dataset)
+    if images:
+        chosen = new_cases(dataset, images)
+    else:
+        chosen = [dataset.case(name) for name in read_json(splits)[int(fold)]["val"]]
+    for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
+        image, geometry = load_case(case, arrays, plan, reorient)
+        logits = predict_logits(
+            image,
+            networks,
+            plan.patch_size,
+            mirroring=inference["mirroring"],
+            tile_step=inference["tile_step"],
+            gaussian=inference["gaussian"],
+            batch_size=inference["batch_size"],
+            device=choose_device(device),
+        )
+        segmentation = restore(logits, geometry, plan.preparation)
+        target = Path(predictions) / f"{case.name}{dataset.file_ending}"
+        write_nifti(target, as_nifti(segmentation, case.images[0].path))
+    logger.info("predicted %d cases with %d networks", len(chosen), len(networks))
+
+
+if "snakemake" in globals():
+    run(main, snakemake)  # noqa: F821

@@ -1,0 +1,37 @@
+"""Where a network runs: CUDA, Apple's MPS or the CPU, and in which precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a config value; `auto` takes CUDA, else MPS, else the CPU.
+
+    Raises ValueError for a device that this machine does not have.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, there in available.items() if there)
+    if not available.get(name, False):
+        there = [kind for kind, is_there in available.items() if is_there]
+        raise ValueError(f"training.device: found {name}, expected auto or one of {there}")
+    return torch.device(name)
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """Return the layout of feature maps that is fastest on a device."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
+def autocast(device: torch.device, mixed_precision: bool) -> AbstractContextManager:
+    """Return a context that computes in 16 bits where that is safe; on CUDA only, as in nnU-Net."""
+    if mixed_precision and device.type == "cuda":
+        return torch.autocast("cuda")
+    return nullcontext()
