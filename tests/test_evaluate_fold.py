@@ -1,0 +1,330 @@
+"""Per-slice and per-case tables and summary.json of small datasets written to a folder."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+import evaluate_fold
+from golden.summary import record
+
+GOLDEN = Path(__file__).parent / "golden" / "summary"
+ALONG = (2, 1, 0)
+"""File axis of each reading axis of a dataset that is read as stored."""
+
+OBLIQUE = np.array(
+    [
+        [0.9, -0.8, 0.0, 12.0],
+        [1.2, 0.6, 0.0, -7.0],
+        [0.0, 0.0, 4.0, 30.0],
+        [0.0, 0.0, 0.0, 1.0],
+    ]
+)
+"""Axes turned by 53 degrees around the third; spacing 1.5, 1 and 4 mm."""
+
+RUN = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
+COUNTS = ["tp", "fp", "fn"]
+SCORES = ["dice", "iou", "hd95_mm", "assd_mm", "surface_dice", "status"]
+PLACE = ["axis", "slice", "position_mm", "relative_position"]
+SLICE_COLUMNS = [*RUN, *PLACE, *COUNTS, "area_true_mm2", "area_predicted_mm2", *SCORES]
+CASE_COLUMNS = [*RUN, *COUNTS, "volume_true_ml", "volume_predicted_ml", *SCORES]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A case: truth and prediction (None: there is none) on one grid, in file order."""
+
+    truth: np.ndarray
+    prediction: np.ndarray | None
+    affine: np.ndarray = field(default_factory=lambda: np.diag([1.0, 1.0, 3.0, 1.0]))
+    prediction_affine: np.ndarray | None = None
+
+
+def save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(voxels.astype(np.uint8), affine), path)
+
+
+def run(
+    folder: Path,
+    scans: dict[str, Scan],
+    classes=("inner", "outer"),
+    slice_axis: str | int = "coarsest",
+    reorient: bool = False,
+) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
+    """Write a dataset, evaluate it and read back the two tables and the summary."""
+    for name, scan in scans.items():
+        save(folder / f"imagesTr/{name}_0000.nii.gz", np.zeros(scan.truth.shape), scan.affine)
+        save(folder / f"labelsTr/{name}.nii.gz", scan.truth, scan.affine)
+        if scan.prediction is not None:
+            affine = scan.affine if scan.prediction_affine is None else scan.prediction_affine
+            save(folder / f"predictions/{name}.nii.gz", scan.prediction, affine)
+    contents = {
+        "dataset": {
+            "channel_names": {"0": "MRI"},
+            "labels": {"background": 0} | {name: 1 + i for i, name in enumerate(classes)},
+            "numTraining": len(scans),
+            "file_ending": ".nii.gz",
+        },
+        "splits_final": [{}, {"train": [], "val": list(scans)}],
+        "fingerprint": {"spacings": [[3.0, 1.0, 1.0]], "shapes_after_crop": [[8, 20, 20]]},
+        "orientation": {"reorient": reorient, "orientation": "RAS", "orientations": {}},
+    }
+    for name, content in contents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    outputs = {
+        "per_slice": folder / "out/per_slice.csv",
+        "per_case": folder / "out/per_case.csv",
+        "summary": folder / "out/summary.json",
+    }
+    evaluate_fold.main(
+        dataset_json=folder / "dataset.json",
+        splits=folder / "splits_final.json",
+        predictions=folder / "predictions",
+        fingerprint=folder / "fingerprint.json",
+        orientation=folder / "orientation.json",
+        slice_axis=slice_axis,
+        surface_tolerance_mm=1.0,
+        dataset="toy",
+        experiment="coarsest",
+        fold=1,
+        seed=7,
+        **outputs,
+    )
+    tables = [pd.read_csv(outputs[name]) for name in ("per_slice", "per_case")]
+    return *tables, json.loads(outputs["summary"].read_text())
+
+
+def random_scan(seed: int, shape=(6, 7, 8), **grid) -> Scan:
+    """Return a case of blocks of two classes, the prediction right in most voxels."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, 3, size=shape)
+    noise = random.integers(0, 3, size=shape)
+    return Scan(truth, np.where(random.random(shape) < 0.8, truth, noise), **grid)
+
+
+def bar(axis: int, start: int, stop: int, **grid) -> Scan:
+    """Return a case with a structure from slice `start` up to `stop` across a file axis."""
+    truth = np.zeros((6, 7, 8))
+    np.moveaxis(truth, axis, 0)[start:stop, 2:5, 2:4] = 1
+    return Scan(truth, truth, **grid)
+
+
+def of_class(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    return table[table["class"] == name]
+
+
+# Tables
+
+
+def test_columns_are_those_of_the_contract_in_its_order(tmp_path):
+    slices, cases, _ = run(tmp_path, {"a": random_scan(0)})
+    assert (list(slices), list(cases)) == (SLICE_COLUMNS, CASE_COLUMNS)
+
+
+def test_every_slice_and_class_has_a_row(tmp_path):
+    slices, _, _ = run(tmp_path, {"b": random_scan(0), "a": random_scan(1, (4, 4, 5))})
+    rows = list(slices[["case", "class", "label", "slice"]].itertuples(index=False, name=None))
+    assert rows == [
+        (case, name, label, index)
+        for case, count in (("b", 8), ("a", 5))
+        for label, name in enumerate(["inner", "outer"], start=1)
+        for index in range(count)
+    ]
+
+
+def test_rows_name_the_run(tmp_path):
+    for table in run(tmp_path, {"a": random_scan(0)})[:2]:
+        runs = table[["dataset", "experiment", "fold", "seed"]].drop_duplicates()
+        assert runs.to_numpy().tolist() == [["toy", "coarsest", 1, 7]]
+
+
+@pytest.mark.parametrize("reading_axis", [0, 1, 2])
+def test_counts_of_the_slices_add_up_to_the_case(tmp_path, reading_axis):
+    slices, cases, _ = run(tmp_path, {"a": random_scan(0)}, slice_axis=reading_axis)
+    summed = slices.groupby("label")[COUNTS].sum()
+    np.testing.assert_array_equal(summed, cases.set_index("label")[COUNTS])
+
+
+@pytest.mark.parametrize("reading_axis", [0, 1, 2])
+def test_a_row_names_the_slice_in_the_axis_of_the_file(tmp_path, reading_axis):
+    axis = ALONG[reading_axis]
+    slices, _, _ = run(tmp_path, {"a": bar(axis, 4, 5)}, slice_axis=reading_axis)
+    filled = slices[slices["tp"] > 0]
+    assert filled[["axis", "slice"]].to_numpy().tolist() == [[axis, 4]]
+
+
+@pytest.mark.parametrize(("codes", "axis"), [("SAR", 0), ("LIP", 1), ("RPI", 2)])
+def test_a_plane_is_found_in_a_file_of_a_dataset_that_is_reoriented(tmp_path, codes, axis):
+    letters = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    for column, letter in enumerate(codes):
+        world, sign = letters[letter]
+        affine[world, column] = sign
+    scan = bar(axis, 4, 5, affine=affine)
+    slices, _, _ = run(tmp_path, {"a": scan}, slice_axis="axial", reorient=True)
+    assert slices.loc[slices["tp"] > 0, ["axis", "slice"]].to_numpy().tolist() == [[axis, 4]]
+
+
+def test_coarsest_slices_across_the_coarsest_target_spacing(tmp_path):
+    slices, _, _ = run(tmp_path, {"a": random_scan(0)}, slice_axis="coarsest")
+    assert set(slices["axis"]) == {2}
+
+
+# Positions and sizes
+
+
+@pytest.mark.parametrize(("axis", "spacing"), [(0, 1.5), (1, 1.0), (2, 4.0)])
+def test_slices_of_an_oblique_volume_are_their_spacing_apart(tmp_path, axis, spacing):
+    scan = random_scan(0, affine=OBLIQUE)
+    slices, _, _ = run(tmp_path, {"a": scan}, slice_axis=ALONG[axis])
+    steps = np.diff(of_class(slices, "inner")["position_mm"])
+    np.testing.assert_allclose(steps, spacing, rtol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_position_is_that_of_the_slice_centre_along_the_normal(tmp_path, axis):
+    scan = random_scan(0, affine=OBLIQUE)
+    slices, _, _ = run(tmp_path, {"a": scan}, slice_axis=ALONG[axis])
+    centre = [(n - 1) / 2 for n in scan.truth.shape]
+    centre[axis] = 3
+    normal = OBLIQUE[:3, axis] / np.linalg.norm(OBLIQUE[:3, axis])
+    row = of_class(slices, "inner").query("slice == 3").iloc[0]
+    expected = normal @ nib.affines.apply_affine(OBLIQUE, centre)
+    assert row["position_mm"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_position_rises_with_the_index_where_the_file_runs_downwards():
+    stack = evaluate_fold.stack_slices(np.diag([-1.0, -1.0, -2.0, 1.0]), (3, 3, 3), 2)
+    np.testing.assert_allclose(stack.position_mm, [0, 2, 4])
+
+
+def test_slices_of_a_sheared_volume_are_apart_along_their_normal():
+    sheared = np.eye(4)
+    sheared[:3, 2] = (0, 3, 4)
+    stack = evaluate_fold.stack_slices(sheared, (5, 5, 3), 2)
+    np.testing.assert_allclose(stack.position_mm, [0, 4, 8])
+    assert stack.voxel_mm3 == pytest.approx(4)
+
+
+def test_relative_position_runs_over_the_true_structure_only(tmp_path):
+    slices, _, _ = run(tmp_path, {"a": bar(2, 2, 7)})
+    nan = np.nan
+    expected = [nan, nan, 0, 0.25, 0.5, 0.75, 1, nan]
+    np.testing.assert_array_equal(of_class(slices, "inner")["relative_position"], expected)
+
+
+def test_relative_position_starts_at_the_inferior_end_of_a_file_stored_downwards():
+    voxels = np.array([0, 3, 3, 3, 0])
+    np.testing.assert_array_equal(
+        evaluate_fold.relative_position(voxels, ascending=False), [np.nan, 1, 0.5, 0, np.nan]
+    )
+
+
+def test_relative_position_spans_a_gap():
+    np.testing.assert_array_equal(
+        evaluate_fold.relative_position(np.array([2, 0, 2]), ascending=True), [0, 0.5, 1]
+    )
+
+
+def test_relative_position_of_a_single_slice_is_in_the_middle(tmp_path):
+    slices, _, _ = run(tmp_path, {"a": bar(2, 4, 5)})
+    assert slices["relative_position"].dropna().tolist() == [0.5]
+
+
+def test_areas_and_volumes_are_those_of_the_grid(tmp_path):
+    slices, cases, _ = run(tmp_path, {"a": bar(2, 2, 7, affine=OBLIQUE)}, slice_axis=0)
+    area = of_class(slices, "inner").query("slice == 2")["area_true_mm2"].item()
+    volume = of_class(cases, "inner")["volume_predicted_ml"].item()
+    assert (area, volume) == pytest.approx((6 * 1.5, 30 * 6 / 1000), rel=1e-5)
+
+
+def test_distances_are_in_the_plane_for_a_slice_and_in_space_for_a_case(tmp_path):
+    truth = np.zeros((12, 12, 8))
+    truth[2:10, 2:10, 2:5] = 1
+    scan = Scan(truth, np.roll(truth, 1, axis=2))
+    slices, cases, _ = run(tmp_path, {"a": scan})
+    both = slices[slices["status"] == "both"]
+    assert both["hd95_mm"].tolist() == [0, 0]
+    assert of_class(cases, "inner")["hd95_mm"].item() == 3
+
+
+# Empty structures
+
+
+def test_rows_say_which_mask_is_empty_and_keep_their_place(tmp_path):
+    truth, prediction = np.zeros((2, 5, 5, 4))
+    truth[1:4, 1:4, 1:3] = 1
+    prediction[1:4, 1:4, 2:4] = 1
+    slices, _, _ = run(tmp_path, {"a": Scan(truth, prediction)}, classes=["inner"])
+    expected = ["both_empty", "truth_only", "both", "prediction_only"]
+    assert slices["status"].tolist() == expected
+    np.testing.assert_array_equal(slices["dice"], [np.nan, 0, 1, 0])
+    np.testing.assert_array_equal(slices["surface_dice"], [np.nan, 0, 1, 0])
+    np.testing.assert_array_equal(slices["assd_mm"], [np.nan, np.nan, 0, np.nan])
+
+
+# summary.json
+
+
+@pytest.mark.parametrize("name", record.LABELS)
+def test_summary_is_nnunets_to_the_byte(tmp_path, name):
+    pairs = [record.volumes(number) for number in range(len(record.CASES))]
+    affine = np.diag([1.0, 1.5, 4.0, 1.0])
+    scans = {
+        case: Scan(*pair, affine=affine) for case, pair in zip(record.CASES, pairs, strict=True)
+    }
+    run(tmp_path, scans, classes=[f"class {label}" for label in record.LABELS[name]])
+    text = (tmp_path / "out/summary.json").read_text().replace(f"{tmp_path}/", "")
+    assert text == (GOLDEN / name).read_text()
+
+
+# What stops an evaluation
+
+
+def test_a_missing_prediction_is_named(tmp_path):
+    scans = {"a": random_scan(0), "b": Scan(np.zeros((4, 4, 4)), None)}
+    with pytest.raises(ValueError, match=r"case b: .*no prediction, expected .*b\.nii\.gz"):
+        run(tmp_path, scans)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prediction_of_another_shape_is_named(tmp_path):
+    truth = np.zeros((4, 5, 6))
+    with pytest.raises(ValueError, match=r"case a: .*predictions.a\.nii\.gz.*4, 5, 7.*4, 5, 6"):
+        run(tmp_path, {"a": Scan(truth, np.zeros((4, 5, 7)))})
+
+
+def test_a_prediction_on_another_affine_is_named(tmp_path):
+    truth = np.zeros((4, 5, 6))
+    scan = Scan(truth, truth, prediction_affine=np.diag([-1.0, 1.0, 3.0, 1.0]))
+    with pytest.raises(ValueError, match=r"case a: .*predictions.a\.nii\.gz.*affine.*expected"):
+        run(tmp_path, {"a": scan})
+
+
+def test_a_prediction_of_an_unknown_label_is_named(tmp_path):
+    truth = np.zeros((4, 5, 6))
+    with pytest.raises(ValueError, match=r"case a: .*predictions.a\.nii\.gz.*9"):
+        run(tmp_path, {"a": Scan(truth, np.full((4, 5, 6), 9))})
+
+
+# Files
+
+
+def test_two_evaluations_write_the_same_bytes(tmp_path):
+    written = []
+    for _ in range(2):
+        run(tmp_path, {"a": random_scan(0), "b": random_scan(1)})
+        written.append([path.read_bytes() for path in sorted((tmp_path / "out").iterdir())])
+    assert written[0] == written[1]
+
+
+def test_scores_read_back_exactly(tmp_path):
+    _, cases, _ = run(tmp_path, {"a": random_scan(0)})
+    tp, fp, fn = (cases[name] for name in COUNTS)
+    assert (cases["dice"] == 2 * tp / (2 * tp + fp + fn)).all()

@@ -1,0 +1,259 @@
+"""Score the predictions of one fold slice by slice and case by case, and write summary.json.
+
+Scores are taken on the grid of the input files. summary.json is nnU-Net's (nnunetv2 2.8.1,
+compute_metrics_on_folder): the same keys, values and layout for the same files.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from nibabel.affines import voxel_sizes
+
+from slicewise import geometry, metrics
+from slicewise.dataset import Case, open_dataset, read_header, read_label
+from slicewise.files import read_json, write_csv, write_text
+from slicewise.job import logger, run
+
+RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
+PLACE_COLUMNS = ["axis", "slice", "position_mm", "relative_position"]
+COUNT_COLUMNS = ["tp", "fp", "fn"]
+AREA_COLUMNS = ["area_true_mm2", "area_predicted_mm2"]
+VOLUME_COLUMNS = ["volume_true_ml", "volume_predicted_ml"]
+SCORE_COLUMNS = ["dice", "iou", "hd95_mm", "assd_mm", "surface_dice", "status"]
+SLICE_COLUMNS = [*RUN_COLUMNS, *PLACE_COLUMNS, *COUNT_COLUMNS, *AREA_COLUMNS, *SCORE_COLUMNS]
+CASE_COLUMNS = [*RUN_COLUMNS, *COUNT_COLUMNS, *VOLUME_COLUMNS, *SCORE_COLUMNS]
+
+
+@dataclass(frozen=True)
+class SliceStack:
+    """The grid of a file as a stack of slices across one of its axes.
+
+    axis: file axis that is sliced; spacing: mm (slice, row, column); pixel_mm2 and voxel_mm3: size
+    of one pixel and voxel; position_mm: place of each slice along the unit normal of the slices, in
+    world coordinates, rising with the slice index; ascending: the index rises towards R, A or S.
+    """
+
+    axis: int
+    spacing: tuple[float, float, float]
+    pixel_mm2: float
+    voxel_mm3: float
+    position_mm: np.ndarray
+    ascending: bool
+
+
+def stack_slices(affine: np.ndarray, shape: tuple[int, ...], axis: int) -> SliceStack:
+    """Return the slices of a file across `axis`.
+
+    The normal is that of the plane of the slices: where the affine shears (a tilted gantry), it is
+    not the direction of the sliced axis, and the distance between slices is measured along it.
+    """
+    columns = affine[:3, :3]
+    rows = [other for other in range(3) if other != axis]
+    normal = np.cross(*columns[:, rows].T)
+    pixel_mm2 = np.linalg.norm(normal)
+    normal = normal / pixel_mm2 * np.sign(normal @ columns[:, axis])
+    step = normal @ columns[:, axis]
+    return SliceStack(
+        axis=axis,
+        spacing=tuple(voxel_sizes(affine)[[axis, *rows]].tolist()),
+        pixel_mm2=float(pixel_mm2),
+        voxel_mm3=float(pixel_mm2 * step),
+        position_mm=normal @ affine[:3, 3] + step * np.arange(shape[axis]),
+        ascending=geometry.axis_codes(affine)[axis] in geometry.CANONICAL,
+    )
+
+
+def relative_position(voxels: np.ndarray, ascending: bool) -> np.ndarray:
+    """Return where each slice lies in a structure with `voxels` (slice): from 0 to 1, else nan.
+
+    0 is the structure's left, posterior or inferior end however the file is stored, so that cases
+    of several orientations can be averaged; the only slice of a structure is at 0.5.
+    """
+    position = np.full(len(voxels), np.nan)
+    filled = np.flatnonzero(voxels)
+    if len(filled):
+        first, last = filled[0], filled[-1]
+        inside = np.linspace(0, 1, last - first + 1) if last > first else np.array([0.5])
+        position[first : last + 1] = inside if ascending else 1 - inside
+    return position
+
+
+def score_columns(tp, fp, fn, surfaces: list[metrics.SurfaceScores]) -> dict:
+    """Return the columns of overlap and surface scores for aligned counts and surfaces."""
+    return {
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "dice": metrics.dice(tp, fp, fn),
+        "iou": metrics.iou(tp, fp, fn),
+        "hd95_mm": [surface.hd95_mm for surface in surfaces],
+        "assd_mm": [surface.assd_mm for surface in surfaces],
+        "surface_dice": [surface.surface_dice for surface in surfaces],
+        "status": metrics.status(tp, fp, fn),
+    }
+
+
+def score_case(
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    classes: dict[str, int],
+    stack: SliceStack,
+    tolerance_mm: float,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score one case (slice, row, column); return its rows per class and slice, and per class."""
+    counts = metrics.overlap_counts(truth, prediction, list(classes.values()))
+    by_slice, by_case = [], []
+    for (name, label), tp, fp, fn in zip(classes.items(), *(n.T for n in counts), strict=True):
+        true, found = truth == label, prediction == label
+        in_plane = [
+            metrics.surface_scores(*pair, stack.spacing[1:], tolerance_mm)
+            for pair in zip(true, found, strict=True)
+        ]
+        rows = {
+            "class": name,
+            "label": label,
+            "axis": stack.axis,
+            "slice": np.arange(len(truth)),
+            "position_mm": stack.position_mm,
+            "relative_position": relative_position(tp + fn, stack.ascending),
+            "area_true_mm2": (tp + fn) * stack.pixel_mm2,
+            "area_predicted_mm2": (tp + fp) * stack.pixel_mm2,
+        }
+        by_slice.append(pd.DataFrame(rows | score_columns(tp, fp, fn, in_plane)))
+        tp, fp, fn = ([n.sum()] for n in (tp, fp, fn))
+        whole = metrics.surface_scores(true, found, stack.spacing, tolerance_mm)
+        row = {
+            "class": name,
+            "label": label,
+            "volume_true_ml": np.add(tp, fn) * stack.voxel_mm3 / 1000,
+            "volume_predicted_ml": np.add(tp, fp) * stack.voxel_mm3 / 1000,
+        }
+        by_case.append(pd.DataFrame(row | score_columns(tp, fp, fn, [whole])))
+    return pd.concat(by_slice), pd.concat(by_case)
+
+
+def class_metrics(row, voxels: int) -> dict:
+    """Return nnU-Net's metrics of one class in one case of so many voxels."""
+    tp, fp, fn = int(row.tp), int(row.fp), int(row.fn)
+    return {
+        "Dice": float(row.dice),
+        "IoU": float(row.iou),
+        "FP": fp,
+        "TP": tp,
+        "FN": fn,
+        "TN": voxels - tp - fp - fn,
+        "n_pred": fp + tp,
+        "n_ref": fn + tp,
+    }
+
+
+def mean_of_present(values: list[float]) -> float:
+    """Return the mean without nan values, nan if there are no others."""
+    present = np.count_nonzero(~np.isnan(values))
+    return float(np.nansum(values) / present) if present else float("nan")
+
+
+def summarise(per_case: pd.DataFrame, files: dict[str, tuple[str, str, int]]) -> dict:
+    """Return nnU-Net's summary of the per-case table.
+
+    files: case -> (reference file, prediction file, voxels). Cases stand in the order of their
+    prediction files. A class that is empty in every case has a mean of nan, and so has the
+    foreground then, as nnU-Net's.
+    """
+    cases = []
+    for case in sorted(files, key=lambda name: Path(files[name][1]).name):
+        reference, prediction, voxels = files[case]
+        rows = per_case[per_case["case"] == case].itertuples()
+        scores = {str(row.label): class_metrics(row, voxels) for row in rows}
+        cases.append(
+            {"reference_file": reference, "prediction_file": prediction, "metrics": scores}
+        )
+    mean = {
+        label: {
+            name: mean_of_present([case["metrics"][label][name] for case in cases])
+            for name in scores
+        }
+        for label, scores in cases[0]["metrics"].items()
+    }
+    names = next(iter(mean.values()))
+    foreground = {name: float(np.mean([mean[label][name] for label in mean])) for name in names}
+    return {"metric_per_case": cases, "mean": mean, "foreground_mean": foreground}
+
+
+def find_predictions(folder: str | Path, cases: list[str]) -> dict[str, Path]:
+    """Return the prediction file of every case; a ValueError names the cases that have none."""
+    files = {case: Path(folder) / f"{case}.nii.gz" for case in cases}
+    missing = [case for case, path in files.items() if not path.is_file()]
+    if missing:
+        raise ValueError(
+            f"case {', '.join(missing)}: found no prediction, expected {files[missing[0]]}; "
+            "predict every case of the fold, since a mean over the others would mislead"
+        )
+    return files
+
+
+def read_slices(case: Case, labels: dict[str, int], axis: int) -> np.ndarray:
+    """Read the label of a case as a stack of slices across a file axis (slice, row, column).
+
+    Raises ValueError for a missing file, another grid than the image's and unknown values.
+    """
+    reading_order = read_label(case, labels, reorient=False)
+    file_order = reading_order.transpose(2, 1, 0)
+    return np.ascontiguousarray(np.moveaxis(file_order, axis, 0))
+
+
+def main(
+    *,
+    dataset_json,
+    splits,
+    predictions,
+    fingerprint,
+    orientation,
+    slice_axis,
+    surface_tolerance_mm,
+    dataset,
+    experiment,
+    fold,
+    seed,
+    per_slice,
+    per_case,
+    summary,
+):
+    """Write the scores of a fold's validation cases per slice and per case, and the summary."""
+    source = open_dataset(dataset_json)
+    cases = read_json(splits)[int(fold)]["val"]
+    common = read_json(orientation)
+    spacing = geometry.target_spacing(read_json(fingerprint))
+    reading_axis = geometry.slice_axis(slice_axis, spacing, common["orientation"])
+    slice_rows, case_rows, files = [], [], {}
+    for name, path in find_predictions(predictions, cases).items():
+        case = source.case(name)
+        header = read_header(case)
+        axis = geometry.nifti_axis(reading_axis, header.orientation, common["reorient"])
+        truth = read_slices(case, source.labels, axis)
+        prediction = read_slices(replace(case, label=path), source.labels, axis)
+        stack = stack_slices(header.affine, header.shape, axis)
+        tables = score_case(truth, prediction, source.foreground, stack, surface_tolerance_mm)
+        for rows, table in zip((slice_rows, case_rows), tables, strict=True):
+            rows.append(table.assign(case=name))
+        files[name] = (str(case.label), str(path), truth.size)
+    run_columns = {
+        "dataset": dataset,
+        "experiment": experiment,
+        "fold": int(fold),
+        "seed": int(seed),
+    }
+    slices = pd.concat(slice_rows).assign(**run_columns)[SLICE_COLUMNS]
+    scores = pd.concat(case_rows).assign(**run_columns)[CASE_COLUMNS]
+    write_csv(per_slice, slices)
+    write_csv(per_case, scores)
+    write_text(summary, json.dumps(summarise(scores, files), sort_keys=True, indent=4))
+    for name, dice in scores.groupby("class", sort=False)["dice"]:
+        logger.info("%s: mean Dice %.4f of %d cases", name, dice.mean(), dice.count())
+
+
+if "snakemake" in globals():
+    run(main, snakemake)  # noqa: F821
