@@ -1,0 +1,30 @@
+"""nnU-Net's 2D mode from scans to figures: each file included below is one stage of it."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+if not workflow.config_settings.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/datasets.smk"  # generated phantoms
+include: "workflow/rules/fingerprint.smk"  # spacing analysis -> dataset_fingerprint.json
+include: "workflow/rules/plan.smk"  # sliced axis, patch, batch, network -> plans.json
+include: "workflow/rules/export.smk"  # crop, normalise, resample -> slice-major .npy
+include: "workflow/rules/train.smk"  # patches of single slices -> checkpoint_final.pt
+include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
+include: "workflow/rules/evaluate.smk"  # per_slice.csv, per_case.csv, summary.json
+include: "workflow/rules/figures.smk"  # the figures of a paper
+
+
+rule all:
+    default_target: True
+    input:
+        rules.evaluate.input,
+        rules.figures.input,

@@ -1,0 +1,55 @@
+"""Spacing analysis: each case once, in groups, then one fingerprint of the dataset."""
+
+
+rule analyze_cases:
+    input:
+        group_files,
+        # Adding a case changes numTraining; that is no reason to read the others again.
+        dataset_json=ancient(dataset_json),
+    output:
+        analysis=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}.json",
+        intensities=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}_intensities.npy",
+        extents=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}_extents.csv",
+    log:
+        f"{LOGS}/analyze_cases/{{dataset}}_{{group}}.log",
+    benchmark:
+        f"{BENCHMARKS}/analyze_cases/{{dataset}}_{{group}}.tsv"
+    params:
+        cases=group_cases,
+        reorient=lookup(within=config, dpath="preprocessing/reorient"),
+        code=digest("analyze_cases"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: analysing group {wildcards.group}"
+    script:
+        "../scripts/analyze_cases.py"
+
+
+rule merge_fingerprint:
+    input:
+        dataset_json=dataset_json,
+        analyses=of_groups(rules.analyze_cases.output.analysis),
+        intensities=of_groups(rules.analyze_cases.output.intensities),
+    output:
+        fingerprint=f"{RESULTS}/{{dataset}}/dataset_fingerprint.json",
+        spacing=f"{RESULTS}/{{dataset}}/spacing.csv",
+        orientation=f"{RESULTS}/{{dataset}}/orientation.json",
+    log:
+        f"{LOGS}/merge_fingerprint/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/merge_fingerprint/{{dataset}}.tsv"
+    params:
+        reorient=lookup(within=config, dpath="preprocessing/reorient"),
+        code=digest("merge_fingerprint"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: fingerprint"
+    script:
+        "../scripts/merge_fingerprint.py"
+
+
+rule fingerprint:
+    input:
+        expand(rules.merge_fingerprint.output, dataset=DATASETS),

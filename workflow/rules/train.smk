@@ -1,0 +1,42 @@
+"""Training: one network for each experiment, fold and seed."""
+
+
+rule train_fold:
+    input:
+        exported,
+        dataset_json=dataset_json,
+        plan=rules.plan_network.output.plan,
+        splits=rules.split_folds.output.splits,
+    output:
+        checkpoint=f"{FOLD_FOLDER}/checkpoint_final.pt",
+        history=f"{FOLD_FOLDER}/history.csv",
+    log:
+        f"{LOGS}/train_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+    threads: section("training", "threads")
+    resources:
+        gpu=1,
+    params:
+        arrays=arrays,
+        fold="{fold}",
+        seed="{seed}",
+        settings=section("training"),
+        code=digest("train_fold"),
+    conda:
+        "../../envs/torch.yaml"
+    message:
+        "{wildcards.dataset}: training {wildcards.experiment}, fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../scripts/train_fold.py"
+
+
+rule train:
+    input:
+        expand(
+            rules.train_fold.output,
+            dataset=DATASETS,
+            experiment=EXPERIMENTS,
+            fold=FOLDS,
+            seed=SEEDS,
+        ),

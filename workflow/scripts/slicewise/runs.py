@@ -1,0 +1,122 @@
+"""What a run consists of: its datasets with their cases in groups, and its keys of arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from slicewise.dataset import Dataset
+
+MAX_GROUPS = 256
+"""No stage submits more jobs than this, however many cases there are."""
+
+NAME = re.compile(r"[^\s/{}]+")
+"""What a case name may be: it becomes a file name."""
+
+
+@dataclass(frozen=True)
+class RunDataset:
+    """A dataset of a run.
+
+    name: its name in the config; json_path: its dataset.json; cases: names, sorted; generated: its
+    phantom settings, or None; cases_per_job: how many cases a group holds about.
+    """
+
+    name: str
+    json_path: Path
+    cases: tuple[str, ...]
+    generated: dict | None
+    cases_per_job: int
+
+    @cached_property
+    def groups(self) -> dict[int, list[str]]:
+        """Return the cases of each group that is not empty.
+
+        A case's group follows from its name and the number of groups, a power of two: adding a
+        case leaves the others where they are until the dataset outgrows that power.
+        """
+        wanted = max(1, len(self.cases) / self.cases_per_job)
+        count = min(MAX_GROUPS, 2 ** math.ceil(math.log2(wanted)))
+        groups: dict[int, list[str]] = {}
+        for case in self.cases:
+            groups.setdefault(zlib.crc32(case.encode()) % count, []).append(case)
+        return dict(sorted(groups.items()))
+
+    @property
+    def title(self) -> str:
+        """Return the name for plans.json: the folder's where nnU-Net would accept it."""
+        folder = self.json_path.parent.name
+        return folder if re.fullmatch(r"Dataset\d{3}_.+", folder) else self.name
+
+    def files(self, cases: Sequence[str]) -> list[str]:
+        """Return the image and label files of some cases."""
+        if self.generated is None:
+            return [str(path) for case in cases for path in self._raw.case(case).files]
+        root = self.json_path.parent
+        return [
+            str(path)
+            for case in cases
+            for path in (
+                root / "imagesTr" / f"{case}_0000.nii.gz",
+                root / "labelsTr" / f"{case}.nii.gz",
+            )
+        ]
+
+    def labels(self, cases: Sequence[str]) -> list[str]:
+        """Return the label files of some cases."""
+        if self.generated is None:
+            return [str(self._raw.case(case).label) for case in cases]
+        return self.files(cases)[1::2]
+
+    @cached_property
+    def _raw(self) -> Dataset:
+        return Dataset(self.json_path)
+
+
+def open_datasets(config: dict) -> dict[str, RunDataset]:
+    """Return the datasets of a config by name; raw ones are listed, phantoms only named.
+
+    Raises ValueError for a dataset that cannot be listed or a case name that cannot be a file name.
+    """
+    datasets = {}
+    for name, kind in config["datasets"].items():
+        generated = kind.get("phantom")
+        if generated:
+            path = Path(config["results"]) / name / "raw" / "dataset.json"
+            cases = [f"phantom_{index:03d}" for index in range(generated["cases"])]
+        else:
+            path = Path(kind["raw"]) / "dataset.json"
+            if not path.exists():
+                raise ValueError(f"datasets.{name}.raw: {path} is missing")
+            cases = Dataset(path).cases()
+        for case in cases:
+            if not NAME.fullmatch(case) or case.startswith(("-", ".")):
+                raise ValueError(
+                    f"dataset {name}: case name {case!r}, expected one without spaces, slashes and "
+                    "braces that starts with neither - nor ."
+                )
+        per_job = config["execution"]["cases_per_job"]
+        datasets[name] = RunDataset(name, path, tuple(cases), generated, per_job)
+    return datasets
+
+
+def arrays_key(planning: dict, preprocessing: dict) -> str:
+    """Return the name of the arrays that a planning section leads to.
+
+    It names all that arrays depend on, so experiments that differ only in patch or training share
+    them: the slicing policy in words, and a digest of the rest.
+    """
+    depends_on = {key: planning[key] for key in ("slice_axis", "in_plane_order", "plans")}
+    plans = planning["plans"]
+    if plans and Path(plans).exists():
+        depends_on["plans"] = hashlib.sha256(Path(plans).read_bytes()).hexdigest()
+    content = json.dumps([depends_on, preprocessing], sort_keys=True)
+    policy = "plans" if plans else planning["slice_axis"]
+    return f"{policy}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
