@@ -78,12 +78,13 @@ def resample_label(label: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     code = (corner - OUTSIDE) | -mixed.to(small.dtype)
     code = functional.grid_sample(
         code[:, None].float(), grid.permute(0, 2, 3, 1), mode="nearest", align_corners=True
-    ).flatten()
-    result = code.to(label.dtype).add_(OUTSIDE)
-    undecided = (code < 0).nonzero()[:, 0]
-    if len(undecided):
-        result[undecided] = _vote(*_neighbours(padded, grid, undecided)).to(label.dtype)
-    return result.view(len(grid), *grid.shape[2:])
+    )[:, 0].to(small.dtype)
+    result = code + OUTSIDE
+    undecided = np.flatnonzero(code.cpu().numpy() < 0)  # several times faster than torch's nonzero
+    if undecided.size:
+        undecided = torch.from_numpy(undecided).to(grid.device)
+        result.view(-1)[undecided] = _vote(*_neighbours(padded, grid, undecided))
+    return result.to(label.dtype)
 
 
 def _neighbours(

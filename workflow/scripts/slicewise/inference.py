@@ -100,7 +100,6 @@ def tiling(
     return Tiling(padding, (..., *inside), tiles, weights, coverage)
 
 
-@torch.inference_mode()
 def predict_logits(
     volume: np.ndarray,
     networks: Sequence[nn.Module],
@@ -148,6 +147,7 @@ def predict_logits(
     return result
 
 
+@torch.inference_mode()
 def _average_tiles(
     images: torch.Tensor,
     networks: Sequence[nn.Module],

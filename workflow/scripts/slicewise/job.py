@@ -32,17 +32,21 @@ def run(main: Callable, snakemake: Any) -> None:
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    handlers = [logging.FileHandler(path, mode="w"), logging.StreamHandler(sys.stderr)]
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-        logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        main(**arguments(snakemake))
-    except ValueError as error:
-        handlers[0].stream.write(traceback.format_exc())
-        logger.error(error)
-        sys.exit(1)
-    except Exception:
-        handlers[0].stream.write(traceback.format_exc())
-        raise
+    with path.open("w", encoding="utf-8") as log:
+        handlers = [logging.StreamHandler(stream) for stream in (log, sys.stderr)]
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+            logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        try:
+            main(**arguments(snakemake))
+        except ValueError as error:
+            log.write(traceback.format_exc())
+            logger.error(error)
+            sys.exit(1)
+        except Exception:
+            log.write(traceback.format_exc())
+            raise
+        finally:
+            for handler in handlers:
+                logger.removeHandler(handler)

@@ -28,8 +28,9 @@ def dice_and_cross_entropy(logits: Tensor, target: Tensor, batch_dice: bool = Tr
     foreground = log_probability[:, 1:].exp()
     classes = torch.arange(1, logits.shape[1], device=logits.device).view(-1, 1, 1)
     truth = index == classes
-    overlap = (foreground * truth).sum((2, 3))
-    total = foreground.sum((2, 3)) + truth.sum((2, 3))
+    # where, not a product, which would first copy the mask to float32
+    overlap = torch.where(truth, foreground, 0).sum((2, 3))
+    total = foreground.sum((2, 3)) + truth.count_nonzero((2, 3))
     if batch_dice:
         overlap, total = overlap.sum(0), total.sum(0)
     dice = (2 * overlap + SMOOTH) / (total + SMOOTH).clamp_min(1e-8)

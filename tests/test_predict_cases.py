@@ -1,0 +1,108 @@
+"""Segmentations on each input's own grid."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+import predict_cases
+from chain import Chain, analyse, export, plan
+from scans import affine_of, volume, write_dataset
+from slicewise.dataset import open_dataset
+from slicewise.files import read_json, write_nifti, write_torch
+from slicewise.network import build_network, initialise
+from slicewise.plans import read_plan
+
+INFERENCE = {"mirroring": False, "tile_step": 0.5, "gaussian": True, "batch_size": 4}
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predict")
+    raw = write_dataset(
+        folder / "raw",
+        [(18, 16, 6), (16, 18, 7)] * 2,
+        spacing=(1.0, 1.2, 4.0),
+        orientations=("RAS", "LIP"),
+    )
+    chain = export(plan(analyse(Chain(raw, folder))))
+    dataset, planned = open_dataset(raw), read_plan(chain.plan)
+    for seed in range(2):
+        network = build_network(planned, 1, len(dataset.labels))
+        initialise(network, seed)
+        write_torch(folder / f"{seed}.pt", {"network": network.state_dict()})
+    return chain
+
+
+def predict(chain, target, checkpoints=("0.pt",), **changes):
+    arguments = {
+        "dataset_json": chain.dataset_json,
+        "plan": chain.plan,
+        "orientation": chain.orientation,
+        "checkpoints": [chain.folder / name for name in checkpoints],
+        "inference": INFERENCE,
+        "device": "cpu",
+        "threads": 1,
+        "predictions": target,
+    }
+    predict_cases.main(**(arguments | changes))
+    return {path.name: nib.load(path) for path in sorted(target.iterdir())}
+
+
+def fold_of(chain):
+    return {"splits": chain.splits, "fold": "0", "arrays": chain.arrays}
+
+
+def test_the_validation_cases_of_the_fold_are_predicted(chain, tmp_path):
+    found = predict(chain, tmp_path, **fold_of(chain))
+    assert list(found) == [f"{name}.nii.gz" for name in read_json(chain.splits)[0]["val"]]
+
+
+def test_grid_header_and_type_are_the_inputs(chain, tmp_path):
+    for name, found in predict(chain, tmp_path, **fold_of(chain)).items():
+        image = nib.load(chain.dataset_json.parent / "imagesTr" / name.replace(".", "_0000.", 1))
+        assert found.shape == image.shape
+        np.testing.assert_array_equal(found.affine, image.affine)
+        assert found.header.get_zooms() == image.header.get_zooms()
+        assert found.get_data_dtype() == np.uint8
+        assert found.header["sform_code"] == image.header["sform_code"]
+
+
+def test_new_images_are_predicted_as_exported_ones_are(chain, tmp_path):
+    """The same scan through its exported array and as a new image gives the same voxels."""
+    images = chain.dataset_json.parent / "imagesTr"
+    new = predict(chain, tmp_path / "new", images=images)
+    fold = predict(chain, tmp_path / "fold", **fold_of(chain))
+    assert set(fold) < set(new)
+    for name, segmentation in fold.items():
+        np.testing.assert_array_equal(segmentation.dataobj, new[name].dataobj)
+
+
+def test_two_networks_are_an_ensemble(chain, tmp_path):
+    one = predict(chain, tmp_path / "a", ("0.pt",), **fold_of(chain))
+    other = predict(chain, tmp_path / "b", ("1.pt",), **fold_of(chain))
+    both = predict(chain, tmp_path / "c", ("0.pt", "1.pt"), **fold_of(chain))
+    same = predict(chain, tmp_path / "d", ("0.pt", "0.pt"), **fold_of(chain))
+    for name in one:
+        assert not np.array_equal(one[name].dataobj, other[name].dataobj)
+        assert not np.array_equal(both[name].dataobj, one[name].dataobj)
+        np.testing.assert_array_equal(same[name].dataobj, one[name].dataobj)
+
+
+def test_new_images_need_no_label_and_any_orientation(chain, tmp_path):
+    image, _ = volume((7, 15, 17))
+    affine = affine_of("SAL", (4.0, 1.2, 1.0))
+    write_nifti(tmp_path / "new" / "visitor_0000.nii.gz", nib.Nifti1Image(image, affine))
+    found = predict(chain, tmp_path / "out", images=tmp_path / "new")
+    assert found["visitor.nii.gz"].shape == (7, 15, 17)
+
+
+def test_an_empty_folder_is_named(chain, tmp_path):
+    with pytest.raises(ValueError, match=r"inference\.images: found no \*_0000\.nii\.gz in"):
+        predict(chain, tmp_path / "out", images=tmp_path)
+
+
+def test_a_checkpoint_of_another_network_is_named(chain, tmp_path):
+    write_torch(tmp_path / "other.pt", {"network": {"w": torch.ones(1)}})
+    with pytest.raises(ValueError, match=r"other\.pt: not a checkpoint of this plan's network"):
+        predict(chain, tmp_path / "out", [tmp_path / "other.pt"], **fold_of(chain))

@@ -1,0 +1,91 @@
+"""What a run consists of."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scans import write_dataset
+from slicewise.runs import MAX_GROUPS, RunDataset, arrays_key, open_datasets
+
+PLANNING = {"slice_axis": "coarsest", "in_plane_order": "stored", "plans": None, "gpu_memory_gb": 8}
+
+
+def of(names, per_job=16):
+    return RunDataset("d", Path("d/dataset.json"), tuple(sorted(names)), None, per_job)
+
+
+@given(st.sets(st.text("abcdef0123456789", min_size=1, max_size=8), min_size=1, max_size=80))
+def test_every_case_is_in_one_group(names):
+    groups = of(names, 4).groups
+    assert sorted(name for group in groups.values() for name in group) == sorted(names)
+
+
+def test_a_new_case_moves_no_other():
+    names = [f"case_{i:03d}" for i in range(200)]
+    before = of(names).groups
+    after = of([*names, "another"]).groups
+    assert {g: [n for n in c if n != "another"] for g, c in after.items()} == before
+
+
+def test_a_job_holds_about_as_many_cases_as_asked_for():
+    groups = of([f"case_{i:04d}" for i in range(1000)], 16).groups
+    assert len(groups) == 64
+    assert max(map(len, groups.values())) < 48
+
+
+def test_no_stage_has_more_jobs_than_a_scheduler_likes():
+    assert len(of([f"case_{i}" for i in range(20_000)], 1).groups) == MAX_GROUPS
+
+
+def test_experiments_that_differ_in_patch_or_training_share_arrays():
+    first = arrays_key(PLANNING, {"reorient": "auto"})
+    assert arrays_key(PLANNING | {"gpu_memory_gb": 4}, {"reorient": "auto"}) == first
+    assert arrays_key(PLANNING | {"slice_axis": "finest"}, {"reorient": "auto"}) != first
+    assert arrays_key(PLANNING, {"reorient": "never"}) != first
+
+
+def test_arrays_of_an_own_plan_follow_its_content(tmp_path):
+    plans = tmp_path / "plans.json"
+    plans.write_text("{}")
+    first = arrays_key(PLANNING | {"plans": str(plans)}, {})
+    plans.write_text('{"spacing": 1}')
+    assert arrays_key(PLANNING | {"plans": str(plans)}, {}) != first
+
+
+def config_of(kind):
+    return {"results": "out", "datasets": {"d": kind}, "execution": {"cases_per_job": 16}}
+
+
+def test_phantoms_are_named_before_they_exist():
+    dataset = open_datasets(config_of({"phantom": {"cases": 2}}))["d"]
+    assert dataset.cases == ("phantom_000", "phantom_001")
+    assert dataset.files(["phantom_001"]) == [
+        "out/d/raw/imagesTr/phantom_001_0000.nii.gz",
+        "out/d/raw/labelsTr/phantom_001.nii.gz",
+    ]
+
+
+def test_the_title_in_plans_json_is_the_folders_where_nnunet_would_take_it(tmp_path):
+    raw = write_dataset(tmp_path / "Dataset004_Hippocampus", [(4, 4, 4)])
+    assert open_datasets(config_of({"raw": str(raw.parent)}))["d"].title == "Dataset004_Hippocampus"
+    assert open_datasets(config_of({"phantom": {"cases": 2}}))["d"].title == "d"
+
+
+def test_a_missing_dataset_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"datasets\.d\.raw: .*dataset\.json is missing"):
+        open_datasets(config_of({"raw": str(tmp_path)}))
+
+
+@pytest.mark.parametrize("name", ["with space", "-rf", ".hidden", "{wildcard}"])
+def test_a_case_name_that_cannot_be_a_file_name_is_refused(tmp_path, name):
+    raw = write_dataset(tmp_path, [(4, 4, 4)])
+    for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
+        (tmp_path / folder / f"case_00{ending}").rename(tmp_path / folder / f"{name}{ending}")
+    if name == ".hidden":
+        with pytest.raises(ValueError, match="no cases"):
+            open_datasets(config_of({"raw": str(raw.parent)}))
+    else:
+        with pytest.raises(ValueError, match="expected one without spaces"):
+            open_datasets(config_of({"raw": str(raw.parent)}))

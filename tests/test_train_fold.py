@@ -1,0 +1,123 @@
+"""Training one fold."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import train_fold
+from chain import Chain, analyse, export, plan
+from scans import write_dataset
+
+SETTINGS = {
+    "epochs": 3,
+    "iterations_per_epoch": 2,
+    "validation_iterations": 1,
+    "batch_size": 2,
+    "learning_rate": 0.01,
+    "momentum": 0.99,
+    "weight_decay": 3e-5,
+    "gradient_clipping": 12,
+    "oversample_foreground": 0.33,
+    "augmentation": "default",
+    "deep_supervision": True,
+    "checkpoint_every": 1,
+    "device": "cpu",
+    "mixed_precision": True,
+    "threads": 1,
+    "loader_workers": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    raw = write_dataset(folder / "raw", [(18, 16, 6)] * 4, spacing=(1, 1, 4), classes=1)
+    return export(plan(analyse(Chain(raw, folder))))
+
+
+def train(chain, folder, **changes):
+    """Train and return the checkpoint's weights and the history."""
+    train_fold.main(
+        dataset_json=chain.dataset_json,
+        arrays=chain.arrays,
+        plan=chain.plan,
+        splits=chain.splits,
+        fold=0,
+        seed=0,
+        settings=SETTINGS | changes,
+        checkpoint=folder / "checkpoint_final.pt",
+        history=folder / "history.csv",
+    )
+    weights = torch.load(folder / "checkpoint_final.pt", weights_only=True)["network"]
+    return weights, pd.read_csv(folder / "history.csv")
+
+
+@pytest.fixture(scope="module")
+def trained(chain, tmp_path_factory):
+    return train(chain, tmp_path_factory.mktemp("whole"))
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_history_has_a_row_per_epoch(trained):
+    _, history = trained
+    assert history["epoch"].tolist() == [0, 1, 2]
+    assert {"train_loss", "validation_loss", "pseudo_dice", "pseudo_dice_class1"} <= set(history)
+    np.testing.assert_allclose(history["learning_rate"], 0.01 * (1 - np.arange(3) / 3) ** 0.9)
+
+
+def test_a_second_run_gives_the_same_weights(trained, chain, tmp_path):
+    assert same(trained[0], train(chain, tmp_path, loader_workers=0)[0])
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_killed_run_goes_on_to_the_same_weights(trained, chain, tmp_path, monkeypatch, epoch):
+    steps = train_fold.Training.step
+
+    def until_killed(training, batch):
+        if len(training.history) == epoch:
+            raise KeyboardInterrupt
+        return steps(training, batch)
+
+    monkeypatch.setattr(train_fold.Training, "step", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(chain, tmp_path)
+    monkeypatch.setattr(train_fold.Training, "step", steps)
+    taken = []
+    monkeypatch.setattr(train_fold.Training, "step", lambda t, b: taken.append(1) or steps(t, b))
+    weights, history = train(chain, tmp_path)
+    assert len(taken) == 2 * (3 - epoch)
+    assert same(trained[0], weights)
+    pd.testing.assert_frame_equal(trained[1], history)
+    assert not (tmp_path / "checkpoint_latest.pt").exists()
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed(chain, tmp_path, trained):
+    state = {"identity": "of another training", "network": {}}
+    torch.save(state, tmp_path / "checkpoint_latest.pt")
+    assert same(trained[0], train(chain, tmp_path)[0])
+
+
+def test_the_learning_rate_changes_the_weights(trained, chain, tmp_path):
+    assert not same(trained[0], train(chain, tmp_path, learning_rate=0.02)[0])
+
+
+def test_training_without_deep_supervision_and_augmentation_runs(chain, tmp_path):
+    _, history = train(chain, tmp_path, deep_supervision=False, augmentation="none", epochs=1)
+    assert np.isfinite(history["train_loss"]).all()
+
+
+def test_a_network_learns_a_bright_box(chain, tmp_path):
+    settings = {"epochs": 6, "iterations_per_epoch": 12, "momentum": 0.9, "batch_size": 6}
+    _, history = train(chain, tmp_path, **settings, augmentation="none")
+    assert history["pseudo_dice"].iloc[-1] > 0.8
+
+
+def test_pseudo_dice_is_the_mean_of_the_classes_that_exist():
+    row = train_fold.history_row(0, 0.01, (1.0, 2.0), {"a": 0.5, "b": float("nan")}, None)
+    assert row["pseudo_dice"] == row["pseudo_dice_ema"] == 0.5
+    row = train_fold.history_row(1, 0.01, (1.0, 2.0), {"a": 1.0, "b": 1.0}, 0.5)
+    assert row["pseudo_dice_ema"] == pytest.approx(0.55)
