@@ -1,23 +1,21 @@
 """Compare experiments with the first one, paired per case and per slice, with intervals.
 
-Both 3D scores of cases and scores of slices are paired: the same case, the same slice of the
-volume. Experiments that slice another axis than the reference are scored again along its slices, so
-that a pair always shows the same image.
+Both 3D scores of cases and scores of slices are paired: the same case, the same slice of the file,
+since all experiments are scored along one axis, whichever each was trained along.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from slicewise import metrics, statistics, style
-from slicewise.dataset import Dataset, open_dataset
+
+from slicewise import statistics, style
 from slicewise.files import write_csv
-from slicewise.job import logger, run
+from slicewise.job import run
 
 FOREGROUND = "mean foreground"
 LEVELS = ("case", "slice")
@@ -25,56 +23,30 @@ LEVELS = ("case", "slice")
 
 def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Return the rows of several per_case.csv or per_slice.csv in one table."""
-    wanted = {"experiment", "fold", "seed", "case", "class", "label", "axis", "slice", "dice"}
+    wanted = {"experiment", "case", "class", "label", "axis", "slice", "dice"}
     tables = (pd.read_csv(path, usecols=wanted.__contains__, dtype={"case": str}) for path in paths)
     return pd.concat(tables, ignore_index=True)
 
 
-def score_slices(
-    truth: np.ndarray, prediction: np.ndarray, axis: int, foreground: dict[str, int]
-) -> pd.DataFrame:
-    """Return class, label, slice and Dice for every slice along `axis` of two label volumes."""
-    counts = metrics.overlap_counts(
-        np.moveaxis(truth, axis, 0), np.moveaxis(prediction, axis, 0), list(foreground.values())
-    )
-    table = pd.DataFrame(metrics.dice(*counts), columns=list(foreground)).rename_axis("slice")
-    table = table.reset_index().melt("slice", var_name="class", value_name="dice")
-    return table.assign(label=table["class"].map(foreground))
-
-
-def along_reference(
-    slices: pd.DataFrame, reference: str, folders: dict[tuple, Path], dataset: Dataset
-) -> pd.DataFrame:
-    """Return the scores of slices along the axis that the reference slices, case by case.
-
-    slices: rows of every per_slice.csv; folders: (experiment, fold, seed) -> its predictions. Rows
-    that lie along another axis are replaced by new scores of the same predictions.
-    """
-    runs = slices.drop_duplicates(["experiment", "fold", "seed", "case"])
-    axes = runs[runs["experiment"] == reference].groupby("case")["axis"].first()
-    wanted = slices["case"].map(axes)
-    tables = [slices[slices["axis"] == wanted]]
-    turned = runs[(runs["axis"] != runs["case"].map(axes)) & runs["case"].isin(axes.index)]
-    if len(turned):
-        logger.info("scoring %d volumes again along the slices of %s", len(turned), reference)
-    for case, of_case in turned.groupby("case"):
-        truth = np.asarray(nib.load(dataset.case(case).label).dataobj).astype(int)
-        for row in of_case.itertuples():
-            path = Path(folders[row.experiment, row.fold, row.seed]) / f"{case}.nii.gz"
-            prediction = np.asarray(nib.load(path).dataobj).astype(int)
-            scores = score_slices(truth, prediction, axes[case], dataset.foreground)
-            described = {key: getattr(row, key) for key in ("experiment", "fold", "seed", "case")}
-            tables.append(scores.assign(**described, axis=axes[case]))
-    return pd.concat(tables, ignore_index=True)
+def check_axes(slices: pd.DataFrame) -> None:
+    """Raise a ValueError for a case whose slices run along different axes in two experiments."""
+    axes = slices.groupby("case")["axis"].unique()
+    several = axes[axes.map(len) > 1]
+    if len(several):
+        raise ValueError(
+            f"case {several.index[0]}: per_slice.csv has slices along the axes "
+            f"{sorted(map(int, several.iloc[0]))}, expected one axis, that of "
+            "evaluation.slice_axis; score these experiments again"
+        )
 
 
 def pair(scores: pd.DataFrame, reference: str, experiment: str) -> pd.DataFrame:
     """Return one row for each unit and class that either experiment scores.
 
-    scores: experiment, case, class, label, (slice,) dice; several runs of one unit are averaged
-    first. Columns: case, class, label, (slice,) reference, experiment; NaN where there is no score.
+    scores: experiment, case, class, label, (axis, slice,) dice; several runs of one unit are
+    averaged first. Columns: the same with a column for the Dice of each, NaN where it has none.
     """
-    unit = [column for column in ("case", "class", "label", "slice") if column in scores]
+    unit = [column for column in ("case", "class", "label", "axis", "slice") if column in scores]
     means = scores.groupby(["experiment", *unit])["dice"].mean()
     sides = {
         side: means[name] if name in means.index.levels[0] else means.iloc[:0].droplevel(0)
@@ -85,7 +57,7 @@ def pair(scores: pd.DataFrame, reference: str, experiment: str) -> pd.DataFrame:
 
 def with_foreground(pairs: pd.DataFrame) -> pd.DataFrame:
     """Put rows for the mean over classes in front; they average the classes that both score."""
-    unit = [column for column in ("case", "slice") if column in pairs]
+    unit = [column for column in ("case", "axis", "slice") if column in pairs]
     both = pairs.dropna(subset=["reference", "experiment"])
     means = both.groupby(unit)[["reference", "experiment"]].mean().reset_index()
     return pd.concat([means.assign(**{"class": FOREGROUND, "label": 0}), pairs], ignore_index=True)
@@ -259,11 +231,8 @@ def _print_beside(axes: Axes, text: str, y: float | None = None) -> None:
 
 def main(
     *,
-    dataset_json: str | Path,
     per_case: Sequence[str | Path],
     per_slice: Sequence[str | Path],
-    predictions: Sequence[str | Path],
-    runs: Sequence[tuple[str, int, int]],
     dataset: str,
     experiments: Sequence[str],
     confidence: float,
@@ -272,19 +241,16 @@ def main(
     png: str | Path,
     table: str | Path,
 ) -> None:
-    """Draw the figure; predictions (folders) are in the order of `runs`: experiment, fold, seed.
-
-    The first of `experiments` is the reference.
-    """
-    raw = open_dataset(dataset_json)
-    folders = dict(zip(map(tuple, runs), predictions, strict=True))
-    slices = along_reference(read_scores(per_slice), experiments[0], folders, raw)
-    scores = {"case": read_scores(per_case), "slice": slices}
+    """Draw the figure from the tables of every run; the first of `experiments` is the reference."""
+    scores = {"case": read_scores(per_case), "slice": read_scores(per_slice)}
+    check_axes(scores["slice"])
+    classes = scores["case"].drop_duplicates("class").sort_values("label")
+    classes = dict(zip(classes["class"], classes["label"], strict=True))
     pairs, tables, rows = {}, {}, []
     for other in experiments[1:] or experiments:
         for level in LEVELS:
             pairs[other, level] = with_foreground(pair(scores[level], experiments[0], other))
-            found = compare(pairs[other, level], raw.foreground, confidence, resamples)
+            found = compare(pairs[other, level], classes, confidence, resamples)
             tables[other, level] = found if len(experiments) > 1 else alone(found)
             named = {"dataset": dataset, "reference": experiments[0], "level": level}
             named["experiment"] = other if len(experiments) > 1 else ""

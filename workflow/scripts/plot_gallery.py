@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
 from slicewise import style
 from slicewise.dataset import Case, open_dataset
 from slicewise.files import write_csv
@@ -30,8 +31,8 @@ NARROWEST_MM = 20.0
 """Smallest width of the window: a structure of one voxel still shows where it lies."""
 
 CONTOURS = {
-    "truth": {"color": style.YELLOW, "linewidth": 1.7},
-    "prediction": {"color": style.VERMILION, "linewidth": 0.7},
+    "truth": {"color": style.YELLOW, "linewidth": 1.9, "halo": True},
+    "prediction": {"color": style.VERMILION, "linewidth": 0.8, "halo": False},
 }
 """Apart in width and lightness: where they agree, one runs inside the other."""
 
@@ -170,10 +171,17 @@ def draw(chosen: pd.DataFrame, slices: Sequence[Shown], experiments: Sequence[st
             name = style.shorten(row["case"], 20 if side_by_side == 2 else 36)
             note = f"{row['rank']}, Dice {row['dice']:.3f}\n{name}, slice {row['slice']}"
             axes.set_title(note, fontsize=style.SMALL)
+        if len(members) == 0:
+            places[0].set_visible(True)
+            places[0].set(xticks=[], yticks=[])
+            places[0].set_title("no slice shows a structure", fontsize=style.SMALL)
         color = style.line_style(i)["color"]
         places[0].set_ylabel(style.shorten(experiment, 24), color=color, fontweight="bold")
     figure.legend(
-        handles=[style.handle(name, **look) for name, look in CONTOURS.items()],
+        handles=[
+            style.handle(name, color=look["color"], linewidth=look["linewidth"])
+            for name, look in CONTOURS.items()
+        ],
         loc="outside lower center",
         ncols=2,
     )

@@ -5,6 +5,8 @@ augmented batch and is deterministic, on CPU and GPU. Transforms, order, probabi
 those of nnUNetTrainer.get_training_transforms in nnU-Net 2.8.1 (batchgeneratorsv2 0.3.6).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

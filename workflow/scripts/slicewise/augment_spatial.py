@@ -1,14 +1,16 @@
 """Spatial augmentation of a batch: centre crop, rotation and scaling, mirroring.
 
 Images have shape (batch, channel, row, column), labels (batch, row, column) with -1 outside the
-nonzero mask. Nothing here is random and nothing changes its input.
+nonzero mask and the image. Nothing here is random; only `mirror` changes its input.
 """
+
+from __future__ import annotations
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-OUTSIDE = -1  # the label of voxels outside the nonzero mask, and of all that lies outside the image
+from slicewise.preprocessing import OUTSIDE
 
 
 def center_crop(tensor: torch.Tensor, patch_size: tuple[int, int]) -> torch.Tensor:
@@ -18,12 +20,12 @@ def center_crop(tensor: torch.Tensor, patch_size: tuple[int, int]) -> torch.Tens
     Raises ValueError if the patch is larger than the tensor.
     """
     sizes = tuple(tensor.shape[-2:])
-    if any(patch > size for patch, size in zip(patch_size, sizes)):
+    if any(patch > size for patch, size in zip(patch_size, sizes, strict=True)):
         raise ValueError(
             f"the patch (row, column) {tuple(patch_size)} is larger than the image {sizes}: "
             "read patches of augment.initial_patch_size"
         )
-    row, column = (size // 2 - patch // 2 for patch, size in zip(patch_size, sizes))
+    row, column = (size // 2 - patch // 2 for patch, size in zip(patch_size, sizes, strict=True))
     return tensor[..., row : row + patch_size[0], column : column + patch_size[1]]
 
 

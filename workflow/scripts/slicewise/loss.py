@@ -21,16 +21,16 @@ def dice_and_cross_entropy(logits: Tensor, target: Tensor, batch_dice: bool = Tr
     With batch_dice, one Dice per class over all slices of the batch; without, one per slice.
     """
     log_probability = torch.log_softmax(logits.float(), dim=1)
-    index = target.long().unsqueeze(1)
     # gather, not nll_loss: the latter sums in no fixed order on a GPU
-    cross_entropy = -log_probability.gather(1, index).mean()
+    cross_entropy = -log_probability.gather(1, target.long().unsqueeze(1)).mean()
 
-    foreground = log_probability[:, 1:].exp()
-    classes = torch.arange(1, logits.shape[1], device=logits.device).view(-1, 1, 1)
-    truth = index == classes
-    # where, not a product, which would first copy the mask to float32
-    overlap = torch.where(truth, foreground, 0).sum((2, 3))
-    total = foreground.sum((2, 3)) + truth.count_nonzero((2, 3))
+    overlap, total = [], []
+    # class by class, so that no mask and no product is larger than one channel
+    for label, channel in enumerate(log_probability.unbind(1)[1:], start=1):
+        probability, truth = channel.exp(), target == label
+        overlap.append(torch.where(truth, probability, 0).sum((1, 2)))
+        total.append(probability.sum((1, 2)) + truth.count_nonzero((1, 2)))
+    overlap, total = torch.stack(overlap, dim=1), torch.stack(total, dim=1)
     if batch_dice:
         overlap, total = overlap.sum(0), total.sum(0)
     dice = (2 * overlap + SMOOTH) / (total + SMOOTH).clamp_min(1e-8)

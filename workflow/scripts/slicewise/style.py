@@ -205,12 +205,16 @@ def draw_image(axes: Axes, image: np.ndarray, spacing: tuple[float, float]) -> N
     axes.spines[:].set_visible(False)
 
 
-def draw_outline(axes: Axes, mask: np.ndarray, color: str, **properties: object) -> None:
-    """Draw the outlines of a mask (row, column) over its image, each on a thin dark halo."""
-    width = properties.setdefault("linewidth", 0.9)
+def draw_outline(
+    axes: Axes, mask: np.ndarray, color: str, linewidth: float = 0.9, halo: bool = True
+) -> None:
+    """Draw the outlines of a mask (row, column) over its image, with a thin dark rim if `halo`."""
+    effects = [withStroke(linewidth=linewidth + 0.6, foreground=BLACK, alpha=0.5)] if halo else []
     for loop in outline(mask):
-        halo = [withStroke(linewidth=width + 0.6, foreground=BLACK, alpha=0.5)]
-        axes.plot(*loop.T, color=color, path_effects=halo, scalex=False, scaley=False, **properties)
+        axes.plot(
+            *loop.T, color=color, linewidth=linewidth, path_effects=effects, solid_joinstyle="miter",
+            scalex=False, scaley=False,
+        )  # fmt: skip
 
 
 def draw_scale(axes: Axes, column_mm: float) -> None:

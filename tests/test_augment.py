@@ -1,0 +1,428 @@
+"""Augmentation against files recorded from nnU-Net (golden/record_augment.py), and its geometry."""
+
+import json
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from slicewise import augment, augment_spatial
+from slicewise.randomness import generator
+
+GOLDEN = Path(__file__).parent / "golden" / "augment"
+PATCH = (28, 20)
+MASKED = (True, False)
+DRAWN = 40_000
+TRANSFORMS = {
+    "blur": ("blur_sigma", augment.blur),
+    "brightness": ("brightness", augment.change_brightness),
+    "contrast": ("contrast", augment.change_contrast),
+    "resolution": ("resolution", augment.lower_resolution),
+    "inverted_gamma": (
+        "inverted_gamma",
+        lambda planes, exponent: augment.change_gamma(planes, exponent, inverted=True),
+    ),
+    "gamma": ("gamma", augment.change_gamma),
+}
+NEUTRAL = {
+    "angle": 0,
+    "scale": 1,
+    "noise_std": 0,
+    "blur_sigma": 0,
+    "brightness": 1,
+    "contrast": 1,
+    "resolution": 1,
+    "inverted_gamma": 1,
+    "gamma": 1,
+    "mirrored": False,
+}
+FIELD_OF = {"noise": "noise_std", "blur": "blur_sigma"}
+
+sizes = st.tuples(st.integers(6, 40), st.integers(6, 40))
+
+
+@cache
+def recorded(name):
+    """Return a golden file: JSON, or an array."""
+    if name.endswith(".json"):
+        return json.loads((GOLDEN / name).read_text(encoding="utf-8"))
+    return np.load(GOLDEN / f"{name}.npy", allow_pickle=False)
+
+
+def tensor(name):
+    return torch.from_numpy(recorded(name).copy())
+
+
+def golden_batch():
+    return tensor("image"), tensor("label").to(torch.int16)
+
+
+def golden_parameters():
+    values = {name: np.array(values) for name, values in recorded("parameters.json").items()}
+    return augment.Parameters(**values)
+
+
+def nothing(batch_size, channels):
+    """Return parameters that change nothing."""
+    drawn = augment.draw(np.random.default_rng(0), batch_size, channels, PATCH)
+    return replace(
+        drawn,
+        **{name: np.full_like(getattr(drawn, name), value) for name, value in NEUTRAL.items()},
+    )
+
+
+def taken(parameters, samples):
+    """Return the parameters of some of the samples."""
+    return replace(
+        parameters,
+        **{field.name: getattr(parameters, field.name)[samples] for field in fields(parameters)},
+    )
+
+
+def random_label(seed, batch_size, size, labels):
+    """Return a label with -1 and values below `labels`, in blocks of about four pixels."""
+    blocks = [-(-edge // 4) for edge in size]
+    coarse = np.random.default_rng(seed).integers(-1, labels, (batch_size, *blocks))
+    fine = coarse.repeat(4, 1).repeat(4, 2)[:, : size[0], : size[1]]
+    return torch.from_numpy(np.ascontiguousarray(fine).astype(np.int16))
+
+
+@cache
+def many():
+    """Return the parameters of one large batch with two channels."""
+    return augment.draw(generator(7, "augmentation"), DRAWN, 2, PATCH)
+
+
+def applied(name):
+    """Return the values drawn for a transform where it applies, and where it does (batch, ...)."""
+    values = getattr(many(), FIELD_OF.get(name, name))
+    chosen = values != NEUTRAL[FIELD_OF.get(name, name)]
+    return values[chosen], chosen
+
+
+def is_uniform(values, low, high):
+    """Compare quantiles with those of a uniform distribution, to 3 percent of its range."""
+    shares = np.linspace(0, 1, 21)
+    found = (np.quantile(values, shares) - low) / (high - low)
+    return found[0] >= 0 and found[-1] <= 1 and np.abs(found - shares).max() < 0.03
+
+
+def vote_by_indicators(label, grid):
+    """Resample as nnU-Net words it: the label whose interpolated indicator is largest."""
+    pairs = grid.permute(0, 2, 3, 1)
+    shifted = label.float()[:, None] + 1  # so that padding with 0 is padding with -1
+    values = torch.unique(label[label >= 0])
+    scores = [
+        functional.grid_sample((shifted == value + 1).float(), pairs, align_corners=False)[:, 0]
+        for value in values
+    ]
+    scores = torch.stack([1 - sum(scores), *scores])
+    return torch.cat([torch.tensor([-1]), values])[scores.argmax(0)], scores.topk(2, 0).values
+
+
+# What nnU-Net does to the same patches
+
+
+def test_rotation_is_that_of_nnunet_for_every_patch_size():
+    found = [augment.rotation_range(size) for size in recorded("patch_sizes").tolist()]
+    np.testing.assert_allclose(found, recorded("largest_rotations"), rtol=1e-6)
+
+
+def test_initial_patch_size_is_that_of_nnunet_for_every_patch_size():
+    found = [augment.initial_patch_size(size) for size in recorded("patch_sizes").tolist()]
+    np.testing.assert_array_equal(found, recorded("initial_sizes"))
+
+
+def test_centre_crop_starts_where_nnunet_starts():
+    crops = recorded("crops.json")
+    found = [
+        int(augment.center_crop(torch.arange(size[0] * size[1]).view(size), patch)[0, 0])
+        for size, patch in zip(crops["size"], crops["patch"], strict=True)
+    ]
+    assert found == crops["first"]
+
+
+def test_rotated_and_scaled_images_equal_those_of_nnunet():
+    parameters = golden_parameters()
+    only_spatial = {name: getattr(parameters, name) for name in ("angle", "scale")}
+    found, _ = augment.apply(
+        *golden_batch(), replace(nothing(8, 2), **only_spatial), PATCH, (False, False)
+    )
+    np.testing.assert_allclose(found, recorded("spatial_image"), atol=1e-5)
+
+
+def test_rotated_and_scaled_labels_are_those_of_nnunet():
+    parameters = golden_parameters()
+    image, label = golden_batch()
+    angle, scale = torch.from_numpy(parameters.angle), torch.from_numpy(parameters.scale)
+    grid = augment_spatial.sampling_grid(angle, scale, PATCH, image.shape[2:])
+    found = augment_spatial.resample_label(label, grid)
+    moved = (parameters.angle != 0) | (parameters.scale != 1)
+    np.testing.assert_array_equal(found[moved], recorded("spatial_label")[moved])
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_transform_equals_that_of_nnunet(name):
+    field, transform = TRANSFORMS[name]
+    planes = tensor("image")[:, :, : PATCH[0], : PATCH[1]].flatten(0, 1)
+    values = getattr(golden_parameters(), field).reshape(len(planes), -1)
+    chosen = (values != NEUTRAL[field]).any(1)
+    found = transform(planes[chosen], torch.from_numpy(values[chosen]).float())
+    expected = recorded(name).reshape(len(planes), *PATCH)[chosen]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_noise_equals_that_of_nnunet():
+    found = tensor("image")[:, :, : PATCH[0], : PATCH[1]].contiguous()
+    augment.add_noise(found, golden_parameters().noise_std, golden_parameters().noise_seed)
+    np.testing.assert_allclose(found, recorded("noise"), atol=1e-5)
+
+
+def test_whole_chain_equals_that_of_nnunet():
+    image, label = augment.apply(*golden_batch(), golden_parameters(), PATCH, MASKED)
+    np.testing.assert_array_equal(label, recorded("chain_label"))
+    np.testing.assert_allclose(image, recorded("chain_image"), atol=2e-5)
+
+
+# What is drawn
+
+
+@pytest.mark.parametrize("name", recorded("recipe.json")["probability"])
+def test_transform_applies_as_often_as_in_nnunet(name):
+    _, chosen = applied(name)
+    per_channel = recorded("recipe.json")["channel_probability"].get(name, 1)
+    channels = 1 if chosen.ndim == 1 else chosen.shape[1]
+    none_of_them = (1 - per_channel) ** channels
+    expected = recorded("recipe.json")["probability"][name] * (1 - none_of_them)
+    assert chosen.reshape(DRAWN, -1).any(1).mean() == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["blur", "resolution"])
+def test_channels_are_chosen_independently(name):
+    _, chosen = applied(name)
+    chosen = chosen[..., 0] if name == "blur" else chosen
+    probability = recorded("recipe.json")["probability"][name]
+    assert chosen.all(1).mean() == pytest.approx(probability / 4, abs=0.005)
+
+
+@pytest.mark.parametrize("name", recorded("recipe.json")["range"])
+def test_values_are_uniform_in_the_range_of_nnunet(name):
+    assert is_uniform(applied(name)[0], *recorded("recipe.json")["range"][name])
+
+
+@pytest.mark.parametrize("name", recorded("recipe.json")["factor_range"])
+def test_factors_are_as_often_below_one_as_above(name):
+    low, high = recorded("recipe.json")["factor_range"][name]
+    values, _ = applied(name)
+    assert (values < 1).mean() == pytest.approx(0.5, abs=0.02)
+    assert is_uniform(values[values < 1], low, 1)
+    assert is_uniform(values[values > 1], 1, high)
+
+
+def test_each_axis_is_mirrored_half_the_time_independently():
+    assert many().mirrored.mean(0) == pytest.approx(0.5, abs=0.01)
+    assert many().mirrored.all(1).mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_rotation_and_scaling_are_independent():
+    both = (many().angle != 0) & (many().scale != 1)
+    assert both.mean() == pytest.approx(0.04, abs=0.005)
+
+
+def test_elongated_patches_turn_by_15_degrees_at_most():
+    angle = augment.draw(generator(1), DRAWN, 1, (64, 40)).angle
+    assert np.degrees(np.abs(angle).max()) == pytest.approx(15, abs=0.1)
+
+
+def test_equal_keys_give_equal_results():
+    results = [
+        augment.apply(
+            *golden_batch(), augment.draw(generator(3, 0, "augment", 5), 8, 2, PATCH), PATCH, MASKED
+        )
+        for _ in range(2)
+    ]
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
+# What holds for any batch
+
+
+def test_a_batch_gives_what_its_samples_give_one_by_one():
+    image, label = golden_batch()
+    together = augment.apply(image, label, golden_parameters(), PATCH, MASKED)
+    for i in range(len(image)):
+        one = slice(i, i + 1)
+        alone = augment.apply(
+            image[one], label[one], taken(golden_parameters(), one), PATCH, MASKED
+        )
+        np.testing.assert_allclose(alone[0], together[0][one], atol=1e-6)
+        assert torch.equal(alone[1], together[1][one])
+
+
+def test_inputs_stay_as_they_are():
+    image, label = golden_batch()
+    augment.apply(image, label, golden_parameters(), PATCH, MASKED)
+    np.testing.assert_array_equal(image, recorded("image"))
+    np.testing.assert_array_equal(label, recorded("label"))
+
+
+def test_inputs_of_the_patch_size_stay_as_they_are():
+    image, label = torch.ones(2, 1, *PATCH), torch.full((2, *PATCH), -1, dtype=torch.int16)
+    parameters = replace(nothing(2, 1), brightness=np.full((2, 1), 1.2))
+    augment.apply(image, label, parameters, PATCH, (True,))
+    assert (image == 1).all()
+    assert (label == -1).all()
+
+
+def test_without_augmentation_the_centre_remains():
+    image, label = golden_batch()
+    found, _ = augment.apply(image, label, nothing(8, 2), PATCH, (False, False))
+    assert torch.equal(found, augment.center_crop(image, PATCH))
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.integers(1, 6), sizes)
+def test_labels_gain_no_value(seed, labels, patch):
+    size = augment.initial_patch_size(patch)
+    label = random_label(seed, 4, size, labels)
+    parameters = augment.draw(np.random.default_rng(seed), 4, 1, patch)
+    parameters = replace(parameters, scale=np.linspace(0.7, 1.4, 4))
+    _, found = augment.apply(torch.zeros(4, 1, *size), label, parameters, patch, (False,))
+    assert set(found.unique().tolist()) <= set(label.clamp(min=0).unique().tolist()) | {0}
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.sampled_from([1, 2, 5, 200, 3000]), sizes)
+def test_labels_go_to_the_largest_interpolated_indicator(seed, labels, patch):
+    rng = np.random.default_rng(seed)
+    size = augment.initial_patch_size(patch)
+    label = random_label(seed, 2, size, labels)
+    angle, scale = rng.uniform(-np.pi, np.pi, 2), rng.uniform(0.7, 1.4, 2)
+    grid = augment_spatial.sampling_grid(
+        torch.from_numpy(angle), torch.from_numpy(scale), patch, size
+    )
+    expected, best_two = vote_by_indicators(label, grid)
+    clear = best_two[0] - best_two[1] > 1e-3  # float16 rounds closer ones to a tie
+    found = augment_spatial.resample_label(label, grid)
+    assert torch.equal(found[clear].long(), expected[clear])
+
+
+def test_a_tie_goes_to_the_nearest_neighbour():
+    label = torch.tensor([[[3, 0], [3, 0]]], dtype=torch.int16)
+    columns = torch.tensor([-0.0001, 0.0001])  # just left and right of the middle
+    grid = torch.stack([columns, torch.zeros(2)]).view(1, 2, 1, 2)
+    assert augment_spatial.resample_label(label, grid).flatten().tolist() == [3, 0]
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.integers(3, 20), st.sampled_from([1, 2, 3]))
+def test_quarter_turns_move_pixels_as_rot90_does(seed, half, turns):
+    patch = (2 * half, 2 * half)
+    label = random_label(seed, 1, patch, 5)
+    image = torch.rand(1, 1, *patch, generator=torch.Generator().manual_seed(seed))
+    parameters = replace(nothing(1, 1), angle=np.array([turns * np.pi / 2]))
+    found, found_label = augment.apply(image, label, parameters, patch, (False,))
+    np.testing.assert_allclose(found, image.rot90(turns, (2, 3)), atol=1e-4)
+    assert torch.equal(found_label, label.rot90(turns, (1, 2)).clamp(min=0))
+
+
+@settings(max_examples=10)
+@given(st.floats(0.7, 1.4))
+def test_scaling_divides_areas_by_its_square(scale):
+    label = torch.zeros(1, 120, 120, dtype=torch.int16)
+    label[:, 40:80, 40:80] = 1
+    parameters = replace(nothing(1, 1), scale=np.array([scale]))
+    image = torch.zeros(1, 1, 120, 120)
+    _, found = augment.apply(image, label, parameters, (90, 90), (False,))
+    assert int(found.sum()) ** 0.5 == pytest.approx(40 / scale, abs=1.5)
+
+
+@given(st.integers(0, 1000), sizes)
+def test_mirrored_twice_is_as_before(seed, size):
+    rng = np.random.default_rng(seed)
+    image = torch.from_numpy(rng.random((5, 2, *size)))
+    twice = image.clone()
+    for _ in range(2):
+        augment.mirror(twice, np.random.default_rng(seed).random((5, 2)) < 0.5)
+    assert torch.equal(twice, image)
+
+
+def test_mirroring_flips_image_and_label_alike():
+    label = torch.arange(6, dtype=torch.int16).view(1, 2, 3)
+    parameters = replace(nothing(1, 1), mirrored=np.array([[True, False]]))
+    image, label = augment.apply(label[:, None].float(), label, parameters, (2, 3), (False,))
+    assert label.tolist() == [[[3, 4, 5], [0, 1, 2]]]
+    assert torch.equal(image[:, 0], label.float())
+
+
+def test_masked_channels_are_zero_outside_and_others_are_not():
+    image, label = torch.ones(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.int16)
+    label[:, :2] = -1
+    found, _ = augment.apply(image, label, nothing(1, 2), (4, 4), MASKED)
+    assert found.sum((2, 3)).tolist() == [[8, 16]]
+
+
+def test_noise_has_the_standard_deviation_that_was_drawn():
+    image = torch.zeros(1, 1, 200, 200)
+    augment.add_noise(image, np.array([0.05]), np.array([1]))
+    assert float(image.std()) == pytest.approx(0.05, rel=0.02)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_gamma_leaves_a_constant_image_as_it_is(inverted):
+    image = torch.full((1, 6, 6), 3.0)
+    assert torch.equal(augment.change_gamma(image, torch.tensor([[1.3]]), inverted), image)
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_gamma_keeps_mean_and_standard_deviation(inverted):
+    image = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))
+    found = augment.change_gamma(image, torch.tensor([[0.7], [1.2], [1.5]]), inverted)
+    np.testing.assert_allclose(found.mean((1, 2)), image.mean((1, 2)), atol=1e-5)
+    np.testing.assert_allclose(found.std((1, 2)), image.std((1, 2)), atol=1e-5)
+
+
+def test_small_label_types_pass_through():
+    image, label = golden_batch()
+    found = augment.apply(image, label.to(torch.int8), golden_parameters(), PATCH, MASKED)[1]
+    assert found.dtype == torch.int8
+    np.testing.assert_array_equal(found, recorded("chain_label"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_and_cpu_agree():
+    image, label = (each.cuda() for each in golden_batch())
+    found, found_label = augment.apply(image, label, golden_parameters(), PATCH, MASKED)
+    np.testing.assert_allclose(found.cpu(), recorded("chain_image"), atol=1e-4)
+    assert (found_label.cpu().numpy() != recorded("chain_label")).mean() < 1e-3
+
+
+# What cannot be
+
+
+def test_a_patch_larger_than_the_image_is_refused():
+    with pytest.raises(ValueError, match=r"\(28, 20\) is larger than the image \(16, 16\)"):
+        augment.center_crop(torch.zeros(16, 16), PATCH)
+
+
+def test_parameters_of_another_batch_size_are_refused():
+    with pytest.raises(ValueError, match="drawn for"):
+        augment.apply(*golden_batch(), nothing(7, 2), PATCH, MASKED)
+
+
+def test_a_label_of_another_shape_is_refused():
+    image, label = golden_batch()
+    with pytest.raises(ValueError, match="the label has shape"):
+        augment.apply(image, label[:, :-1], golden_parameters(), PATCH, MASKED)
+
+
+def test_a_mask_flag_is_needed_for_every_channel():
+    with pytest.raises(ValueError, match="1 entries for 2 channels"):
+        augment.apply(*golden_batch(), golden_parameters(), PATCH, (True,))

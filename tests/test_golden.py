@@ -1,0 +1,210 @@
+"""slicewise against files recorded from nnU-Net: see golden/record.py.
+
+Each dataset takes a branch of its own (golden/datasets.py says which) and goes through our scripts
+from the raw files to the arrays once; each test then holds one fact of it to nnU-Net's.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import fingerprint
+import numpy as np
+import pytest
+
+import analyze_cases
+import export_cases
+import plan_arrays
+import plan_network
+import split_folds
+from golden import datasets
+from slicewise.dataset import Dataset, open_dataset
+
+GOLDEN = Path(__file__).parent / "golden"
+
+STATISTICS = "foreground_intensity_properties_per_channel"
+AS_STORED = {"reorient": False, "orientation": "RAS", "orientations": {"RAS": 1}}
+EXPORTED = [(name, case) for name in datasets.RECIPES for case in datasets.golden_case_names(name)]
+
+by_dataset = pytest.mark.parametrize("name", datasets.RECIPES)
+by_case = pytest.mark.parametrize(("name", "case"), EXPORTED)
+
+
+@cache
+def recorded(*parts: str):
+    """Return the content of a golden file: JSON or an array."""
+    path = GOLDEN.joinpath(*parts)
+    if path.suffix == ".npy":
+        return np.load(path, allow_pickle=False)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def configuration(plan: dict) -> dict:
+    return plan["configurations"]["2d"]
+
+
+def outline(plan: dict) -> dict:
+    """Return the top-level keys of a plan, but for our own, the statistics and configurations."""
+    apart = ("slicewise", STATISTICS, "configurations")
+    return {key: value for key, value in plan.items() if key not in apart}
+
+
+def run_pipeline(name: str, folder: Path) -> SimpleNamespace:
+    """Run our scripts on a dataset, from raw files to arrays, in two groups of cases."""
+    digest = datasets.write(name, folder / "raw")
+    dataset_json = folder / "raw/dataset.json"
+    cases = open_dataset(dataset_json).cases()
+    groups = {"a": cases[:2], "b": cases[2:]}
+    for group, members in groups.items():
+        analyze_cases.main(
+            dataset_json=dataset_json,
+            cases=members,
+            reorient="auto",
+            analysis=folder / f"{group}.json",
+            intensities=folder / f"{group}.npy",
+            extents=folder / f"{group}.csv",
+        )
+    fingerprint.main(
+        dataset_json=dataset_json,
+        analyses=[folder / f"{group}.json" for group in groups],
+        intensities=[folder / f"{group}.npy" for group in groups],
+        reorient="auto",
+        fingerprint=folder / "dataset_fingerprint.json",
+        spacing=folder / "spacing.csv",
+        orientation=folder / "orientation.json",
+    )
+    plan_arrays.main(
+        dataset_json=dataset_json,
+        fingerprint=folder / "dataset_fingerprint.json",
+        orientation=folder / "orientation.json",
+        slice_axis="coarsest",
+        in_plane_order="stored",
+        plans=None,
+        preprocessing=folder / "preprocessing.json",
+    )
+    plan_network.main(
+        dataset_json=dataset_json,
+        fingerprint=folder / "dataset_fingerprint.json",
+        preprocessing=folder / "preprocessing.json",
+        orientation=folder / "orientation.json",
+        spacing=folder / "spacing.csv",
+        extents=[folder / f"{group}.csv" for group in groups],
+        gpu_memory_gb=8,
+        dataset_name=recorded(name, "plans.json")["dataset_name"],
+        plans=None,
+        plan=folder / "plans.json",
+        adequacy=folder / "patch_adequacy.csv",
+    )
+    export_cases.main(
+        dataset_json=dataset_json,
+        cases=datasets.golden_case_names(name),
+        preprocessing=folder / "preprocessing.json",
+        orientation=folder / "orientation.json",
+        arrays=folder / "arrays",
+        manifest=folder / "manifest.json",
+    )
+    return SimpleNamespace(
+        digest=digest,
+        cases=cases,
+        fingerprint=json.loads((folder / "dataset_fingerprint.json").read_text()),
+        plan=json.loads((folder / "plans.json").read_text()),
+        arrays=folder / "arrays",
+    )
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory):
+    """Return a function that runs the pipeline on a dataset, once for all tests of the module."""
+    return cache(lambda name: run_pipeline(name, tmp_path_factory.mktemp(name)))
+
+
+@by_dataset
+def test_the_generator_makes_the_recorded_voxels(name, pipeline):
+    assert pipeline(name).digest == recorded(name, "source.json")["voxels_sha256"]
+
+
+@by_dataset
+def test_the_fingerprint_has_the_same_keys(name, pipeline):
+    ours, theirs = pipeline(name).fingerprint, recorded(name, "dataset_fingerprint.json")
+    assert set(ours) == set(theirs)
+    assert set(ours[STATISTICS]["0"]) == set(theirs[STATISTICS]["0"])
+
+
+@by_dataset
+@pytest.mark.parametrize(
+    "key", ["spacings", "shapes_after_crop", "median_relative_size_after_cropping"]
+)
+def test_the_fingerprint_is_equal(name, key, pipeline):
+    assert pipeline(name).fingerprint[key] == recorded(name, "dataset_fingerprint.json")[key]
+
+
+@by_dataset
+def test_intensity_statistics_are_equal_to_float32_rounding(name, pipeline):
+    ours, theirs = pipeline(name).fingerprint, recorded(name, "dataset_fingerprint.json")
+    assert ours[STATISTICS] == {
+        channel: pytest.approx(statistics, rel=1e-5)
+        for channel, statistics in theirs[STATISTICS].items()
+    }
+
+
+@by_dataset
+def test_the_plan_is_equal_above_its_configurations(name, pipeline):
+    assert outline(pipeline(name).plan) == outline(recorded(name, "plans.json"))
+
+
+@by_dataset
+def test_configuration_2d_is_equal(name, pipeline):
+    assert configuration(pipeline(name).plan) == configuration(recorded(name, "plans.json"))
+
+
+@by_dataset
+def test_the_plan_holds_the_statistics_of_the_fingerprint(name, pipeline):
+    assert pipeline(name).plan[STATISTICS] == pipeline(name).fingerprint[STATISTICS]
+
+
+@by_dataset
+def test_the_keys_of_a_plan_are_nnunets_and_slicewise(name, pipeline):
+    assert set(pipeline(name).plan) - {"slicewise"} == set(recorded(name, "plans.json"))
+
+
+@by_dataset
+def test_folds_of_a_dataset_are_equal(name, pipeline, tmp_path):
+    split_folds.main(cases=pipeline(name).cases, folds=5, splits=tmp_path / "splits_final.json")
+    ours = json.loads((tmp_path / "splits_final.json").read_text())
+    assert ours == recorded(name, "splits_final.json")
+
+
+@by_case
+def test_exported_labels_are_equal(name, case, pipeline):
+    ours = np.load(pipeline(name).arrays / f"{case}_seg.npy", allow_pickle=False)
+    np.testing.assert_array_equal(ours, recorded(name, f"{case}_seg.npy")[0])
+
+
+@by_case
+def test_exported_images_are_equal_to_float32_rounding(name, case, pipeline):
+    ours = np.load(pipeline(name).arrays / f"{case}.npy", allow_pickle=False)
+    theirs = recorded(name, f"{case}.npy").swapaxes(0, 1)
+    assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
+    assert np.abs(ours - theirs).max() <= 1e-5 * max(1, theirs.std())
+
+
+@pytest.mark.parametrize(
+    "run", recorded("splits.json"), ids=lambda run: f"{run['cases'][0]}-{run['folds']}"
+)
+def test_folds_of_a_list_of_names_are_equal(run, tmp_path):
+    split_folds.main(cases=run["cases"], folds=run["folds"], splits=tmp_path / "splits.json")
+    assert json.loads((tmp_path / "splits.json").read_text()) == run["splits"]
+
+
+@pytest.mark.parametrize("run", recorded("planner.json"), ids=lambda run: run["inputs"]["name"])
+def test_plans_of_a_fingerprint_are_equal(run):
+    inputs = run["inputs"]
+    content, prints = datasets.planner_files(inputs)
+    dataset = Dataset("dataset.json", content)
+    arrays = plan_arrays.plan_arrays(dataset, prints, AS_STORED, "coarsest")
+    plan = plan_network.plan_network(
+        dataset, prints, arrays, inputs["gpu_memory_gb"], run["plans"]["dataset_name"]
+    )
+    plan.pop("slicewise")
+    assert json.loads(json.dumps(plan)) == run["plans"]

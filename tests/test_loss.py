@@ -1,0 +1,176 @@
+"""The loss against nnU-Net's (golden/record_network.py), and losses with known answers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from slicewise import loss, network
+from slicewise.plans import Architecture
+
+GOLDEN = Path(__file__).parent / "golden" / "network" / "step.npz"
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, np.ndarray]:
+    with np.load(GOLDEN, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="module")
+def heads(golden) -> list[torch.Tensor]:
+    return [torch.tensor(golden[f"head_{head}"]) for head in range(3)]
+
+
+@pytest.fixture(scope="module")
+def target(golden) -> torch.Tensor:
+    return torch.tensor(golden["target_0"])
+
+
+@pytest.fixture(scope="module")
+def trained(golden) -> tuple[network.UNet, dict[str, torch.Tensor]]:
+    """Return the recorded network after one step of ours, and the gradients before clipping."""
+    content = json.loads(str(golden["architecture"]))
+    unet = network.UNet(Architecture("PlainConvUNet", **content), 2, 4)
+    unet.load_state_dict(tensors(golden, "before/"))
+    unet.deep_supervision = True
+    optimizer = torch.optim.SGD(
+        unet.parameters(), 0.01, momentum=0.99, nesterov=True, weight_decay=3e-5
+    )
+    outputs = unet(torch.tensor(golden["image"]))
+    loss.deep_supervision_loss(outputs, torch.tensor(golden["target_0"])).backward()
+    gradients = {n: w.grad.clone() for n, w in unet.named_parameters() if w.grad is not None}
+    torch.nn.utils.clip_grad_norm_(unet.parameters(), 12)
+    optimizer.step()
+    return unet, gradients
+
+
+def tensors(golden: dict[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
+    """Return the recorded arrays under a prefix by our parameter names."""
+    return network.from_nnunet(
+        {
+            name.removeprefix(prefix): torch.tensor(array)
+            for name, array in golden.items()
+            if name.startswith(prefix)
+        }
+    )
+
+
+def certain(labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """Return logits that leave no doubt about the labels."""
+    return 100.0 * functional.one_hot(labels, classes).movedim(-1, 1).float()
+
+
+def test_the_loss_equals_nnunets(golden, heads, target):
+    assert loss.deep_supervision_loss(heads, target).item() == pytest.approx(
+        golden["loss"].item(), rel=1e-6
+    )
+
+
+def test_the_loss_with_one_dice_per_slice_equals_nnunets(golden, heads, target):
+    found = loss.deep_supervision_loss(heads, target, batch_dice=False).item()
+    assert found == pytest.approx(golden["slice_loss"].item(), rel=1e-6)
+    assert found != pytest.approx(golden["loss"].item(), rel=1e-6)
+
+
+def test_the_gradients_equal_nnunets(golden, trained):
+    expected = tensors(golden, "gradient/")
+    scale = float(golden["gradient_norm"])
+    assert trained[1].keys() == expected.keys()
+    for name, gradient in trained[1].items():
+        torch.testing.assert_close(
+            gradient / scale, expected[name] / scale, rtol=0, atol=1e-5, msg=name
+        )
+
+
+def test_the_weights_after_one_clipped_step_equal_nnunets(golden, trained):
+    expected = tensors(golden, "after/")
+    for name, weights in trained[0].state_dict().items():
+        torch.testing.assert_close(weights, expected[name], rtol=0, atol=1e-6, msg=name)
+
+
+def test_the_coarsest_head_gets_no_gradient(trained):
+    assert not any(name.startswith("heads.0.") for name in trained[1])
+    assert any(name.startswith("heads.1.") for name in trained[1])
+
+
+@pytest.mark.parametrize("head", [1, 2])
+def test_coarser_targets_equal_nnunets(golden, heads, target, head):
+    coarse = loss.downsample_target(target, heads[head].shape[-2:])
+    np.testing.assert_array_equal(coarse, golden[f"target_{head}"])
+
+
+@pytest.mark.parametrize("factors", [(1, 2), (2, 2), (4, 2), (8, 16), (3, 5)])
+def test_coarser_targets_equal_nearest_exact_interpolation(factors):
+    target = torch.randint(0, 9, (2, 240, 240), generator=torch.manual_seed(0))
+    shape = [240 // factor for factor in factors]
+    expected = functional.interpolate(target[:, None].double(), shape, mode="nearest-exact")
+    assert torch.equal(loss.downsample_target(target, shape), expected[:, 0].long())
+
+
+def test_a_target_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="10 x 8 voxels cannot be downsampled to 4 x 4"):
+        loss.downsample_target(torch.zeros(1, 10, 8), (4, 4))
+
+
+@pytest.mark.parametrize(
+    ("heads", "weights"),
+    [(1, (1,)), (2, (1, 0)), (3, (2 / 3, 1 / 3, 0)), (4, (4 / 7, 2 / 7, 1 / 7, 0))],
+)
+def test_heads_weigh_half_as_much_each_and_the_last_nothing(heads, weights):
+    assert loss.deep_supervision_weights(heads) == pytest.approx(weights)
+
+
+@pytest.mark.parametrize("batch_dice", [True, False])
+def test_a_perfect_prediction_loses_minus_one(batch_dice):
+    labels = torch.arange(3).repeat(2, 4, 2)
+    found = loss.dice_and_cross_entropy(certain(labels, 3), labels, batch_dice)
+    assert found.item() == pytest.approx(-1, abs=1e-6)
+
+
+def test_empty_prediction_of_an_empty_target_is_perfect():
+    labels = torch.zeros(2, 4, 4, dtype=torch.long)
+    assert loss.dice_and_cross_entropy(certain(labels, 3), labels).item() == pytest.approx(-1)
+
+
+def test_a_missed_structure_scores_no_dice():
+    labels = torch.ones(2, 4, 4, dtype=torch.long)
+    missed = certain(torch.zeros_like(labels), 2)
+    cross_entropy = functional.cross_entropy(missed, labels).item()
+    found = loss.dice_and_cross_entropy(missed, labels).item()
+    assert found == pytest.approx(cross_entropy, abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
+def test_any_integer_type_of_target_gives_the_same_loss(heads, target, dtype):
+    found = loss.dice_and_cross_entropy(heads[0], target.to(dtype))
+    assert torch.equal(found, loss.dice_and_cross_entropy(heads[0], target.long()))
+
+
+def test_the_loss_leaves_its_inputs_alone(heads, target):
+    before = [logits.clone() for logits in heads], target.clone()
+    loss.deep_supervision_loss(heads, target)
+    assert all(torch.equal(*pair) for pair in zip(heads, before[0], strict=True))
+    assert torch.equal(target, before[1])
+
+
+def test_under_autocast_the_loss_is_computed_in_float32(heads, target):
+    narrow = heads[0].bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = loss.dice_and_cross_entropy(narrow, target)
+    assert torch.equal(found, loss.dice_and_cross_entropy(narrow.float(), target))
+
+
+def test_pseudo_dice_counts_equal_nnunets(golden, heads, target):
+    counts = torch.stack(loss.pseudo_dice_counts(heads[0], target))
+    np.testing.assert_array_equal(counts, golden["counts"])
+
+
+def test_pseudo_dice_counts_voxels_of_each_foreground_class():
+    truth = torch.tensor([[[0, 1, 1, 2]], [[0, 0, 1, 2]]])
+    predicted = torch.tensor([[[0, 1, 2, 2]], [[1, 0, 1, 0]]])
+    tp, fp, fn = loss.pseudo_dice_counts(certain(predicted, 4), truth)
+    assert [tp.tolist(), fp.tolist(), fn.tolist()] == [[2, 1, 0], [1, 1, 0], [1, 1, 0]]

@@ -1,0 +1,273 @@
+"""The workflow as its users run it: dry runs, one whole run on tiny phantoms, and what reruns."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from scans import write_dataset
+from slicewise.files import read_json
+
+TINY = {
+    "datasets": {"phantom": {"phantom": {"cases": 4, "seed": 1, "thick_axis": "mixed"}}},
+    "experiments": {
+        "coarsest": {"planning": {"slice_axis": "coarsest"}},
+        "finest": {"planning": {"slice_axis": "finest"}},
+    },
+    "cross_validation": {"folds": 2, "run": [0, 1]},
+    "training": {
+        "epochs": 1,
+        "iterations_per_epoch": 2,
+        "validation_iterations": 1,
+        "batch_size": 2,
+        "threads": 1,
+    },
+    "inference": {"mirroring": False},
+    "figures": {"resamples": 200},
+    "execution": {"cases_per_job": 2},
+}
+FIGURES = ("spacing", "patch", "training", "dice_profile", "comparison", "gallery")
+FOLDS = [f"{name}/fold-{fold}_seed-0" for name in ("coarsest", "finest") for fold in (0, 1)]
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the workflow with a config of its own, so that a test may change its files."""
+
+    folder: Path
+
+    def configure(self, **changes) -> None:
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | changes))
+
+    def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Return how many jobs of each rule a dry run would do."""
+        done = self.snakemake("--dry-run", "--configfile", "tiny.yaml", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = re.findall(r"^([a-z_]+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
+        return {name: int(count) for name, count in found if name not in ("total", "all")}
+
+
+def checkout(root: Path, folder: Path) -> Checkout:
+    for name in ("Snakefile", "workflow", "config", "envs"):
+        copy = shutil.copytree if (root / name).is_dir() else shutil.copy
+        copy(root / name, folder / name)
+    made = Checkout(folder)
+    made.configure()
+    return made
+
+
+@pytest.fixture
+def fresh(root, tmp_path):
+    return checkout(root, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    """Run everything on four tiny phantoms, once for all tests below."""
+    made = checkout(root, tmp_path_factory.mktemp("workflow"))
+    done = made.snakemake("--configfile", "tiny.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made
+
+
+@pytest.fixture
+def results(finished):
+    return finished.folder / "results"
+
+
+def test_the_default_run_needs_no_argument(fresh):
+    done = fresh.snakemake("--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^make_phantom +24$", done.stdout + done.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        (
+            "fingerprint",
+            {"make_phantom", "describe_phantoms", "analyze_cases", "merge_fingerprint"},
+        ),
+        ("plan", {"plan_arrays", "plan_network", "split_folds"}),
+        ("export", {"export_cases"}),
+        ("train", {"train_fold"}),
+        ("evaluate", {"predict_fold", "evaluate_fold"}),
+        ("figures", {f"plot_{figure}" for figure in FIGURES}),
+    ],
+)
+def test_every_stage_is_a_target(fresh, target, rules):
+    assert rules <= set(fresh.jobs(target))
+
+
+def test_a_wrong_config_stops_before_the_first_job(fresh):
+    fresh.configure(training={"epoch": 3}, planning={"slice_axis": "thickest"})
+    done = fresh.snakemake("--configfile", "tiny.yaml")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "training.epoch" in said
+    assert "slice_axis" in said
+    assert "thickest" in said
+    assert "Traceback" not in said
+    assert not (fresh.folder / "results").exists()
+
+
+def test_predict_says_that_it_needs_a_folder_of_images(fresh):
+    done = fresh.snakemake("--configfile", "tiny.yaml", "--dry-run", "predict")
+    assert done.returncode != 0
+    assert "inference.images" in done.stdout + done.stderr
+
+
+def test_every_artifact_is_there(results):
+    phantom = results / "phantom"
+    expected = [
+        phantom / "dataset_fingerprint.json",
+        phantom / "spacing.csv",
+        phantom / "splits_final.json",
+        *(phantom / name / "plans.json" for name in ("coarsest", "finest")),
+        *(phantom / name / "patch_adequacy.csv" for name in ("coarsest", "finest")),
+    ]
+    for fold in FOLDS:
+        for name in ("checkpoint_final.pt", "history.csv", "per_slice.csv", "per_case.csv"):
+            expected.append(phantom / fold / name)
+        expected.append(phantom / fold / "summary.json")
+    for figure in FIGURES:
+        expected += [results / f"figures/phantom_{figure}.{kind}" for kind in ("svg", "png")]
+        expected.append(results / f"tables/phantom_{figure}.csv")
+    assert [path for path in expected if not path.is_file()] == []
+
+
+def test_every_held_out_case_is_predicted_and_scored(results):
+    phantom = results / "phantom"
+    splits = read_json(phantom / "splits_final.json")
+    for name in FOLDS:
+        held_out = splits[int(name[-8])]["val"]
+        predictions = (phantom / name / "predictions").glob("*.nii.gz")
+        assert sorted(path.name for path in predictions) == [f"{c}.nii.gz" for c in held_out]
+        assert set(pd.read_csv(phantom / name / "per_case.csv")["case"]) == set(held_out)
+        assert len(read_json(phantom / name / "summary.json")["metric_per_case"]) == len(held_out)
+
+
+def test_both_experiments_score_the_same_slices(results):
+    keys = ["case", "class", "axis", "slice", "position_mm"]
+    first, second = (
+        pd.read_csv(results / f"phantom/{name}/fold-0_seed-0/per_slice.csv")[keys]
+        for name in ("coarsest", "finest")
+    )
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_slices_add_up_to_cases(results):
+    for name in FOLDS:
+        slices, cases = (
+            pd.read_csv(results / "phantom" / name / f"per_{kind}.csv")
+            for kind in ("slice", "case")
+        )
+        summed = slices.groupby(["case", "class"])[["tp", "fp", "fn"]].sum()
+        whole = cases.set_index(["case", "class"])[["tp", "fp", "fn"]]
+        np.testing.assert_array_equal(summed, whole.loc[summed.index])
+
+
+def test_coarsest_and_finest_slice_across_different_axes(results):
+    planned = [read_json(results / f"phantom/{name}/plans.json") for name in ("coarsest", "finest")]
+    assert planned[0]["transpose_forward"] == [0, 1, 2]
+    assert planned[1]["transpose_forward"][0] != 0
+
+
+def test_nothing_is_left_half_written(results):
+    assert [path for path in results.rglob(".*") if path.name != ".snakemake_timestamp"] == []
+
+
+def test_every_job_has_a_log(results):
+    assert (results / "logs/train_fold/phantom_coarsest_fold-0_seed-0.log").is_file()
+
+
+def test_a_second_run_does_nothing(finished):
+    assert finished.jobs() == {}
+
+
+def test_a_plotting_edit_redraws_one_figure(finished):
+    script = finished.folder / "workflow/scripts/plot_training.py"
+    before = script.read_text()
+    try:
+        script.write_text(before + "\n# a new comment\n")
+        assert finished.jobs() == {"plot_training": 1}
+    finally:
+        script.write_text(before)
+
+
+def test_an_edit_of_a_package_module_reruns_the_rules_that_use_it(finished):
+    module = finished.folder / "workflow/scripts/slicewise/metrics.py"
+    before = module.read_text()
+    try:
+        module.write_text(before + "\nSOMETHING_NEW = 1\n")
+        jobs = finished.jobs()
+    finally:
+        module.write_text(before)
+    assert jobs["evaluate_fold"] == 4
+    assert not {"train_fold", "export_cases", "predict_fold"} & set(jobs)
+
+
+def test_a_new_learning_rate_retrains_and_does_not_export(finished):
+    finished.configure(training=TINY["training"] | {"learning_rate": 0.02})
+    try:
+        jobs = finished.jobs()
+    finally:
+        finished.configure()
+    assert jobs["train_fold"] == jobs["predict_fold"] == jobs["evaluate_fold"] == 4
+    assert not {"analyze_cases", "plan_arrays", "plan_network", "export_cases"} & set(jobs)
+
+
+def test_one_more_case_reruns_its_group_the_merge_and_what_follows(finished):
+    one_more = {"cases": 5, "seed": 1, "thick_axis": "mixed"}
+    finished.configure(datasets={"phantom": {"phantom": one_more}}, execution={"cases_per_job": 3})
+    grown = finished.jobs()
+    finished.configure()
+    assert grown["make_phantom"] == 1
+    assert grown["analyze_cases"] == 1
+    assert grown["merge_fingerprint"] == 1
+    assert grown["train_fold"] == 4
+
+
+def test_new_images_are_predicted_by_all_folds(finished):
+    images = finished.folder / "results/phantom/raw/imagesTr"
+    finished.configure(inference={"mirroring": False, "images": str(images)})
+    try:
+        done = finished.snakemake(
+            "--configfile", "tiny.yaml", "--rerun-triggers", "mtime", "predict"
+        )
+    finally:
+        finished.configure()
+    assert done.returncode == 0, done.stdout + done.stderr
+    predicted = finished.folder / "results/phantom/finest/predicted"
+    assert len(list(predicted.glob("*.nii.gz"))) == 4
+
+
+def test_a_raw_dataset_of_the_users_own_runs_to_its_arrays(fresh):
+    raw = write_dataset(fresh.folder / "Dataset001_Own", [(14, 16, 6)] * 4, channels=("a", "b"))
+    fresh.configure(datasets={"own": {"raw": str(raw.parent)}})
+    done = fresh.snakemake("--configfile", "tiny.yaml", "export")
+    assert done.returncode == 0, done.stdout + done.stderr
+    plans = read_json(fresh.folder / "results/own/coarsest/plans.json")
+    assert plans["dataset_name"] == "Dataset001_Own"
+
+
+def test_bad_data_stops_with_a_message(fresh):
+    raw = write_dataset(fresh.folder / "raw", [(8, 8, 5)] * 4)
+    (raw.parent / "labelsTr/case_02.nii.gz").write_bytes(b"not a NIfTI file")
+    fresh.configure(datasets={"own": {"raw": str(raw.parent)}})
+    done = fresh.snakemake("--configfile", "tiny.yaml", "fingerprint")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "case case_02" in said
+    assert "labelsTr/case_02.nii.gz is not a readable NIfTI file" in said
