@@ -323,14 +323,14 @@ def test_a_tie_goes_to_the_nearest_neighbour():
 
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(3, 20), st.sampled_from([1, 2, 3]))
-def test_quarter_turns_move_pixels_as_rot90_does(seed, half, turns):
+def test_quarter_turns_move_pixels_from_columns_to_rows(seed, half, turns):
     patch = (2 * half, 2 * half)
     label = random_label(seed, 1, patch, 5)
     image = torch.rand(1, 1, *patch, generator=torch.Generator().manual_seed(seed))
     parameters = replace(nothing(1, 1), angle=np.array([turns * np.pi / 2]))
     found, found_label = augment.apply(image, label, parameters, patch, (False,))
-    np.testing.assert_allclose(found, image.rot90(turns, (2, 3)), atol=1e-4)
-    assert torch.equal(found_label, label.rot90(turns, (1, 2)).clamp(min=0))
+    np.testing.assert_allclose(found, image.rot90(turns, (3, 2)), atol=1e-4)
+    assert torch.equal(found_label, label.rot90(turns, (2, 1)).clamp(min=0))
 
 
 @settings(max_examples=10)

@@ -9,12 +9,12 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
-import fingerprint
 import numpy as np
 import pytest
 
 import analyze_cases
 import export_cases
+import merge_fingerprint
 import plan_arrays
 import plan_network
 import split_folds
@@ -65,7 +65,7 @@ def run_pipeline(name: str, folder: Path) -> SimpleNamespace:
             intensities=folder / f"{group}.npy",
             extents=folder / f"{group}.csv",
         )
-    fingerprint.main(
+    merge_fingerprint.main(
         dataset_json=dataset_json,
         analyses=[folder / f"{group}.json" for group in groups],
         intensities=[folder / f"{group}.npy" for group in groups],

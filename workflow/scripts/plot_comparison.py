@@ -47,12 +47,10 @@ def pair(scores: pd.DataFrame, reference: str, experiment: str) -> pd.DataFrame:
     averaged first. Columns: the same with a column for the Dice of each, NaN where it has none.
     """
     unit = [column for column in ("case", "class", "label", "axis", "slice") if column in scores]
-    means = scores.groupby(["experiment", *unit])["dice"].mean()
-    sides = {
-        side: means[name] if name in means.index.levels[0] else means.iloc[:0].droplevel(0)
-        for side, name in (("reference", reference), ("experiment", experiment))
-    }
-    return pd.DataFrame(sides).dropna(how="all").reset_index()
+    means = scores.groupby(["experiment", *unit])["dice"].mean().unstack("experiment")
+    sides = means.reindex(columns=[reference, experiment])
+    sides.columns = ["reference", "experiment"]
+    return sides.dropna(how="all").reset_index()
 
 
 def with_foreground(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -43,10 +43,10 @@ def profile(
     """Return mean Dice and its interval for each experiment, class and bin of relative position.
 
     There are `bins` of them, or as many as the median case has slices of the structure if that is
-    fewer: narrower bins would stay empty. Slices (and runs) of one case are averaged within each bin first, so that every case weighs the
-    same; the interval resamples cases and is pointwise. Slices beyond the true structure have no
-    relative position and stay out. Columns: experiment, class, label, bin,
-    position_low, position_high, cases, dice, low, high.
+    fewer: narrower bins would stay empty. Slices (and runs) of one case are averaged within each
+    bin first, so that every case weighs the same; the interval resamples cases and is pointwise.
+    Slices beyond the true structure have no relative position and stay out. Columns: experiment,
+    class, label, bin, position_low, position_high, cases, dice, low, high.
     """
     scored = slices.dropna(subset=["relative_position", "dice"])
     classes = slices[["class", "label"]].drop_duplicates().sort_values("label")

@@ -178,18 +178,30 @@ def _draw_shares(axes: Axes, adequacy: dict[str, pd.DataFrame], classes: Sequenc
         share = table.set_index("class")["share"].reindex(classes).to_numpy(dtype=float)
         smallest = np.nanmin([smallest, *share])
         axes.plot(
-            100 * share, rows + dodge, linestyle="", color=look["color"], marker=look["marker"],
-            label=style.shorten(name, 26), clip_on=False,
-        )  # fmt: skip
+            100 * share,
+            rows + dodge,
+            linestyle="",
+            color=look["color"],
+            marker=look["marker"],
+            label=style.shorten(name, 26),
+            clip_on=False,
+        )
     axes.axvline(100 * ADEQUATE_SHARE, color=style.GREY, linewidth=0.8, linestyle="--", zorder=0)
     for row in rows:
         axes.axhline(row, color=style.PALE, linewidth=0.5, zorder=-1)
     axes.set_yticks(rows, [style.shorten(name, 22) for name in classes])
     colors = [style.class_color(label) for label in next(iter(adequacy.values()))["label"]]
     axes.scatter(
-        np.full(len(rows), -0.03), rows, 10, colors, marker="s", edgecolors=style.GREY,
-        linewidths=0.4, transform=axes.get_yaxis_transform(), clip_on=False,
-    )  # fmt: skip
+        np.full(len(rows), -0.03),
+        rows,
+        10,
+        colors,
+        marker="s",
+        edgecolors=style.GREY,
+        linewidths=0.4,
+        transform=axes.get_yaxis_transform(),
+        clip_on=False,
+    )
     axes.set_ylim(len(classes) - 0.5, -0.5)
     axes.set_xlim(100 * smallest - 0.06 * (100 - 100 * smallest) - 0.5, 100)
     axes.tick_params(axis="y", length=0, pad=7)

@@ -93,10 +93,16 @@ def _draw_panel(axes: Axes, histories: pd.DataFrame, summary: pd.DataFrame, colu
             look |= {"marker": style.MARKERS[i % len(style.MARKERS)]}
         for _, run_table in runs.groupby(["fold", "seed"]):
             axes.plot(
-                run_table["epoch"], run_table[column], color=look["color"],
-                linewidth=0.4, alpha=0.4, marker=look["marker"], markersize=1.5,
-                zorder=1, rasterized=len(histories) > RASTERISED_FROM,
-            )  # fmt: skip
+                run_table["epoch"],
+                run_table[column],
+                color=look["color"],
+                linewidth=0.4,
+                alpha=0.4,
+                marker=look["marker"],
+                markersize=1.5,
+                zorder=1,
+                rasterized=len(histories) > RASTERISED_FROM,
+            )
         complete = means[means["runs"] == means["runs"].max()]
         axes.plot(complete["epoch"], complete[f"{column}_mean"], **look, linewidth=1.5, zorder=3)
 

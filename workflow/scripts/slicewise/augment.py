@@ -1,8 +1,8 @@
 """nnU-Net's 2D training augmentation for a whole batch at once.
 
 `draw` makes every random choice, as small arrays; `apply` turns a batch and those arrays into the
-augmented batch and is deterministic, on CPU and GPU. Transforms, order, probabilities and ranges are
-those of nnUNetTrainer.get_training_transforms in nnU-Net 2.8.1 (batchgeneratorsv2 0.3.6).
+augmented batch and is deterministic. Transforms, order, probabilities and ranges are those of
+nnUNetTrainer.get_training_transforms in nnU-Net 2.8.1 (batchgeneratorsv2 0.3.6).
 """
 
 from __future__ import annotations
@@ -251,7 +251,7 @@ def change_contrast(planes: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
 def lower_resolution(planes: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """Keep a share (n, 1) of the rows and columns of planes (n, row, column), then interpolate.
 
-    One by one, since sizes differ: faster than gathering all with index maps, and exactly nnU-Net's.
+    One by one, since sizes differ, which is faster than gathering all at once with index maps.
     """
     result = torch.empty_like(planes)
     for plane, new, kept in zip(planes, result, share[:, 0].tolist(), strict=True):

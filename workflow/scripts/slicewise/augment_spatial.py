@@ -65,8 +65,8 @@ def resample_label(label: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     """Give each pixel the label with the largest bilinear weight, with -1 outside.
 
     Equals interpolating an indicator image of every label, as batchgeneratorsv2's SpatialTransform
-    does, but costs the same for any number of labels: a pixel whose four neighbours agree, as nearly
-    all do, takes their label by one look-up, and only the others are put to a vote.
+    does, but costs the same for any number of labels: a pixel whose four neighbours agree, as
+    nearly all do, takes their label by one look-up, and only the others are put to a vote.
     """
     small = label.to(torch.int8) if label.amax() < 127 else label  # compares several times faster
     padded = functional.pad(small, (1, 1, 1, 1), value=OUTSIDE)

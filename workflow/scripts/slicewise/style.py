@@ -212,9 +212,14 @@ def draw_outline(
     effects = [withStroke(linewidth=linewidth + 0.6, foreground=BLACK, alpha=0.5)] if halo else []
     for loop in outline(mask):
         axes.plot(
-            *loop.T, color=color, linewidth=linewidth, path_effects=effects, solid_joinstyle="miter",
-            scalex=False, scaley=False,
-        )  # fmt: skip
+            *loop.T,
+            color=color,
+            linewidth=linewidth,
+            path_effects=effects,
+            solid_joinstyle="miter",
+            scalex=False,
+            scaley=False,
+        )
 
 
 def draw_scale(axes: Axes, column_mm: float) -> None:
