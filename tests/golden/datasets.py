@@ -273,7 +273,7 @@ def _label(recipe: Recipe, scan: Scan, random: np.random.RandomState) -> np.ndar
 
 
 def _image(label: np.ndarray, body: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-    """Return the values 0 to 255 of one channel: classes in a smooth texture, 0 outside the body."""
+    """Return one channel, 0 to 255: classes in a smooth texture, 0 outside the body."""
     texture = random.randint(0, 64, size=label.shape)
     for axis in range(3):
         texture = (texture + np.roll(texture, 1, axis)) // 2

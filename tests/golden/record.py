@@ -92,18 +92,23 @@ def record_dataset(dataset: str) -> None:
     shutil.rmtree(preprocessed)
 
 
-def random_fingerprint(number: int, random: np.random.RandomState) -> dict:
-    """Return the inputs of one planner run: a fingerprint and what else the planner looks at."""
+def random_fingerprint(
+    name: str, random: np.random.RandomState, edges: tuple[int, int], gigabytes: list[int]
+) -> dict:
+    """Return the inputs of one planner run: a fingerprint and what else the planner looks at.
+
+    edges: smallest and largest median size in voxels, but for the axis of the coarsest spacing.
+    """
     spacing = np.exp(random.uniform(np.log(0.2), np.log(10), size=3))
     if random.uniform() < 0.5:
         spacing[random.permutation(3)[:2]] = min(spacing)
-    shape = np.exp(random.uniform(np.log(20), np.log(1200), size=3))
+    shape = np.exp(random.uniform(*np.log(edges), size=3))
     shape[int(np.argmax(spacing))] = random.uniform(5, 200)
     cases = random.randint(1, 8)
     spacings = np.round(spacing * random.uniform(0.8, 1.25, size=(cases, 3)), 4)
     shapes = np.maximum(np.round(shape * random.uniform(0.8, 1.25, size=(cases, 3))), 2)
     return {
-        "name": f"random {number}",
+        "name": name,
         "spacings": spacings.tolist(),
         "shapes_after_crop": shapes.astype(int).tolist(),
         "median_relative_size_after_cropping": round(float(random.uniform(0.3, 1.0)), 3),
@@ -112,7 +117,7 @@ def random_fingerprint(number: int, random: np.random.RandomState) -> dict:
         ],
         "labels": int(random.randint(1, 30)),
         "cases": int(random.choice([1, 5, 20, 100, 500, 2000])),
-        "gpu_memory_gb": int(random.choice([4, 8, 24])),
+        "gpu_memory_gb": int(random.choice(gigabytes)),
     }
 
 
@@ -175,7 +180,12 @@ def planner_output(inputs: dict) -> dict:
 def record_planner() -> None:
     """Record plans for fingerprints made by hand, images of any size among them."""
     random = np.random.RandomState(20261123)
-    inputs = chosen_fingerprints() + [random_fingerprint(number, random) for number in range(40)]
+    inputs = chosen_fingerprints()
+    for number in range(40):
+        inputs.append(random_fingerprint(f"random {number}", random, (20, 1200), [4, 8, 24]))
+    # Where two samples of the median size do not fit, the patch is reduced.
+    for number in range(16):
+        inputs.append(random_fingerprint(f"large {number}", random, (600, 2400), [1, 4, 8]))
     runs = [{"inputs": one, "plans": planner_output(one)} for one in inputs]
     write_json(GOLDEN / "planner.json", runs)
 
