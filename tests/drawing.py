@@ -2,58 +2,53 @@
 
 from itertools import combinations
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from slicewise import style
 
 
+def undrawn_ticks(axes: Axes) -> set[Text]:
+    """Return the labels of ticks beyond the limits: they exist but are not drawn."""
+    labels = set()
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        slack = 1e-6 * (high - low)
+        for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+            if not low - slack <= tick.get_loc() <= high + slack:
+                labels |= {tick.label1, tick.label2}
+    return labels
+
+
 def shown_texts(figure: Figure) -> list[Text]:
     """Return every text that is drawn and not empty."""
     with style.journal():
         figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
-    texts = []
-    for text in figure.findobj(Text):
-        owner, visible = text, text.get_visible() and bool(text.get_text().strip())
-        while visible and owner.axes is not None and owner is not owner.axes:
-            owner = owner.axes
-            visible = owner.get_visible()
-        if visible and text.get_window_extent(renderer).width > 0:
-            texts.append(text)
-    return texts
-
-
-def box(text: Text):
-    """Return where a text is drawn, in pixels, half a pixel smaller on each side."""
-    return text.get_window_extent().padded(-0.5)
-
-
-def smallest_size(figure: Figure) -> float:
-    """Return the size in pt of the smallest text."""
-    return min(text.get_fontsize() for text in shown_texts(figure))
-
-
-def texts_off_the_page(figure: Figure) -> list[str]:
-    """Return the texts that are cut off by the edge of the figure."""
-    page = figure.bbox.padded(1)
-    return [
-        text.get_text()
-        for text in shown_texts(figure)
-        if not (page.contains(*box(text).min) and page.contains(*box(text).max))
-    ]
-
-
-def colliding_texts(figure: Figure) -> list[tuple[str, str]]:
-    """Return the pairs of texts that overlap."""
-    return [
-        (a.get_text(), b.get_text())
-        for a, b in combinations(shown_texts(figure), 2)
-        if box(a).overlaps(box(b))
-    ]
+    texts = set(figure.findobj(Text))
+    for axes in figure.axes:
+        texts -= undrawn_ticks(axes) if axes.get_visible() else set(axes.findobj(Text))
+    return sorted(
+        (text for text in texts if text.get_visible() and text.get_text().strip()),
+        key=lambda text: text.get_text(),
+    )
 
 
 def faults(figure: Figure) -> list:
-    """Return all that a reader would object to: nothing, for a figure fit to print."""
-    small = [f"{size} pt"] if (size := smallest_size(figure)) < style.SMALL else []
-    return [*small, *texts_off_the_page(figure), *colliding_texts(figure)]
+    """Return what a reader would object to: small text, text cut off, texts that overlap."""
+    texts = shown_texts(figure)
+    # Half a pixel less on each side: glyphs do not fill their boxes.
+    boxes = [text.get_window_extent().padded(-0.5) for text in texts]
+    page = figure.bbox.padded(1)
+    small = [text.get_text() for text in texts if text.get_fontsize() < style.SMALL]
+    cut_off = [
+        text.get_text()
+        for text, box in zip(texts, boxes, strict=True)
+        if not (page.contains(*box.min) and page.contains(*box.max))
+    ]
+    overlapping = [
+        (texts[i].get_text(), texts[j].get_text())
+        for i, j in combinations(range(len(texts)), 2)
+        if boxes[i].overlaps(boxes[j])
+    ]
+    return [*small, *cut_off, *overlapping]

@@ -48,7 +48,11 @@ def as_volume(image, orientation="RAS", spacing=(1.0, 1.0, 1.0), reorient=False)
     read = geometry.to_reading_order(image, orientation, reorient)
     return Volume(
         read[None].astype(np.float32),
-        tuple(geometry.reading_spacing(spacing, orientation, reorient)),
+        tuple(
+            geometry.reading_spacing(
+                spacing, affine_of(orientation, spacing), orientation, reorient
+            )
+        ),
         orientation,
         affine_of(orientation, spacing),
         image.shape,

@@ -68,21 +68,28 @@ def analyse(dataset: Dataset, case: Case, reorient: str) -> tuple[dict, list, pd
     volume = read_images(case, reorient=False)
     label = read_label(case, dataset.labels, reorient=False)
     _, box = nonzero_box(volume.image)
+    # Labelled voxels outside the nonzero box are cropped away before training: nnU-Net does not
+    # count them as foreground either.
+    foreground = np.zeros(label.shape, bool)
+    foreground[box] = label[box] > 0
     orders = reading_orders(reorient, volume.orientation)
     intensities = []
     for order in orders:
         *channels, mask = (
             geometry.to_reading_order(array.transpose(2, 1, 0), volume.orientation, order)
-            for array in (*volume.image, label > 0)
+            for array in (*volume.image, foreground)
         )
         intensities += [channel[mask] for channel in channels]
     record = {
         "spacing": list(volume.spacing),
+        "spacing_turned": geometry.reading_spacing(
+            volume.spacing[::-1], volume.affine, volume.orientation, reorient=True
+        ),
         "shape": list(label.shape),
         "orientation": volume.orientation,
         "nonzero_box": [[int(edge.start), int(edge.stop)] for edge in box],
         "reading_orders": orders,
-        "foreground_voxels": int((label > 0).sum()),
+        "foreground_voxels": int(foreground.sum()),
     }
     extents = class_extents(label, list(dataset.foreground.values()))
     extents.insert(0, "case", case.name)

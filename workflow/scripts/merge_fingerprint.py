@@ -108,7 +108,7 @@ def as_read(record: dict, reorient: bool) -> dict:
         return record
     turns = geometry.to_canonical(record["orientation"])[::-1]
     turned = dict(record)
-    turned["spacing"] = [record["spacing"][2 - axis] for axis, _ in turns]
+    turned["spacing"] = record["spacing_turned"]
     turned["shape"] = [record["shape"][2 - axis] for axis, _ in turns]
     boxes = [(record["nonzero_box"][2 - axis], sign) for axis, sign in turns]
     turned["nonzero_box"] = [

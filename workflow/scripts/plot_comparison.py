@@ -189,7 +189,7 @@ def _draw_rows(
     Dice itself; values: class, value and, for slices, slice. Values of cases are dots, those of
     slices a box from quartile to quartile with a line from the 5th to the 95th percentile.
     """
-    digits = ".3f" if notes is None else "+.3f"
+    digits = "z.3f" if notes is None else "+z.3f"
     for y, (name, mean, low, high) in enumerate(estimates.itertuples(index=False)):
         found = values.loc[values["class"] == name, "value"].dropna().to_numpy()
         if len(found) == 0:

@@ -215,6 +215,13 @@ def _check_grid(case: str, path: Path, file: nib.Nifti1Image, first: nib.Nifti1I
         )
 
 
+def _spacing(file: nib.Nifti1Image, reorient: bool) -> tuple[float, ...]:
+    """Return the spacing of a file in mm, reading order."""
+    orientation = geometry.axis_codes(file.affine)
+    zooms = file.header.get_zooms()[:3]
+    return tuple(geometry.reading_spacing(zooms, file.affine, orientation, reorient))
+
+
 def read_header(case: Case) -> Volume:
     """Return the geometry of a case as stored, without its voxels (`image` is empty)."""
     import numpy as np
@@ -222,7 +229,7 @@ def read_header(case: Case) -> Volume:
     file = _load(case.name, case.images[0].path)
     return Volume(
         np.empty(0, np.float32),
-        tuple(geometry.reading_spacing(file.header.get_zooms()[:3], "RAS", False)),
+        _spacing(file, reorient=False),
         geometry.axis_codes(file.affine),
         file.affine,
         tuple(file.shape[:3]),
@@ -243,10 +250,9 @@ def read_images(case: Case, reorient: bool) -> Volume:
         _check_grid(case.name, source.path, file, first)
         orientation = geometry.axis_codes(first.affine)
         channels.append(geometry.to_reading_order(voxels, orientation, reorient))
-    zooms = first.header.get_zooms()[:3]
     return Volume(
         np.stack(channels),
-        tuple(geometry.reading_spacing(zooms, orientation, reorient)),
+        _spacing(first, reorient),
         orientation,
         first.affine,
         tuple(first.shape[:3]),

@@ -125,9 +125,16 @@ def to_file_order(array: np.ndarray, orientation: str, reorient: bool) -> np.nda
     return array
 
 
-def reading_spacing(zooms: Sequence[float], orientation: str, reorient: bool) -> list[float]:
-    """Return file spacings (i, j, k) in mm as spacings in reading order."""
+def reading_spacing(
+    zooms: Sequence[float], affine: np.ndarray, orientation: str, reorient: bool
+) -> list[float]:
+    """Return the spacing in mm of a file in reading order.
+
+    zooms: those of its header, (i, j, k). A file that is turned gets them anew from its affine, in
+    single precision, as nibabel's as_reoriented does it for nnU-Net's NibabelIOWithReorient.
+    """
     spacing = [float(zoom) for zoom in zooms]
-    if reorient:
-        spacing = [spacing[axis] for axis, _ in to_canonical(orientation)]
+    if reorient and orientation != CANONICAL:
+        columns = np.sqrt((affine[:3, :3] ** 2).sum(axis=0)).astype(np.float32)
+        spacing = [float(columns[axis]) for axis, _ in to_canonical(orientation)]
     return spacing[::-1]

@@ -42,7 +42,7 @@ class ConvBlock(nn.Module):
 def instance_norm(maps: Tensor, norm: nn.InstanceNorm2d) -> Tensor:
     """Apply instance normalisation through the fastest kernel of torch that gives it.
 
-    On a CPU that is group normalisation with groups of one channel, 2 to 5 times as fast. On a GPU
+    On a CPU that is group normalisation with groups of one channel, about twice as fast. On a GPU
     autocast would widen group normalisation, and the maps kept for its gradient, to float32.
     """
     if maps.device.type != "cpu":
