@@ -50,3 +50,19 @@ def test_a_cut_file_is_refused(tmp_path):
     path.write_text(GOLDEN.read_text()[:200])
     with pytest.raises(ValueError, match="not a JSON file"):
         read_plan(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("norm_op", "torch.nn.modules.batchnorm.BatchNorm2d"),
+        ("dropout_op", "torch.nn.Dropout"),
+        ("nonlin_first", True),
+    ],
+)
+def test_layers_that_cannot_be_built_are_refused(tmp_path, key, value):
+    def change(_, plan):
+        plan["architecture"]["arch_kwargs"][key] = value
+
+    with pytest.raises(ValueError, match=key):
+        read_plan(changed(tmp_path, change))

@@ -73,8 +73,19 @@ def _pairs(values: list) -> tuple[tuple[int, int], ...]:
     return tuple((int(row), int(column)) for row, column in values)
 
 
+LAYERS = {"conv_op": "Conv2d", "norm_op": "InstanceNorm2d", "nonlin": "LeakyReLU"}
+"""The layers that every network here is made of; a plan may name them with any module path."""
+
+
 def _architecture(content: dict) -> Architecture:
+    """Return the network of a plan; a ValueError names a layer that cannot be built."""
     kwargs = content["arch_kwargs"]
+    for key, expected in LAYERS.items():
+        if str(kwargs[key]).rsplit(".", 1)[-1] != expected:
+            raise ValueError(f"arch_kwargs.{key}: found {kwargs[key]}, expected {expected}")
+    for key in ("dropout_op", "nonlin_first"):
+        if kwargs.get(key):
+            raise ValueError(f"arch_kwargs.{key}: found {kwargs[key]}, which is not supported")
     return Architecture(
         class_name=content["network_class_name"].rsplit(".", 1)[-1],
         n_stages=int(kwargs["n_stages"]),
