@@ -114,8 +114,7 @@ def shares(classes, value=0.9):
     )
 
 
-@pytest.mark.parametrize("experiments", [1, 2, 7])
-@pytest.mark.parametrize("classes", [1, 30])
+@pytest.mark.parametrize(("experiments", "classes"), [(1, 1), (2, 30), (7, 3)])
 def test_the_figure_can_be_read(chains, experiments, classes):
     names = [f"experiment_{i}" for i in range(experiments)]
     adequacy = dict.fromkeys(names, shares(classes))

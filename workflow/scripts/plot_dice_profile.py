@@ -94,8 +94,11 @@ def draw(table: pd.DataFrame) -> Figure:
     for axes, name in zip(panels.flat, classes, strict=False):
         of_class = table[table["class"] == name]
         _draw_class(axes, of_class)
-        title = style.shorten(name, 20 if across <= 4 else 14)
-        axes.set_title(f"{title} (n = {of_class['cases'].max()})")
+        count = f"n = {of_class['cases'].max()}"
+        if across <= 4:
+            axes.set_title(f"{style.shorten(name, 20)} ({count})")
+        else:
+            axes.set_title(f"{style.shorten(name, 16)}\n{count}", fontsize=style.SMALL)
     for place, axes in enumerate(panels.flat[len(classes) :], start=len(classes) - across):
         axes.set_visible(False)
         panels.flat[place].tick_params(labelbottom=True)

@@ -135,6 +135,16 @@ def structure_box(shown: Shown) -> tuple[np.ndarray, np.ndarray]:
     return (low + high) / 2 * shown.spacing, (high - low) * np.array(shown.spacing)
 
 
+def window_side(slices: Sequence[Shown]) -> float:
+    """Return the side in mm of the square in which all `slices` show their structures.
+
+    It is no longer than the longest edge of a slice: beyond that there is nothing to see.
+    """
+    wanted = [MARGIN * structure_box(shown)[1].max() for shown in slices]
+    edges = [(np.array(shown.image.shape) * shown.spacing).max() for shown in slices]
+    return min(max([NARROWEST_MM, *wanted]), max([NARROWEST_MM, *edges]))
+
+
 def window(shown: Shown, side: float) -> np.ndarray:
     """Return first and last edge in pixels of a square of `side` mm around the structures.
 
@@ -154,7 +164,7 @@ def draw(chosen: pd.DataFrame, slices: Sequence[Shown], experiments: Sequence[st
     """Return the figure; `slices` are those of the rows of `chosen`."""
     side_by_side = 1 if len(experiments) <= 3 else 2
     lines = -(-len(experiments) // side_by_side)
-    height = 65 if side_by_side == 1 else 38
+    height = 65 if side_by_side == 1 else 41
     figure = style.new_figure(style.TWO_COLUMNS, height * lines + 8)
     panels = figure.subplots(lines, 3 * side_by_side, squeeze=False)
     for axes in panels.flat:
@@ -162,14 +172,14 @@ def draw(chosen: pd.DataFrame, slices: Sequence[Shown], experiments: Sequence[st
     for i, experiment in enumerate(experiments):
         places = panels[i // side_by_side, 3 * (i % side_by_side) :]
         members = np.flatnonzero(chosen["experiment"] == experiment)
-        widest = [structure_box(slices[m])[1].max() for m in members]
-        side = max([NARROWEST_MM, *(MARGIN * width for width in widest)])
+        side = window_side([slices[member] for member in members])
         for axes, member in zip(places, members, strict=False):
             axes.set_visible(True)
             _draw_slice(axes, slices[member], side)
             row = chosen.iloc[member]
-            name = style.shorten(row["case"], 20 if side_by_side == 2 else 36)
-            note = f"{row['rank']}, Dice {row['dice']:.3f}\n{name}, slice {row['slice']}"
+            name = style.shorten(row["case"], 18 if side_by_side == 2 else 36)
+            between = "\n" if side_by_side == 2 else ", "
+            note = f"{row['rank']}, Dice {row['dice']:.3f}\n{name}{between}slice {row['slice']}"
             axes.set_title(note, fontsize=style.SMALL)
         if len(members) == 0:
             places[0].set_visible(True)

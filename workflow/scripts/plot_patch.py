@@ -159,7 +159,6 @@ def _draw_view(axes: Axes, shown: View, name: str, color: str) -> None:
                 clip_on=False,
             )
         )
-    axes.set_anchor("N")
     axes.set_title(style.shorten(name, 26), color=color, fontweight="bold")
     axes.set_xlabel(
         f"patch {height} × {width} px, {height * spacing[0]:.0f} × {width * spacing[1]:.0f} mm\n"
@@ -205,7 +204,7 @@ def _draw_shares(axes: Axes, adequacy: dict[str, pd.DataFrame], classes: Sequenc
     axes.set_ylim(len(classes) - 0.5, -0.5)
     axes.set_xlim(100 * smallest - 0.06 * (100 - 100 * smallest) - 0.5, 100)
     axes.tick_params(axis="y", length=0, pad=7)
-    axes.set_xlabel("extents that fit in the patch (%)")
+    axes.set_xlabel("in-plane extents\nthat fit in the patch (%)")
 
 
 def main(

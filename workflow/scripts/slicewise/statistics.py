@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -21,9 +22,6 @@ FEWEST_CASES = 5
 n cases have C(2n - 1, n) distinct resamples: 35 for 4 cases, so that a 2.5th percentile would be
 one resample; 126 for 5. Between 5 and about 15 cases the interval is still somewhat too narrow.
 """
-
-FEWEST_FOR_TEST = 6
-"""Cases below which the signed-rank test cannot reach p < 0.05: its smallest p is 2 / 2**n."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,7 @@ def cluster_mean(
     return Mean(*(field.reshape(values.shape[1:])[()] for field in fields))
 
 
+@lru_cache(maxsize=2)
 def _resampled_cases(cases: int, resamples: int, seed: int) -> np.ndarray:
     """Return how often each resample draws each case: (resample, case), rows sum to `cases`."""
     rng = generator(seed, "bootstrap", cases, resamples)
@@ -135,7 +134,8 @@ def case_means(values: np.ndarray, cases: Sequence[str]) -> np.ndarray:
 def wilcoxon_p(difference: np.ndarray) -> float:
     """Return the two-sided p of Wilcoxon's signed-rank test, zero differences left out.
 
-    Exact where scipy can (no ties, up to 50 cases). It is 1 when all differences are zero and NaN
+    Exact where scipy can (no ties, up to 50 cases). Its smallest value for n cases is 2 / 2**n, so
+    that it cannot fall below 0.05 with fewer than 6. It is 1 when all differences are zero and NaN
     without any.
     """
     difference = np.asarray(difference, dtype=float)

@@ -89,7 +89,6 @@ SETTINGS = {
     "figure.constrained_layout.h_pad": 0.03,
     "svg.fonttype": "path",
     "svg.hashsalt": "slicewise",
-    "savefig.dpi": 300,
 }
 
 
@@ -100,7 +99,7 @@ def journal() -> AbstractContextManager:
 
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of `width` and `height` mm that lays out its own panels."""
-    figure = Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
+    figure = Figure(figsize=(width / 25.4, height / 25.4), dpi=300, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -199,7 +198,8 @@ def draw_image(axes: Axes, image: np.ndarray, spacing: tuple[float, float]) -> N
     """
     black, white = np.percentile(image[np.isfinite(image)], [0.5, 99.5])
     axes.imshow(image, cmap="gray", vmin=black, vmax=max(white, black + 1e-6))
-    axes.set_aspect(spacing[0] / spacing[1])
+    # At the top of its place, so that titles of one row align and the layout knows their height.
+    axes.set_aspect(spacing[0] / spacing[1], anchor="N")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
