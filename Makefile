@@ -2,6 +2,7 @@
 #   make run                                    the default run
 #   make run ARGS="--configfile FILE export"    any other arguments of snakemake
 #   make test, make lint, make format, make config-docs
+#   make benchmark                              peak memory of training as the dataset grows
 
 PYTHON ?= python3
 CORES ?= all
@@ -12,11 +13,11 @@ SNAKEMAKE_FILES := $(wildcard Snakefile workflow/rules/*.smk)
 # Compiling every module of PyTorch takes longer than installing it, and a run imports few of them.
 PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
 
-.PHONY: run test lint format config-docs
+.PHONY: run test lint format config-docs benchmark
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
-	@.venv/bin/python -m snakemake --cores $(CORES) $(ARGS)
+	@.venv/bin/python -m snakemake --cores $(CORES) --rerun-incomplete $(ARGS)
 
 test: .venv/test.stamp
 	@.venv/bin/python -m pytest --numprocesses auto $(TESTS)
@@ -31,6 +32,9 @@ format: .venv/test.stamp
 
 config-docs: .venv/run.stamp
 	@PYTHONPATH=workflow/scripts .venv/bin/python -m slicewise.config config/README.md
+
+benchmark: .venv/run.stamp
+	@.venv/bin/python tests/benchmarks/training_memory.py
 
 # An installation that was cut off can look whole to pip. So the stamp goes before anything is
 # installed and comes back last, and where there is none, .venv is made anew.

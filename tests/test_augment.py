@@ -426,3 +426,12 @@ def test_a_label_of_another_shape_is_refused():
 def test_a_mask_flag_is_needed_for_every_channel():
     with pytest.raises(ValueError, match="1 entries for 2 channels"):
         augment.apply(*golden_batch(), golden_parameters(), PATCH, (True,))
+
+
+@pytest.mark.parametrize("edge", [1, 2, 3])
+def test_planes_of_a_few_pixels_are_augmented_too(edge):
+    planes = torch.rand(4, edge, 8)
+    sigma, share = torch.full((4, 2), 1.0), torch.full((4, 1), 0.5)
+    for changed in (augment.blur(planes, sigma), augment.lower_resolution(planes, share)):
+        assert changed.shape == planes.shape
+        assert changed.isfinite().all()

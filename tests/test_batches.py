@@ -1,10 +1,14 @@
 """Batches: the same whatever prepares them."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from slicewise.batches import Batches
+from slicewise.files import write_npy
 from slicewise.slices import ExportedCase, slice_table
 
 
@@ -65,6 +69,25 @@ def test_a_batch_has_the_plans_patch_and_no_label_outside(cases, augmented):
     assert label.shape == (4, 16, 16)
     assert image.dtype == torch.float32
     assert set(label.unique().tolist()) <= {0, 1}
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux tells what is resident")
+def test_a_batch_leaves_no_page_of_the_dataset_resident(tmp_path):
+    label = np.ones((40, 64, 64), np.int8)
+    write_npy(tmp_path / "a.npy", np.ones((40, 1, 64, 64), np.float32))
+    write_npy(tmp_path / "a_seg.npy", label)
+    arrays = [np.load(tmp_path / name, mmap_mode="r") for name in ("a.npy", "a_seg.npy")]
+    case = ExportedCase("a", *arrays, np.full((1, 40), 64 * 64), None)
+
+    def resident_kb():
+        maps = Path("/proc/self/smaps").read_text().split(str(tmp_path))[1:]
+        return sum(int(re.search(r"Rss: +(\d+)", part)[1]) for part in maps)
+
+    assert case.image[:, 0, 0, 0].sum() == 40
+    assert resident_kb() > 0
+    image, _ = stream_of([case], batch_size=16).batch(0)
+    assert resident_kb() == 0
+    assert image.shape == (16, 1, 16, 16)
 
 
 def test_the_end_of_a_batch_holds_foreground(cases):

@@ -159,6 +159,14 @@ def test_a_truncated_file_is_named(raw):
         read_all(raw)
 
 
+def test_voxels_that_are_not_numbers_are_counted(raw):
+    voxels = np.zeros((12, 14, 9), np.float32)
+    voxels[0, 0, :2] = np.nan
+    change_file(raw, "imagesTr", voxels=voxels)
+    with pytest.raises(ValueError, match=r"case_00.*_0001.*holds 2 voxels that are nan"):
+        read_all(raw)
+
+
 def test_a_4d_image_is_refused_where_3d_is_due(raw):
     change_file(raw, "imagesTr", voxels=np.zeros((12, 14, 9, 2), np.float32))
     with pytest.raises(ValueError, match="4 dimensions"):

@@ -1,4 +1,4 @@
-"""plans.json as a record, and plans that the user brings."""
+"""plans.json as a record."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from slicewise.files import read_json
-from slicewise.plans import read_plan, read_user_plan
+from slicewise.plans import read_plan
 
 GOLDEN = Path(__file__).parent / "golden" / "thick_z" / "plans.json"
 
@@ -20,23 +20,9 @@ def changed(tmp_path, change):
     return path
 
 
-def test_a_plan_of_nnunet_is_read_and_accepted():
+def test_a_plan_of_nnunet_is_read():
     plan = read_plan(GOLDEN)
     assert plan.patch_size == tuple(read_json(GOLDEN)["configurations"]["2d"]["patch_size"])
-    assert read_user_plan(GOLDEN) == read_json(GOLDEN)
-
-
-def test_a_patch_that_the_strides_do_not_divide_is_refused(tmp_path):
-    path = changed(tmp_path, lambda _, plan: plan.update(patch_size=[33, 32]))
-    with pytest.raises(ValueError, match=r"patch_size \[33, 32\], expected multiples of"):
-        read_user_plan(path)
-
-
-@pytest.mark.parametrize("key", ["patch_size", "spacing", "architecture"])
-def test_a_missing_key_is_named(tmp_path, key):
-    path = changed(tmp_path, lambda _, plan: plan.pop(key))
-    with pytest.raises(ValueError, match=rf"plans\.json[\s\S]*{key}"):
-        read_user_plan(path)
 
 
 def test_a_plan_without_2d_is_refused(tmp_path):

@@ -97,6 +97,16 @@ def test_new_images_need_no_label_and_any_orientation(chain, tmp_path):
     assert found["visitor.nii.gz"].shape == (7, 15, 17)
 
 
+def test_an_orientation_that_training_did_not_see_is_refused(chain, tmp_path):
+    image, _ = volume((7, 15, 17))
+    affine = affine_of("SAL", (4.0, 1.2, 1.0))
+    write_nifti(tmp_path / "new" / "visitor_0000.nii.gz", nib.Nifti1Image(image, affine))
+    stored = tmp_path / "orientation.json"
+    stored.write_text('{"reorient": false, "orientation": "RAS", "orientations": {"RAS": 4}}')
+    with pytest.raises(ValueError, match=r"visitor.*stored as SAL, expected \['RAS'\]"):
+        predict(chain, tmp_path / "out", images=tmp_path / "new", orientation=stored)
+
+
 def test_an_empty_folder_is_named(chain, tmp_path):
     with pytest.raises(ValueError, match=r"inference\.images: found no \*_0000\.nii\.gz in"):
         predict(chain, tmp_path / "out", images=tmp_path)

@@ -54,8 +54,13 @@ def test_arrays_of_an_own_plan_follow_its_content(tmp_path):
     assert arrays_key(PLANNING | {"plans": str(plans)}, {}) != first
 
 
-def config_of(kind):
-    return {"results": "out", "datasets": {"d": kind}, "execution": {"cases_per_job": 16}}
+def config_of(kind, folds=1):
+    return {
+        "results": "out",
+        "datasets": {"d": kind},
+        "cross_validation": {"folds": folds},
+        "execution": {"cases_per_job": 16},
+    }
 
 
 def test_phantoms_are_named_before_they_exist():
@@ -89,3 +94,9 @@ def test_a_case_name_that_cannot_be_a_file_name_is_refused(tmp_path, name):
     else:
         with pytest.raises(ValueError, match="expected one without spaces"):
             open_datasets(config_of({"raw": str(raw.parent)}))
+
+
+def test_fewer_cases_than_folds_stop_before_the_first_job(tmp_path):
+    raw = write_dataset(tmp_path, [(4, 4, 4)] * 3)
+    with pytest.raises(ValueError, match="dataset d: found 3 cases, expected at least 5"):
+        open_datasets(config_of({"raw": str(raw.parent)}, folds=5))

@@ -27,10 +27,10 @@ def test_scripts_differ_in_their_digest():
     assert sources.digest("train_fold") != sources.digest("export_cases")
 
 
-def test_comments_and_layout_do_not_count(tmp_path):
+def test_comments_layout_and_docstrings_do_not_count(tmp_path):
     first, second, third = (tmp_path / name for name in ("a.py", "b.py", "c.py"))
     first.write_text("x = 1\n")
-    second.write_text("# why\nx   =  1\n")
+    second.write_text('"""A docstring."""\n# why\nx   =  1\n')
     third.write_text("x = 2\n")
     dumps = [sources.ast.dump(sources._tree(path)) for path in (first, second, third)]
     assert dumps[0] == dumps[1] != dumps[2]

@@ -40,6 +40,7 @@ def train(chain, folder, **changes):
     """Train and return the checkpoint's weights and the history."""
     train_fold.main(
         dataset_json=chain.dataset_json,
+        manifests=[chain.manifest],
         arrays=chain.arrays,
         plan=chain.plan,
         splits=chain.splits,

@@ -256,7 +256,7 @@ def test_new_images_are_predicted_by_all_folds(finished):
 def test_a_raw_dataset_of_the_users_own_runs_to_its_arrays(fresh):
     raw = write_dataset(fresh.folder / "Dataset001_Own", [(14, 16, 6)] * 4, channels=("a", "b"))
     fresh.configure(datasets={"own": {"raw": str(raw.parent)}})
-    done = fresh.snakemake("--configfile", "tiny.yaml", "export")
+    done = fresh.snakemake("--configfile", "tiny.yaml", "plan", "export")
     assert done.returncode == 0, done.stdout + done.stderr
     plans = read_json(fresh.folder / "results/own/coarsest/plans.json")
     assert plans["dataset_name"] == "Dataset001_Own"

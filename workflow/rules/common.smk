@@ -48,6 +48,11 @@ def section(name: str, key: str | None = None):
     return of_experiment
 
 
+def inference(wildcards) -> dict:
+    """Return how the wildcards' experiment predicts; which images is no matter of it."""
+    return {key: value for key, value in section("inference")(wildcards).items() if key != "images"}
+
+
 def group_cases(wildcards) -> list[str]:
     """Return the names of the cases in a group."""
     return DATASETS[wildcards.dataset].groups[int(wildcards.group)]

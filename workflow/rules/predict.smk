@@ -21,7 +21,7 @@ rule predict_fold:
     params:
         arrays=arrays,
         fold="{fold}",
-        inference=section("inference"),
+        inference=inference,
         device=section("training", "device"),
         threads=section("training", "threads"),
         code=digest("predict_cases"),
@@ -53,7 +53,7 @@ rule predict_images:
         gpu=1,
     params:
         images=section("inference", "images"),
-        inference=section("inference"),
+        inference=inference,
         device=section("training", "device"),
         threads=section("training", "threads"),
         code=digest("predict_cases"),

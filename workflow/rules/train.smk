@@ -3,7 +3,7 @@
 
 rule train_fold:
     input:
-        exported,
+        manifests=exported,
         dataset_json=dataset_json,
         plan=rules.plan_network.output.plan,
         splits=rules.split_folds.output.splits,

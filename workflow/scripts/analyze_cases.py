@@ -102,7 +102,7 @@ def main(*, dataset_json, cases, reorient, analysis, intensities, extents):
     results = {name: analyse(dataset, dataset.case(name), reorient) for name in cases}
     values = [vector for _, vectors, _ in results.values() for vector in vectors]
     tables = [table for _, _, table in results.values()]
-    write_npy(intensities, np.concatenate([*values, np.empty(0)]).astype(np.float32))
+    write_npy(intensities, np.concatenate([*values, np.empty(0, np.float32)]))
     frame = pd.concat(tables) if tables else pd.DataFrame(columns=EXTENT_COLUMNS)
     write_csv(extents, frame[EXTENT_COLUMNS])
     write_json(analysis, {name: record for name, (record, _, _) in results.items()})

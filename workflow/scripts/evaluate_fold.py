@@ -227,12 +227,14 @@ def main(
     cases = read_json(splits)[int(fold)]["val"]
     common = read_json(orientation)
     spacing = geometry.target_spacing(read_json(fingerprint))
-    reading_axis = geometry.slice_axis(slice_axis, spacing, common["orientation"])
     slice_rows, case_rows, files = [], [], {}
     for name, path in find_predictions(predictions, cases).items():
         case = source.case(name)
         header = read_header(case)
-        axis = geometry.nifti_axis(reading_axis, header.orientation, common["reorient"])
+        turned = common["reorient"]
+        read_as = geometry.CANONICAL if turned else header.orientation
+        reading_axis = geometry.slice_axis(slice_axis, spacing, read_as)
+        axis = geometry.nifti_axis(reading_axis, header.orientation, turned)
         truth = read_slices(case, source.labels, axis)
         prediction = read_slices(replace(case, label=path), source.labels, axis)
         stack = stack_slices(header.affine, header.shape, axis)

@@ -1,5 +1,9 @@
-"""Export a group of cases as .npy, slice by slice on disk, with their slice tables."""
+"""Export a group of cases as .npy, slice by slice on disk, with their slice tables.
 
+The manifest holds a digest of each case, so that what follows reruns when a voxel changes.
+"""
+
+import hashlib
 from pathlib import Path
 
 from slicewise.dataset import Dataset, open_dataset, read_images, read_label
@@ -29,7 +33,12 @@ def export_case(
             "slice_table": slice_table(label, dataset.foreground.values()),
         },
     )
-    return {"shape": list(image.shape), "label_type": str(label.dtype)}
+    content = hashlib.sha256(image.tobytes() + label.tobytes())
+    return {
+        "shape": list(image.shape),
+        "label_type": str(label.dtype),
+        "sha256": content.hexdigest(),
+    }
 
 
 def main(*, dataset_json, cases, preprocessing, orientation, arrays, manifest):

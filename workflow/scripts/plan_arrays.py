@@ -8,7 +8,8 @@ from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import read_json, write_json
 from slicewise.job import logger, run
-from slicewise.plans import CONFIGURATION, read_user_plan
+from slicewise.plans import CONFIGURATION
+from slicewise.user_plans import read_user_plan
 
 NORMALIZATION = {
     "ct": "CTNormalization",
@@ -87,13 +88,12 @@ def main(
     """Write preprocessing.json, from the user's own plan where one is given."""
     if in_plane_order != "stored":
         raise ValueError(f"planning.in_plane_order: found {in_plane_order!r}, expected stored")
+    dataset, stored = open_dataset(dataset_json), read_json(orientation)
     if plans:
-        content = read_user_plan(plans)
+        content = read_user_plan(plans, len(dataset.channel_names), stored["reorient"])
         logger.info("using %s as it is: slice_axis is not looked at", plans)
     else:
-        content = plan_arrays(
-            open_dataset(dataset_json), read_json(fingerprint), read_json(orientation), slice_axis
-        )
+        content = plan_arrays(dataset, read_json(fingerprint), stored, slice_axis)
     write_json(preprocessing, content)
     logger.info(
         "slices across axis %d (reading order), %s mm in plane",

@@ -7,9 +7,10 @@ from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import read_json, write_csv, write_json
 from slicewise.job import logger, run
-from slicewise.plans import CONFIGURATION, Architecture, parse_plan, read_user_plan
+from slicewise.plans import CONFIGURATION, Architecture, parse_plan
 from slicewise.resampling import resampled_shape
 from slicewise.topology import Topology, conv_feature_map_size, pool_and_kernel_sizes
+from slicewise.user_plans import read_user_plan
 
 # nnU-Net's ExperimentPlanner for 2D: the estimate of a reference network that fills 8 GB at a
 # batch of 12, the widest and narrowest layers, and the bounds of the batch.
@@ -245,8 +246,9 @@ def main(
 ):
     """Write plans.json and patch_adequacy.csv; a plan that the user brings is used as it is."""
     dataset = open_dataset(dataset_json)
+    reorient = read_json(orientation)["reorient"]
     if plans:
-        content = read_user_plan(plans)
+        content = read_user_plan(plans, len(dataset.channel_names), reorient)
     else:
         content = plan_network(
             dataset, read_json(fingerprint), read_json(preprocessing), gpu_memory_gb, dataset_name
@@ -254,10 +256,10 @@ def main(
     patch = parse_plan(content).patch_size
     table = patch_adequacy(
         extents_on_grid(
-            pd.concat([pd.read_csv(path) for path in extents]),
-            pd.read_csv(spacing),
+            pd.concat([pd.read_csv(path, dtype={"case": str}) for path in extents]),
+            pd.read_csv(spacing, dtype={"case": str}),
             content,
-            read_json(orientation)["reorient"],
+            reorient,
         ),
         dataset.foreground,
         list(patch),

@@ -54,16 +54,24 @@ def new_cases(dataset: Dataset, folder: str | Path) -> list[Case]:
 
 
 def load_case(
-    case: Case, arrays: str | None, plan: Plan, reorient: bool
+    case: Case, arrays: str | None, plan: Plan, orientation: dict
 ) -> tuple[np.ndarray, CaseGeometry]:
     """Return the image (slice, channel, row, column) of a case and the way back to its file.
 
     With `arrays` the exported image is opened as a memory map; without, the case is preprocessed.
+    Raises ValueError for a new image stored in an orientation that training did not see.
     """
     if arrays:
         exported = open_case(arrays, case.name)
         return exported.image, exported.geometry
-    image, _, geometry = preprocess(read_images(case, reorient), None, plan.preparation, reorient)
+    volume = read_images(case, orientation["reorient"])
+    if not orientation["reorient"] and volume.orientation not in orientation["orientations"]:
+        raise ValueError(
+            f"case {case.name}: {case.images[0].path} is stored as {volume.orientation}, expected "
+            f"{list(orientation['orientations'])} as in training; store it that way, or train with "
+            "preprocessing.reorient: always"
+        )
+    image, _, geometry = preprocess(volume, None, plan.preparation, orientation["reorient"])
     return image, geometry
 
 
@@ -98,14 +106,14 @@ def main(
     """
     torch.set_num_threads(threads)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
-    reorient = read_json(orientation)["reorient"]
+    stored = read_json(orientation)
     networks = load_networks(checkpoints, plan, dataset)
     if images:
         chosen = new_cases(dataset, images)
     else:
         chosen = [dataset.case(name) for name in read_json(splits)[int(fold)]["val"]]
     for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
-        image, geometry = load_case(case, arrays, plan, reorient)
+        image, geometry = load_case(case, arrays, plan, stored)
         logits = predict_logits(
             image,
             networks,
@@ -117,7 +125,7 @@ def main(
             device=choose_device(device),
         )
         segmentation = restore(logits, geometry, plan.preparation)
-        target = Path(predictions) / f"{case.name}{dataset.file_ending}"
+        target = Path(predictions) / f"{case.name}.nii.gz"
         write_nifti(target, as_nifti(segmentation, case.images[0].path))
     logger.info("predicted %d cases with %d networks", len(chosen), len(networks))
 

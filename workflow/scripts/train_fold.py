@@ -6,7 +6,6 @@ A killed run goes on from its last checkpoint and ends with the weights of an un
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from slicewise.network import build_network, initialise
 from slicewise.plans import Plan, read_plan
 from slicewise.randomness import seed_from
 from slicewise.slices import ExportedCase, open_cases
+from slicewise.sources import digest
 
 POLYNOMIAL_EXPONENT = 0.9  # nnU-Net: PolyLRScheduler
 EMA_WEIGHT = 0.1  # of a new epoch in the running pseudo Dice (nnU-Net: nnUNetLogger)
@@ -35,14 +35,22 @@ def learning_rate(initial: float, epoch: int, epochs: int) -> float:
     return initial * (1 - epoch / epochs) ** POLYNOMIAL_EXPONENT
 
 
-def identity(plan: Plan, settings: dict, fold: int, seed: int, cases: Sequence) -> str:
-    """Return a digest of all that a training depends on; a checkpoint of another is not resumed."""
-    digest = hashlib.sha256()
-    about = {key: value for key, value in settings.items() if key not in ("checkpoint_every",)}
-    digest.update(json.dumps([plan.raw, about, fold, seed], sort_keys=True).encode())
-    for case in cases:
-        digest.update(f"{case.name} {case.image.shape} {case.counts.tolist()}".encode())
-    return digest.hexdigest()
+WITHOUT_EFFECT = ("checkpoint_every", "loader_workers")
+"""Settings that change how a training is run but not what comes of it."""
+
+
+def identity(plan: Plan, settings: dict, split: dict, key: tuple, manifests: list[str]) -> str:
+    """Return a digest of all that a training depends on; a checkpoint of another is not resumed.
+
+    key: device type, fold and seed; manifests: files that hold a digest of each exported case. The
+    code counts too: its script and all modules behind it.
+    """
+    about = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
+    content = hashlib.sha256(digest("train_fold").encode())
+    content.update(json.dumps([plan.raw, about, split, key], sort_keys=True).encode())
+    for path in sorted(map(str, manifests)):
+        content.update(Path(path).read_bytes())
+    return content.hexdigest()
 
 
 class Training:
@@ -97,7 +105,7 @@ class Training:
         for batch in batches:
             loss, logits, target = self.forward(batch)
             losses.append(loss)
-            counts = counts + torch.stack(pseudo_dice_counts(logits, target)).double().cpu()
+            counts = counts + torch.stack(pseudo_dice_counts(logits, target)).cpu().double()
         self.network.train()
         hits, false, missed = counts.numpy()
         with np.errstate(invalid="ignore"):
@@ -203,7 +211,9 @@ def make_batches(
     }
 
 
-def main(*, dataset_json, arrays, plan, splits, fold, seed, settings, checkpoint, history):
+def main(
+    *, dataset_json, manifests, arrays, plan, splits, fold, seed, settings, checkpoint, history
+):
     """Write checkpoint_final.pt and history.csv of one fold and seed."""
     torch.set_num_threads(settings["threads"])
     fold, seed = int(fold), int(seed)
@@ -214,9 +224,10 @@ def main(*, dataset_json, arrays, plan, splits, fold, seed, settings, checkpoint
 
     network = build_network(plan, len(dataset.channel_names), len(dataset.labels))
     initialise(network, seed_from(seed, fold, "weights"))
-    training = Training(network, settings, choose_device(settings["device"]), plan.batch_dice)
+    device = choose_device(settings["device"])
+    training = Training(network, settings, device, plan.batch_dice)
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
-    own = identity(plan, settings, fold, seed, [*cases["train"], *cases["val"]])
+    own = identity(plan, settings, split, (device.type, fold, seed), manifests)
     resume(training, latest, own)
 
     streams = make_batches(plan, cases, values, settings, fold, seed)

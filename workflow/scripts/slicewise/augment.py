@@ -224,7 +224,9 @@ def blur(planes: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
         weight = torch.exp(-0.5 * (distance / width) ** 2) * (distance <= reach)
         weight = (weight / (2 * weight.sum(1, keepdim=True) - 1))[..., None, None]
         padding = (0, 0, radius, radius) if axis == 1 else (radius, radius, 0, 0)
-        padded = functional.pad(planes, padding, mode="reflect")
+        # Nothing is left to reflect where the kernel reaches past the whole plane.
+        mode = "reflect" if radius < size else "replicate"
+        padded = functional.pad(planes, padding, mode=mode)
         planes = planes * weight[:, 0]
         for step in range(1, radius + 1):
             both_sides = padded.narrow(axis, radius - step, size) + padded.narrow(
@@ -255,7 +257,7 @@ def lower_resolution(planes: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """
     result = torch.empty_like(planes)
     for plane, new, kept in zip(planes, result, share[:, 0].tolist(), strict=True):
-        small = [round(size * kept) for size in plane.shape]
+        small = [max(1, round(size * kept)) for size in plane.shape]
         coarse = functional.interpolate(plane[None, None], small, mode="nearest-exact")
         new.copy_(functional.interpolate(coarse, plane.shape, mode="bilinear")[0, 0])
     return result

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from slicewise import augment, patches
 from slicewise.randomness import generator
-from slicewise.slices import ExportedCase
+from slicewise.slices import ExportedCase, release
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Batches:
             rng, self.cases, self.values, self.batch_size, read, self.patch, self.oversample
         )
         image, label = map(torch.from_numpy, patches.cut(self.cases, positions, read))
+        for case in {position.case for position in positions}:
+            release(self.cases[case])
         if not self.augmented:
             return image, label.clamp_(min=0)
         parameters = augment.draw(rng, self.batch_size, image.shape[1], self.patch)

@@ -43,7 +43,7 @@ class Volume:
     """The images of one case in reading order.
 
     image: float32 (channel, z, y, x); spacing: mm (z, y, x); orientation: letters of the file's
-    axes as stored; affine and shape: those of the file; dtype: its stored type.
+    axes as stored; affine and shape: those of the file.
     """
 
     image: np.ndarray
@@ -67,7 +67,7 @@ class Dataset:
     @property
     def is_decathlon(self) -> bool:
         """Say whether this is the Decathlon's layout: a `training` list and labels by value."""
-        return isinstance(self.content.get("training"), list)
+        return isinstance(self.content.get("training"), list) and "modality" in self.content
 
     @cached_property
     def channel_names(self) -> list[str]:
@@ -103,6 +103,14 @@ class Dataset:
     def foreground(self) -> dict[str, int]:
         """Return the labels without the background."""
         return {name: value for name, value in self.labels.items() if value}
+
+    def check(self) -> None:
+        """Raise ValueError for a dataset.json that lacks what later stages need."""
+        if not isinstance(self.content.get("numTraining"), int):
+            raise self._fail(
+                f"numTraining {self.content.get('numTraining')!r}", "the number of training cases"
+            )
+        _ = self.channel_names, self.labels
 
     @property
     def file_ending(self) -> str:
@@ -194,9 +202,16 @@ def _read_channel(case: str, source: ImageSource) -> tuple[nib.Nifti1Image, np.n
         )
     try:
         voxels = file.dataobj if source.volume is None else file.dataobj[..., source.volume]
-        return file, np.asarray(voxels).astype(np.float32)
+        voxels = np.asarray(voxels).astype(np.float32)
     except (OSError, EOFError, IndexError) as error:
         raise ValueError(f"case {case}: {source.path} cannot be read ({error})") from None
+    if not np.isfinite(voxels).all():
+        count = np.count_nonzero(~np.isfinite(voxels))
+        raise ValueError(
+            f"case {case}: {source.path} holds {count} voxels that are nan or infinite, expected "
+            "numbers; set them to the background's value"
+        )
+    return file, voxels
 
 
 def _check_grid(case: str, path: Path, file: nib.Nifti1Image, first: nib.Nifti1Image) -> None:

@@ -76,6 +76,12 @@ def _pairs(values: list) -> tuple[tuple[int, int], ...]:
 LAYERS = {"conv_op": "Conv2d", "norm_op": "InstanceNorm2d", "nonlin": "LeakyReLU"}
 """The layers that every network here is made of; a plan may name them with any module path."""
 
+LAYER_SETTINGS = {
+    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+    "nonlin_kwargs": {"negative_slope": 0.01},
+}
+"""What nnU-Net's planner, and torch by default, sets for these layers."""
+
 
 def _architecture(content: dict) -> Architecture:
     """Return the network of a plan; a ValueError names a layer that cannot be built."""
@@ -86,6 +92,11 @@ def _architecture(content: dict) -> Architecture:
     for key in ("dropout_op", "nonlin_first"):
         if kwargs.get(key):
             raise ValueError(f"arch_kwargs.{key}: found {kwargs[key]}, which is not supported")
+    for key, defaults in LAYER_SETTINGS.items():
+        for setting, expected in defaults.items():
+            found = (kwargs.get(key) or {}).get(setting, expected)
+            if found != expected:
+                raise ValueError(f"arch_kwargs.{key}.{setting}: found {found}, expected {expected}")
     return Architecture(
         class_name=content["network_class_name"].rsplit(".", 1)[-1],
         n_stages=int(kwargs["n_stages"]),
@@ -142,30 +153,3 @@ def read_plan(path: str | Path) -> Plan:
 def read_preparation(path: str | Path) -> Preparation:
     """Read preprocessing.json, the part of a plan that exported arrays depend on."""
     return parse_preparation(read_json(path))
-
-
-def read_user_plan(path: str | Path) -> dict:
-    """Read a plans.json that the user brings and return its content as it is.
-
-    Raises ValueError naming the file, the key, what was found and what was expected for a plan
-    that is not in nnU-Net v2's schema or whose patch the strides do not divide.
-    """
-    from slicewise import schemas
-
-    content = read_json(path)
-    problems = schemas.problems(content, schemas.read_schema("plans"))
-    if problems:
-        raise ValueError(
-            f"{path}: not a 2d plan in nnU-Net v2's schema\n  " + "\n  ".join(problems)
-        )
-    plan = parse_plan(content)
-    for axis, edge in enumerate(plan.patch_size):
-        divisor = 1
-        for stride in plan.strides:
-            divisor *= stride[axis]
-        if edge % divisor:
-            raise ValueError(
-                f"{path}: patch_size {list(plan.patch_size)}, expected multiples of {divisor} "
-                f"along axis {axis}, which the strides divide it by"
-            )
-    return content

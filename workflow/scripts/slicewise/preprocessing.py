@@ -197,7 +197,7 @@ def restore(logits: np.ndarray, case: CaseGeometry, preparation: Preparation) ->
     """Return the segmentation of a case in its file's own grid and axis order.
 
     logits: float32 (class, slice, row, column) on the exported grid. The result is uint8, or
-    uint16 from 255 classes up; voxels outside the nonzero box are background.
+    uint16 from 256 classes up; voxels outside the nonzero box are background.
     """
     on_file = _resample_all(logits, case, preparation.resampling_probabilities, back=True)
     kind = np.uint8 if len(logits) <= 255 else np.uint16

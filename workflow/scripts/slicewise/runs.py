@@ -95,13 +95,21 @@ def open_datasets(config: dict) -> dict[str, RunDataset]:
             path = Path(kind["raw"]) / "dataset.json"
             if not path.exists():
                 raise ValueError(f"datasets.{name}.raw: {path} is missing")
-            cases = Dataset(path).cases()
+            dataset = Dataset(path)
+            dataset.check()
+            cases = dataset.cases()
         for case in cases:
             if not NAME.fullmatch(case) or case.startswith(("-", ".")):
                 raise ValueError(
                     f"dataset {name}: case name {case!r}, expected one without spaces, slashes and "
                     "braces that starts with neither - nor ."
                 )
+        folds = config["cross_validation"]["folds"]
+        if len(cases) < folds:
+            raise ValueError(
+                f"dataset {name}: found {len(cases)} cases, expected at least {folds}, one for "
+                "each of cross_validation.folds"
+            )
         per_job = config["execution"]["cases_per_job"]
         datasets[name] = RunDataset(name, path, tuple(cases), generated, per_job)
     return datasets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,16 @@ def open_case(arrays: str | Path, name: str) -> ExportedCase:
         np.array(list(content["slice_table"].values()), dtype=np.int64),
         CaseGeometry.from_json(content["geometry"]),
     )
+
+
+def release(case: ExportedCase) -> None:
+    """Give the pages of a case that were read back to the system, which may keep them cached.
+
+    Without it the resident memory of a training would grow to the size of its dataset.
+    """
+    for array in (case.image, case.label):
+        if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            array.base.madvise(mmap.MADV_DONTNEED)
 
 
 def open_cases(arrays: str | Path, names: Sequence[str]) -> list[ExportedCase]:

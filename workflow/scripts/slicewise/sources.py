@@ -17,7 +17,19 @@ WITHOUT_EFFECT = {"job"}
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    """Return what a file does: its syntax tree without comments, layout and docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [line for line in body if not _is_text(line)]
+    return tree
+
+
+def _is_text(line: ast.stmt) -> bool:
+    """Say whether a statement is nothing but a string."""
+    constant = line.value if isinstance(line, ast.Expr) else None
+    return isinstance(constant, ast.Constant) and isinstance(constant.value, str)
 
 
 def _imported(path: Path) -> set[str]:
@@ -44,8 +56,11 @@ def modules(script: str) -> tuple[str, ...]:
 
 @cache
 def digest(script: str) -> str:
-    """Return a digest of the modules behind a rule's script; comments and layout do not count."""
-    content = hashlib.sha256()
+    """Return a digest of a rule's script and of the modules behind it.
+
+    Comments, layout and docstrings do not count.
+    """
+    content = hashlib.sha256(ast.dump(_tree(PACKAGE.parent / f"{script}.py")).encode())
     for name in modules(script):
         content.update(f"{name} {ast.dump(_tree(PACKAGE / f'{name}.py'))}".encode())
     return content.hexdigest()[:16]
