@@ -20,7 +20,7 @@ run: .venv/run.stamp
 	@.venv/bin/python -m snakemake --cores $(CORES) --rerun-incomplete $(ARGS)
 
 test: .venv/test.stamp
-	@.venv/bin/python -m pytest --numprocesses auto $(TESTS)
+	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 lint: .venv/test.stamp
 	@.venv/bin/python -m pytest --quiet tests/test_style_checks.py

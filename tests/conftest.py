@@ -18,3 +18,8 @@ hypothesis.settings.load_profile("repeatable")
 def root() -> Path:
     """Return the root folder of the repository."""
     return ROOT
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the whole runs of the workflow: the longest file, which one process works off."""
+    items.sort(key=lambda item: item.path.name != "test_workflow.py")

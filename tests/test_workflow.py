@@ -52,7 +52,7 @@ class Checkout:
 
     def jobs(self, *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run would do."""
-        done = self.snakemake("--dry-run", "--configfile", "tiny.yaml", *arguments)
+        done = self.snakemake(*arguments, "--dry-run", "--configfile", "tiny.yaml")
         assert done.returncode == 0, done.stdout + done.stderr
         found = re.findall(r"^([a-z_]+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
         return {name: int(count) for name, count in found if name not in ("total", "all")}
@@ -123,7 +123,7 @@ def test_a_wrong_config_stops_before_the_first_job(fresh):
 
 
 def test_predict_says_that_it_needs_a_folder_of_images(fresh):
-    done = fresh.snakemake("--configfile", "tiny.yaml", "--dry-run", "predict")
+    done = fresh.snakemake("predict", "--dry-run", "--configfile", "tiny.yaml")
     assert done.returncode != 0
     assert "inference.images" in done.stdout + done.stderr
 
@@ -243,9 +243,7 @@ def test_new_images_are_predicted_by_all_folds(finished):
     images = finished.folder / "results/phantom/raw/imagesTr"
     finished.configure(inference={"mirroring": False, "images": str(images)})
     try:
-        done = finished.snakemake(
-            "--configfile", "tiny.yaml", "--rerun-triggers", "mtime", "predict"
-        )
+        done = finished.snakemake("predict", "--configfile", "tiny.yaml")
     finally:
         finished.configure()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -256,7 +254,7 @@ def test_new_images_are_predicted_by_all_folds(finished):
 def test_a_raw_dataset_of_the_users_own_runs_to_its_arrays(fresh):
     raw = write_dataset(fresh.folder / "Dataset001_Own", [(14, 16, 6)] * 4, channels=("a", "b"))
     fresh.configure(datasets={"own": {"raw": str(raw.parent)}})
-    done = fresh.snakemake("--configfile", "tiny.yaml", "plan", "export")
+    done = fresh.snakemake("plan", "export", "--configfile", "tiny.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     plans = read_json(fresh.folder / "results/own/coarsest/plans.json")
     assert plans["dataset_name"] == "Dataset001_Own"
@@ -266,7 +264,7 @@ def test_bad_data_stops_with_a_message(fresh):
     raw = write_dataset(fresh.folder / "raw", [(8, 8, 5)] * 4)
     (raw.parent / "labelsTr/case_02.nii.gz").write_bytes(b"not a NIfTI file")
     fresh.configure(datasets={"own": {"raw": str(raw.parent)}})
-    done = fresh.snakemake("--configfile", "tiny.yaml", "fingerprint")
+    done = fresh.snakemake("fingerprint", "--configfile", "tiny.yaml")
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "case case_02" in said
