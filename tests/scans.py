@@ -77,3 +77,25 @@ def write_dataset(
         images = [image * (channel + 1) for channel in range(len(channels))]
         write_case(folder, f"case_{index:02d}", images, label, affine_of(orientation, spacing))
     return write_json_of(folder, len(shapes), channels, classes)
+
+
+def write_decathlon(folder: Path, cases: int = 4, channels: Sequence[str] = ("T2", "ADC")) -> Path:
+    """Write a dataset in the Decathlon's layout, channels in 4D images; return its dataset.json."""
+    training = []
+    for index in range(cases):
+        image, label = volume((14, 16, 6), index)
+        stacked = np.stack([image * (channel + 1) for channel in range(len(channels))], axis=-1)
+        affine = affine_of("RAS", (1.0, 1.0, 4.0))
+        entry = {kind: f"./{kind}sTr/prostate_{index:02d}.nii.gz" for kind in ("image", "label")}
+        write_nifti(folder / entry["image"], nib.Nifti1Image(stacked, affine))
+        write_nifti(folder / entry["label"], nib.Nifti1Image(label, affine))
+        training.append(entry)
+    content = {
+        "modality": {str(i): name for i, name in enumerate(channels)},
+        "labels": {"0": "background", "1": "PZ", "2": "TZ"},
+        "numTraining": cases,
+        "training": training,
+    }
+    path = folder / "dataset.json"
+    path.write_text(json.dumps(content))
+    return path

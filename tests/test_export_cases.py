@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chain import Chain, analyse, export, plan
-from scans import write_dataset
+from scans import write_dataset, write_decathlon
 from slicewise.files import read_json
 from slicewise.slices import open_case
 
@@ -57,3 +57,10 @@ def test_a_second_export_gives_the_same_bytes(chain, tmp_path):
 def test_a_missing_array_is_named(chain, tmp_path):
     with pytest.raises(ValueError, match=r"case nobody: .*nobody\.npy is missing"):
         open_case(chain.arrays, "nobody")
+
+
+def test_the_decathlons_4d_images_become_channels(tmp_path):
+    chain = export(plan(analyse(Chain(write_decathlon(tmp_path / "Task05"), tmp_path))))
+    case = open_case(chain.arrays, "prostate_00")
+    assert case.image.shape == (6, 2, 16, 14)
+    np.testing.assert_allclose(case.image[:, 0], case.image[:, 1], atol=1e-5)
