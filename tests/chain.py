@@ -60,8 +60,13 @@ def analyse(chain: Chain, groups: int = 1, reorient: str = "auto") -> Chain:
     return chain
 
 
-def plan(chain: Chain, slice_axis: str | int = "coarsest", plans=None, gpu_memory_gb=8) -> Chain:
-    """Plan arrays, network and folds."""
+def plan(
+    chain: Chain,
+    slice_axis: str | int = "coarsest",
+    plans=None,
+    dataset_name: str = "Dataset001_Test",
+) -> Chain:
+    """Plan arrays, network and two folds."""
     plan_arrays.main(
         dataset_json=chain.dataset_json,
         fingerprint=chain.fingerprint,
@@ -78,8 +83,8 @@ def plan(chain: Chain, slice_axis: str | int = "coarsest", plans=None, gpu_memor
         orientation=chain.orientation,
         spacing=chain.spacing,
         extents=sorted(chain.folder.glob("extents_*.csv")),
-        gpu_memory_gb=gpu_memory_gb,
-        dataset_name="Dataset001_Test",
+        gpu_memory_gb=8,
+        dataset_name=dataset_name,
         plans=plans,
         plan=chain.plan,
         adequacy=chain.adequacy,
@@ -88,11 +93,11 @@ def plan(chain: Chain, slice_axis: str | int = "coarsest", plans=None, gpu_memor
     return chain
 
 
-def export(chain: Chain) -> Chain:
-    """Export all cases."""
+def export(chain: Chain, cases: list[str] | None = None) -> Chain:
+    """Export all cases, or some of them."""
     export_cases.main(
         dataset_json=chain.dataset_json,
-        cases=chain.cases,
+        cases=cases or chain.cases,
         preprocessing=chain.preprocessing,
         orientation=chain.orientation,
         arrays=chain.arrays,

@@ -1,5 +1,6 @@
 """Small raw datasets on disk for tests, made in a few lines."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,13 @@ import nibabel as nib
 import numpy as np
 
 from slicewise.files import write_nifti
+
+ORIENTATIONS = [
+    "".join(letters)
+    for axes in itertools.permutations(("RL", "AP", "SI"))
+    for letters in itertools.product(*axes)
+]
+"""All 48 ways to store a volume: orders of the axes and their directions."""
 
 
 def affine_of(orientation: str, spacing: Sequence[float], origin=(5.0, -7.0, 11.0)) -> np.ndarray:

@@ -242,10 +242,12 @@ def test_phantoms_are_at_least_as_many_as_folds():
     assert line.startswith("datasets.heart.phantom.cases: found 4; allowed: at least 5")
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "nnunet_2d.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "nnunet_2d.yaml", "hippocampus.yaml"])
 def test_the_config_files_of_the_repository_are_valid(root, name):
     given = yaml.safe_load((root / "config" / name).read_text())
-    config.load({"datasets": MINE, **given})
+    loaded = config.load({"datasets": MINE, **given})
+    assert set(given.get("experiments", {})) <= set(loaded["experiments"])
+    assert given.get("training", {}).items() <= loaded["training"].items()
 
 
 def test_the_default_run_compares_the_coarsest_with_the_finest_axis(root):

@@ -1,6 +1,5 @@
 """Axes, spacings and orientations."""
 
-import itertools
 
 import nibabel as nib
 import numpy as np
@@ -8,14 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scans import affine_of
+from scans import ORIENTATIONS, affine_of
 from slicewise import geometry
 
-ORIENTATIONS = [
-    "".join(letters)
-    for axes in itertools.permutations(("RL", "AP", "SI"))
-    for letters in itertools.product(*axes)
-]
 orientations = st.sampled_from(ORIENTATIONS)
 shapes = st.tuples(*[st.integers(1, 6)] * 3)
 

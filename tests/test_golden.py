@@ -12,14 +12,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import analyze_cases
-import export_cases
-import merge_fingerprint
 import plan_arrays
 import plan_network
 import split_folds
+from chain import Chain, analyse, export, plan
 from golden import datasets
-from slicewise.dataset import Dataset, open_dataset
+from slicewise.dataset import Dataset
+from slicewise.files import read_json
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -53,63 +52,15 @@ def outline(plan: dict) -> dict:
 def run_pipeline(name: str, folder: Path) -> SimpleNamespace:
     """Run our scripts on a dataset, from raw files to arrays, in two groups of cases."""
     digest = datasets.write(name, folder / "raw")
-    dataset_json = folder / "raw/dataset.json"
-    cases = open_dataset(dataset_json).cases()
-    groups = {"a": cases[:2], "b": cases[2:]}
-    for group, members in groups.items():
-        analyze_cases.main(
-            dataset_json=dataset_json,
-            cases=members,
-            reorient="auto",
-            analysis=folder / f"{group}.json",
-            intensities=folder / f"{group}.npy",
-            extents=folder / f"{group}.csv",
-        )
-    merge_fingerprint.main(
-        dataset_json=dataset_json,
-        analyses=[folder / f"{group}.json" for group in groups],
-        intensities=[folder / f"{group}.npy" for group in groups],
-        reorient="auto",
-        fingerprint=folder / "dataset_fingerprint.json",
-        spacing=folder / "spacing.csv",
-        orientation=folder / "orientation.json",
-    )
-    plan_arrays.main(
-        dataset_json=dataset_json,
-        fingerprint=folder / "dataset_fingerprint.json",
-        orientation=folder / "orientation.json",
-        slice_axis="coarsest",
-        in_plane_order="stored",
-        plans=None,
-        preprocessing=folder / "preprocessing.json",
-    )
-    plan_network.main(
-        dataset_json=dataset_json,
-        fingerprint=folder / "dataset_fingerprint.json",
-        preprocessing=folder / "preprocessing.json",
-        orientation=folder / "orientation.json",
-        spacing=folder / "spacing.csv",
-        extents=[folder / f"{group}.csv" for group in groups],
-        gpu_memory_gb=8,
-        dataset_name=recorded(name, "plans.json")["dataset_name"],
-        plans=None,
-        plan=folder / "plans.json",
-        adequacy=folder / "patch_adequacy.csv",
-    )
-    export_cases.main(
-        dataset_json=dataset_json,
-        cases=datasets.golden_case_names(name),
-        preprocessing=folder / "preprocessing.json",
-        orientation=folder / "orientation.json",
-        arrays=folder / "arrays",
-        manifest=folder / "manifest.json",
-    )
+    chain = analyse(Chain(folder / "raw/dataset.json", folder), groups=2)
+    plan(chain, dataset_name=recorded(name, "plans.json")["dataset_name"])
+    export(chain, datasets.golden_case_names(name))
     return SimpleNamespace(
         digest=digest,
-        cases=cases,
-        fingerprint=json.loads((folder / "dataset_fingerprint.json").read_text()),
-        plan=json.loads((folder / "plans.json").read_text()),
-        arrays=folder / "arrays",
+        cases=chain.cases,
+        fingerprint=read_json(chain.fingerprint),
+        plan=read_json(chain.plan),
+        arrays=chain.arrays,
     )
 
 

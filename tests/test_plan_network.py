@@ -8,7 +8,7 @@ import pytest
 
 from chain import Chain, analyse, plan
 from plan_network import REFERENCE_FEATURE_MAP, patch_adequacy, plan_batch, plan_patch, report
-from scans import affine_of, write_case, write_json_of
+from scans import affine_of, write_case, write_dataset, write_json_of
 from slicewise.files import read_json
 from slicewise.plans import read_plan
 
@@ -70,8 +70,6 @@ def test_extents_follow_the_slices_whatever_the_storage(tmp_path, orientation, p
 
 
 def test_a_plan_is_read_back_as_one_record(tmp_path):
-    from scans import write_dataset
-
     raw = write_dataset(tmp_path / "raw", [(30, 34, 7)] * 4)
     chain = plan(analyse(Chain(raw, tmp_path)))
     record = read_plan(chain.plan)

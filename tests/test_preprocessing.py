@@ -1,13 +1,12 @@
 """Crop, normalise, resample, and the way back."""
 
-import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scans import affine_of
+from scans import ORIENTATIONS, affine_of
 from slicewise import geometry
 from slicewise.dataset import Volume
 from slicewise.plans import Preparation
@@ -20,11 +19,6 @@ from slicewise.preprocessing import (
     restore,
 )
 
-ORIENTATIONS = [
-    "".join(letters)
-    for axes in itertools.permutations(("RL", "AP", "SI"))
-    for letters in itertools.product(*axes)
-]
 RESAMPLING = {"order_z": 0, "force_separate_z": None}
 
 

@@ -1,19 +1,18 @@
 """What a run consists of."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scans import write_dataset
+from slicewise.dataset import Dataset
 from slicewise.runs import MAX_GROUPS, RunDataset, arrays_key, open_datasets
 
 PLANNING = {"slice_axis": "coarsest", "in_plane_order": "stored", "plans": None, "gpu_memory_gb": 8}
 
 
 def of(names, per_job=16):
-    return RunDataset("d", Path("d/dataset.json"), tuple(sorted(names)), None, per_job)
+    return RunDataset("d", Dataset("d/dataset.json", {}), tuple(sorted(names)), None, per_job)
 
 
 @given(st.sets(st.text("abcdef0123456789", min_size=1, max_size=8), min_size=1, max_size=80))

@@ -8,24 +8,16 @@ import torch
 import train_fold
 from chain import Chain, analyse, export, plan
 from scans import write_dataset
+from slicewise.config import load
 
-SETTINGS = {
+SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
     "epochs": 3,
     "iterations_per_epoch": 2,
     "validation_iterations": 1,
     "batch_size": 2,
-    "learning_rate": 0.01,
-    "momentum": 0.99,
-    "weight_decay": 3e-5,
-    "gradient_clipping": 12,
-    "oversample_foreground": 0.33,
-    "augmentation": "default",
-    "deep_supervision": True,
-    "checkpoint_every": 1,
     "device": "cpu",
-    "mixed_precision": True,
     "threads": 1,
-    "loader_workers": 1,
+    "checkpoint_every": 1,
 }
 
 

@@ -14,26 +14,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
 
+from slicewise.config import load  # noqa: E402
+
 SHAPE = (256, 256, 24)
 SIZES = (12, 120)
 PATCH = 64  # a small network step, so that reading the slices is what the process does
-SETTINGS = {
+SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
     "epochs": 2,
     "iterations_per_epoch": 20,
     "validation_iterations": 2,
     "batch_size": 8,
-    "learning_rate": 0.01,
-    "momentum": 0.99,
-    "weight_decay": 3e-5,
-    "gradient_clipping": 12,
-    "oversample_foreground": 0.33,
-    "augmentation": "default",
-    "deep_supervision": True,
-    "checkpoint_every": 50,
     "device": "cpu",
-    "mixed_precision": True,
     "threads": 1,
-    "loader_workers": 1,
 }
 
 

@@ -46,10 +46,9 @@ def new_cases(dataset: Dataset, folder: str | Path) -> list[Case]:
 
     Raises ValueError for a folder without any.
     """
-    suffix = f"_0000{dataset.file_ending}"
-    names = sorted(path.name.removesuffix(suffix) for path in Path(folder).glob(f"*{suffix}"))
+    names = dataset.names_in(Path(folder))
     if not names:
-        raise ValueError(f"inference.images: found no *{suffix} in {folder}")
+        raise ValueError(f"inference.images: found no *_0000{dataset.file_ending} in {folder}")
     return [Case(name, dataset.image_sources(Path(folder), name), None) for name in names]
 
 
@@ -108,6 +107,7 @@ def main(
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
     stored = read_json(orientation)
     networks = load_networks(checkpoints, plan, dataset)
+    device = choose_device(device)
     if images:
         chosen = new_cases(dataset, images)
     else:
@@ -122,7 +122,7 @@ def main(
             tile_step=inference["tile_step"],
             gaussian=inference["gaussian"],
             batch_size=inference["batch_size"],
-            device=choose_device(device),
+            device=device,
         )
         segmentation = restore(logits, geometry, plan.preparation)
         target = Path(predictions) / f"{case.name}.nii.gz"

@@ -124,13 +124,8 @@ class Dataset:
         elif "dataset" in self.content:
             cases = [self._listed_case(*item) for item in self.content["dataset"].items()]
         else:
-            suffix = f"_0000{self.file_ending}"
-            names = sorted(
-                path.name.removesuffix(suffix)
-                for path in (self.root / "imagesTr").glob(f"*{suffix}")
-                if not path.name.startswith(".")
-            )
-            cases = [self._conventional_case(name) for name in names]
+            names = self.names_in(self.root / "imagesTr")
+            cases = [self.conventional_case(name) for name in names]
         if not cases:
             raise self._fail(
                 "no cases", f"images {self.root / 'imagesTr'}/CASE_0000{self.file_ending}"
@@ -151,7 +146,17 @@ class Dataset:
         images = tuple(ImageSource(self.root / image) for image in entry["images"])
         return Case(name, images, self.root / entry["label"])
 
-    def _conventional_case(self, name: str) -> Case:
+    def names_in(self, folder: Path) -> list[str]:
+        """Return the names of the cases whose images lie in `folder`, sorted."""
+        suffix = f"_0000{self.file_ending}"
+        return sorted(
+            path.name.removesuffix(suffix)
+            for path in folder.glob(f"*{suffix}")
+            if not path.name.startswith(".")
+        )
+
+    def conventional_case(self, name: str) -> Case:
+        """Return where the files of a case lie by nnU-Net's convention, there or not."""
         label = self.root / "labelsTr" / f"{name}{self.file_ending}"
         return Case(name, self.image_sources(self.root / "imagesTr", name), label)
 

@@ -17,6 +17,9 @@ from slicewise.dataset import Dataset
 MAX_GROUPS = 256
 """No stage submits more jobs than this, however many cases there are."""
 
+PHANTOM_CHANNELS = {"channel_names": {"0": "MRI"}}
+"""What of a phantom dataset's dataset.json is known before it is written."""
+
 NAME = re.compile(r"[^\s/{}]+")
 """What a case name may be: it becomes a file name."""
 
@@ -25,12 +28,12 @@ NAME = re.compile(r"[^\s/{}]+")
 class RunDataset:
     """A dataset of a run.
 
-    name: its name in the config; json_path: its dataset.json; cases: names, sorted; generated: its
-    phantom settings, or None; cases_per_job: how many cases a group holds about.
+    name: its name in the config; source: its files; cases: names, sorted; generated: its phantom
+    settings, or None; cases_per_job: how many cases a group holds about.
     """
 
     name: str
-    json_path: Path
+    source: Dataset
     cases: tuple[str, ...]
     generated: dict | None
     cases_per_job: int
@@ -50,6 +53,11 @@ class RunDataset:
         return dict(sorted(groups.items()))
 
     @property
+    def json_path(self) -> Path:
+        """Return the path of its dataset.json, which phantoms do not have before they are made."""
+        return self.source.json_path
+
+    @property
     def title(self) -> str:
         """Return the name for plans.json: the folder's where nnU-Net would accept it."""
         folder = self.json_path.parent.name
@@ -57,27 +65,8 @@ class RunDataset:
 
     def files(self, cases: Sequence[str]) -> list[str]:
         """Return the image and label files of some cases."""
-        if self.generated is None:
-            return [str(path) for case in cases for path in self._raw.case(case).files]
-        root = self.json_path.parent
-        return [
-            str(path)
-            for case in cases
-            for path in (
-                root / "imagesTr" / f"{case}_0000.nii.gz",
-                root / "labelsTr" / f"{case}.nii.gz",
-            )
-        ]
-
-    def labels(self, cases: Sequence[str]) -> list[str]:
-        """Return the label files of some cases."""
-        if self.generated is None:
-            return [str(self._raw.case(case).label) for case in cases]
-        return self.files(cases)[1::2]
-
-    @cached_property
-    def _raw(self) -> Dataset:
-        return Dataset(self.json_path)
+        find = self.source.conventional_case if self.generated else self.source.case
+        return [str(path) for case in cases for path in find(case).files]
 
 
 def open_datasets(config: dict) -> dict[str, RunDataset]:
@@ -90,14 +79,15 @@ def open_datasets(config: dict) -> dict[str, RunDataset]:
         generated = kind.get("phantom")
         if generated:
             path = Path(config["results"]) / name / "raw" / "dataset.json"
+            source = Dataset(path, PHANTOM_CHANNELS)
             cases = [f"phantom_{index:03d}" for index in range(generated["cases"])]
         else:
             path = Path(kind["raw"]) / "dataset.json"
             if not path.exists():
                 raise ValueError(f"datasets.{name}.raw: {path} is missing")
-            dataset = Dataset(path)
-            dataset.check()
-            cases = dataset.cases()
+            source = Dataset(path)
+            source.check()
+            cases = source.cases()
         for case in cases:
             if not NAME.fullmatch(case) or case.startswith(("-", ".")):
                 raise ValueError(
@@ -111,7 +101,7 @@ def open_datasets(config: dict) -> dict[str, RunDataset]:
                 "each of cross_validation.folds"
             )
         per_job = config["execution"]["cases_per_job"]
-        datasets[name] = RunDataset(name, path, tuple(cases), generated, per_job)
+        datasets[name] = RunDataset(name, source, tuple(cases), generated, per_job)
     return datasets
 
 
