@@ -1,6 +1,5 @@
 """Axes, spacings and orientations."""
 
-
 import nibabel as nib
 import numpy as np
 import pytest

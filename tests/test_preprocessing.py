@@ -1,6 +1,5 @@
 """Crop, normalise, resample, and the way back."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given

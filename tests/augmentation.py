@@ -1,0 +1,64 @@
+"""What the tests of the augmentation share: nnU-Net's recorded files and neutral draws."""
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from slicewise import augment
+
+GOLDEN = Path(__file__).parent / "golden" / "augment"
+PATCH = (28, 20)
+NEUTRAL = {
+    "angle": 0,
+    "scale": 1,
+    "noise_std": 0,
+    "blur_sigma": 0,
+    "brightness": 1,
+    "contrast": 1,
+    "resolution": 1,
+    "inverted_gamma": 1,
+    "gamma": 1,
+    "mirrored": False,
+}
+
+
+@cache
+def recorded(name):
+    """Return a golden file: JSON, or an array."""
+    if name.endswith(".json"):
+        return json.loads((GOLDEN / name).read_text(encoding="utf-8"))
+    return np.load(GOLDEN / f"{name}.npy", allow_pickle=False)
+
+
+def tensor(name):
+    return torch.from_numpy(recorded(name).copy())
+
+
+def golden_batch():
+    return tensor("image"), tensor("label").to(torch.int16)
+
+
+def golden_parameters():
+    values = {name: np.array(values) for name, values in recorded("parameters.json").items()}
+    return augment.Parameters(**values)
+
+
+def nothing(batch_size, channels):
+    """Return parameters that change nothing."""
+    drawn = augment.draw(np.random.default_rng(0), batch_size, channels, PATCH)
+    return replace(
+        drawn,
+        **{name: np.full_like(getattr(drawn, name), value) for name, value in NEUTRAL.items()},
+    )
+
+
+def random_label(seed, batch_size, size, labels):
+    """Return a label with -1 and values below `labels`, in blocks of about four pixels."""
+    blocks = [-(-edge // 4) for edge in size]
+    coarse = np.random.default_rng(seed).integers(-1, labels, (batch_size, *blocks))
+    fine = coarse.repeat(4, 1).repeat(4, 2)[:, : size[0], : size[1]]
+    return torch.from_numpy(np.ascontiguousarray(fine).astype(np.int16))
