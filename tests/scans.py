@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from slicewise.files import write_nifti
+from slicewise.labels import Labels, parse_labels
 
 ORIENTATIONS = [
     "".join(letters)
@@ -51,13 +52,22 @@ def write_case(
     write_nifti(folder / "labelsTr" / f"{name}.nii.gz", nib.Nifti1Image(label, affine))
 
 
+def labels_of(classes: int) -> Labels:
+    """Return the labels of a dataset with so many plain classes."""
+    return parse_labels(named_labels(classes))
+
+
+def named_labels(classes: int) -> dict[str, int]:
+    return {"background": 0, **{f"class{i}": i for i in range(1, classes + 1)}}
+
+
 def write_json_of(
     folder: Path, cases: int, channels: Sequence[str] = ("MRI",), classes: int = 2
 ) -> Path:
     """Write dataset.json and return its path."""
     content = {
         "channel_names": {str(i): name for i, name in enumerate(channels)},
-        "labels": {"background": 0, **{f"class{i}": i for i in range(1, classes + 1)}},
+        "labels": named_labels(classes),
         "numTraining": cases,
         "file_ending": ".nii.gz",
     }

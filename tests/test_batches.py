@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from scans import labels_of
 from slicewise.batches import Batches
 from slicewise.files import write_npy
 from slicewise.slices import ExportedCase, slice_table
@@ -20,7 +21,7 @@ def cases():
         label = np.zeros((5, 24, 20), np.int8)
         label[1:4, 8:14, 6:12] = 1
         image = rng.normal(size=(5, 1, 24, 20)).astype(np.float32)
-        counts = np.array(list(slice_table(label, [1]).values()))
+        counts = np.array(list(slice_table(label, labels_of(1)).values()))
         made.append(ExportedCase(f"case_{seed}", image, label, counts, None))
     return made
 

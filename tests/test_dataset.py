@@ -23,8 +23,8 @@ def test_cases_of_nnunets_layout_are_listed_in_order(raw):
 def test_channels_and_labels_come_from_dataset_json(raw):
     dataset = open_dataset(raw)
     assert dataset.channel_names == ["T1", "T2"]
-    assert dataset.labels == {"background": 0, "class1": 1, "class2": 2}
-    assert dataset.foreground == {"class1": 1, "class2": 2}
+    assert dataset.labels.values == (0, 1, 2)
+    assert dataset.labels.classes == {"class1": (1,), "class2": (2,)}
 
 
 def test_images_are_read_channel_first_in_reverse_axis_order(raw):
@@ -77,7 +77,7 @@ def test_the_decathlons_4d_images_are_split_by_channel(tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps(content))
     dataset = open_dataset(tmp_path / "dataset.json")
     assert dataset.cases() == ["prostate_00"]
-    assert dataset.labels == {"background": 0, "PZ": 1, "TZ": 2}
+    assert dataset.labels.classes == {"PZ": (1,), "TZ": (2,)}
     read = read_images(dataset.case("prostate_00"), reorient=False).image
     np.testing.assert_array_equal(read, np.stack([image, 2 * image]).transpose(0, 3, 2, 1))
 
@@ -93,8 +93,8 @@ def test_a_listing_in_dataset_json_is_followed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": {"background": 0, "a": 2}}, "consecutive values"),
-        ({"labels": {"background": 0, "whole": [1, 2]}}, "regions and the ignore label"),
+        ({"labels": {"background": 0, "a": 2}}, r"consecutive order.*\[2\] do not satisfy"),
+        ({"labels": {"background": 0, "whole": [1, 2]}}, "regions_class_order: missing"),
         ({"labels": {}}, "no labels"),
         ({"channel_names": {}}, "no channel_names"),
     ],

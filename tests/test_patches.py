@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scans import labels_of
 from slicewise import patches
 from slicewise.preprocessing import OUTSIDE
 from slicewise.slices import ExportedCase, slice_table
@@ -13,7 +14,7 @@ from slicewise.slices import ExportedCase, slice_table
 def case_of(label, seed=0, channels=2):
     """Return an exported case in memory with a random image."""
     image = np.random.default_rng(seed).random((len(label), channels, *label.shape[1:]))
-    counts = np.array(list(slice_table(label, [1, 2]).values()))
+    counts = np.array(list(slice_table(label, labels_of(2)).values()))
     return ExportedCase("case", image.astype(np.float32), label, counts, None)
 
 
@@ -116,5 +117,5 @@ def test_only_the_chosen_slices_of_a_volume_are_touched():
 @pytest.mark.parametrize("value", [1, 2])
 def test_the_slice_table_counts_voxels(value):
     label = ellipsoid()
-    counts = slice_table(label, [1, 2])[str(value)]
+    counts = slice_table(label, labels_of(2))[f"class{value}"]
     assert counts == [(label[i] == value).sum() for i in range(len(label))]

@@ -32,7 +32,7 @@ def test_a_batch_covers_at_most_a_twentieth_of_the_dataset():
 
 def test_extents_fit_in_both_directions_or_not_at_all():
     extents = pd.DataFrame({"label": 1, "row": [10, 10, 30, 8], "column": [10, 21, 5, 20]})
-    table = patch_adequacy(extents, {"heart": 1, "absent": 2}, [20, 20]).set_index("class")
+    table = patch_adequacy(extents, ["heart", "absent"], [20, 20]).set_index("class")
     assert table.loc["heart", ["slices", "fit", "share"]].tolist() == [4, 2, 0.5]
     assert table.loc["absent", "slices"] == 0
     assert np.isnan(table.loc["absent", "share"])

@@ -28,7 +28,7 @@ def chain(tmp_path_factory):
     chain = export(plan(analyse(Chain(raw, folder))))
     dataset, planned = open_dataset(raw), read_plan(chain.plan)
     for seed in range(2):
-        network = build_network(planned, 1, len(dataset.labels))
+        network = build_network(planned, 1, dataset.labels.outputs)
         initialise(network, seed)
         write_torch(folder / f"{seed}.pt", {"network": network.state_dict()})
     return chain

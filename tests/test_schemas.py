@@ -68,11 +68,11 @@ def test_a_dataset_needs(key):
     assert line.startswith(f"{key}: missing; allowed: ")
 
 
-def test_regions_are_refused_by_name():
+def test_a_region_is_a_list_of_labels():
     labels = {"background": 0, "whole": [1, 2], "core": 2}
-    (line,) = problems({**NNUNET, "labels": labels})
-    assert line.startswith("labels.whole: found [1, 2]; allowed: ")
-    assert "regions" in line
+    assert problems({**NNUNET, "labels": labels, "regions_class_order": [1, 2]}) == []
+    (line,) = problems({**NNUNET, "labels": {**labels, "whole": [1, "2"]}})
+    assert line.startswith('labels.whole[1]: found "2"; allowed: ')
 
 
 def test_only_nifti_is_read():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scans import labels_of
 from slicewise.files import write_json, write_npy
 from slicewise.preprocessing import CaseGeometry
 from slicewise.slices import case_paths, open_case, open_cases, release, slice_table
@@ -27,7 +28,7 @@ def arrays(tmp_path):
     voxels[1, 0, :3] = 2
     write_npy(image, np.ones((2, 1, 3, 4), np.float32))
     write_npy(label, voxels)
-    table = slice_table(voxels, [1, 2])
+    table = slice_table(voxels, labels_of(2))
     write_json(record, {"case": "a", "geometry": GEOMETRY.to_json(), "slice_table": table})
     return tmp_path
 

@@ -7,6 +7,7 @@ from slicewise import geometry
 from slicewise.dataset import Case, Dataset, open_dataset, read_images, read_label
 from slicewise.files import write_csv, write_json, write_npy
 from slicewise.job import run
+from slicewise.labels import Labels
 from slicewise.preprocessing import nonzero_box
 
 EXTENT_COLUMNS = ["case", "label", "axis", "slice", "first", "second"]
@@ -24,22 +25,22 @@ def reading_orders(reorient: str, orientation: str) -> list[bool]:
     return [False]
 
 
-def class_extents(label: np.ndarray, values: list[int]) -> pd.DataFrame:
+def class_extents(label: np.ndarray, labels: Labels) -> pd.DataFrame:
     """Return the in-plane extents of each class in each slice across each axis, in voxels.
 
-    label: (z, y, x). `first` and `second` are the extents along the two axes other than `axis`,
-    in their order; slices without the class have no row.
+    label: (z, y, x). `first` and `second` are the extents along the two axes other than `axis`, in
+    their order; slices without the class have no row. The column `label` counts the classes from 1.
     """
     tables = []
-    for value in values:
-        mask = label == value
+    for number, name in enumerate(labels.classes, start=1):
+        mask = labels.mask(label, name)
         for axis in range(3):
             extents = [span(mask, axis, other) for other in range(3) if other != axis]
             slices = np.flatnonzero(extents[0])
             tables.append(
                 pd.DataFrame(
                     {
-                        "label": value,
+                        "label": number,
                         "axis": axis,
                         "slice": slices,
                         "first": extents[0][slices],
@@ -91,7 +92,7 @@ def analyse(dataset: Dataset, case: Case, reorient: str) -> tuple[dict, list, pd
         "reading_orders": orders,
         "foreground_voxels": int(foreground.sum()),
     }
-    extents = class_extents(label, list(dataset.foreground.values()))
+    extents = class_extents(label, dataset.labels)
     extents.insert(0, "case", case.name)
     return record, intensities, extents
 

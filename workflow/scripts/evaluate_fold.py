@@ -16,6 +16,7 @@ from slicewise import geometry, metrics
 from slicewise.dataset import Case, open_dataset, read_header, read_label
 from slicewise.files import read_json, write_csv, write_text
 from slicewise.job import logger, run
+from slicewise.labels import Labels
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
 PLACE_COLUMNS = ["axis", "slice", "position_mm", "relative_position"]
@@ -195,7 +196,7 @@ def find_predictions(folder: str | Path, cases: list[str]) -> dict[str, Path]:
     return files
 
 
-def read_slices(case: Case, labels: dict[str, int], axis: int) -> np.ndarray:
+def read_slices(case: Case, labels: Labels, axis: int) -> np.ndarray:
     """Read the label of a case as a stack of slices across a file axis (slice, row, column).
 
     Raises ValueError for a missing file, another grid than the image's and unknown values.
@@ -238,7 +239,8 @@ def main(
         truth = read_slices(case, source.labels, axis)
         prediction = read_slices(replace(case, label=path), source.labels, axis)
         stack = stack_slices(header.affine, header.shape, axis)
-        tables = score_case(truth, prediction, source.foreground, stack, surface_tolerance_mm)
+        classes = {name: value for name, (value,) in source.labels.classes.items()}
+        tables = score_case(truth, prediction, classes, stack, surface_tolerance_mm)
         for rows, table in zip((slice_rows, case_rows), tables, strict=True):
             rows.append(table.assign(case=name))
         files[name] = (str(case.label), str(path), truth.size)

@@ -30,7 +30,7 @@ def export_case(
         {
             "case": name,
             "geometry": case_geometry.to_json(),
-            "slice_table": slice_table(label, dataset.foreground.values()),
+            "slice_table": slice_table(label, dataset.labels),
         },
     )
     content = hashlib.sha256(image.tobytes() + label.tobytes())

@@ -1,5 +1,7 @@
 """Plan patch, batch and network, write plans.json, and say which structures fit in the patch."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -119,7 +121,7 @@ def plan_network(
     topology, estimate = plan_patch(
         np.array(prepared["spacing"]),
         median_shape[1:],
-        len(dataset.labels),
+        len(dataset.content["labels"]),
         reference,
     )
     dataset_voxels = float(np.prod(median_shape, dtype=np.float64) * dataset.content["numTraining"])
@@ -190,13 +192,14 @@ def extents_on_grid(
     return pd.concat(found, ignore_index=True)
 
 
-def patch_adequacy(extents: pd.DataFrame, labels: dict[str, int], patch: list[int]) -> pd.DataFrame:
+def patch_adequacy(extents: pd.DataFrame, classes: Iterable[str], patch: list[int]) -> pd.DataFrame:
     """Return for each class the share of its in-plane extents that fit in the patch.
 
-    extents: label, row and column in voxels, one row for each slice that holds the class.
+    extents: label (the class, counted from 1), row and column in voxels, one row for each slice
+    that holds the class.
     """
     table = []
-    for name, value in labels.items():
+    for value, name in enumerate(classes, start=1):
         of_class = extents[extents["label"] == value]
         fit = int(((of_class["row"] <= patch[0]) & (of_class["column"] <= patch[1])).sum())
         table.append(
@@ -261,7 +264,7 @@ def main(
             content,
             reorient,
         ),
-        dataset.foreground,
+        dataset.labels.classes,
         list(patch),
     )
     logger.info(

@@ -30,7 +30,7 @@ def load_networks(checkpoints: list[str], plan: Plan, dataset: Dataset) -> list[
     """
     networks = []
     for path in checkpoints:
-        network = build_network(plan, len(dataset.channel_names), len(dataset.labels))
+        network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
         try:
             network.load_state_dict(
                 torch.load(path, map_location="cpu", weights_only=True)["network"]

@@ -220,9 +220,9 @@ def main(
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
     split = read_json(splits)[fold]
     cases = {purpose: open_cases(arrays, split[purpose]) for purpose in ("train", "val")}
-    values = list(dataset.foreground.values())
+    values = [value for (value,) in dataset.labels.classes.values()]
 
-    network = build_network(plan, len(dataset.channel_names), len(dataset.labels))
+    network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
     initialise(network, seed_from(seed, fold, "weights"))
     device = choose_device(settings["device"])
     training = Training(network, settings, device, plan.batch_dice)
@@ -235,7 +235,7 @@ def main(
         training,
         streams["train"],
         streams["val"],
-        list(dataset.foreground),
+        list(dataset.labels.classes),
         save=lambda: write_torch(latest, {"identity": own, **training.state()}),
     )
     write_csv(history, pd.DataFrame(training.history))

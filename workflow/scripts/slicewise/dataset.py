@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from slicewise import geometry
 from slicewise.files import read_json
+from slicewise.labels import Labels, parse_labels
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -78,31 +79,20 @@ class Dataset:
         return [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
 
     @cached_property
-    def labels(self) -> dict[str, int]:
-        """Return label names and values, background (0) first, the values without gaps."""
+    def labels(self) -> Labels:
+        """Return what the values of label files mean.
+
+        Raises ValueError naming the file for labels that nnU-Net would not accept.
+        """
         labels = self.content.get("labels")
         if not isinstance(labels, dict) or not labels:
             raise self._fail("no labels", 'for example "labels": {"background": 0, "spleen": 1}')
         if self.is_decathlon:
             labels = {name: int(value) for value, name in labels.items()}
-        for name, value in labels.items():
-            if name == "ignore" or not isinstance(value, int):
-                raise self._fail(
-                    f"label {name!r} = {value!r}",
-                    "one integer for each label (regions and the ignore label are not supported)",
-                )
-        ordered = dict(sorted(labels.items(), key=lambda item: item[1]))
-        if list(ordered.values()) != list(range(len(ordered))) or len(ordered) < 2:
-            raise self._fail(
-                f"label values {sorted(ordered.values())}",
-                "consecutive values 0 (background), 1, ...",
-            )
-        return ordered
-
-    @property
-    def foreground(self) -> dict[str, int]:
-        """Return the labels without the background."""
-        return {name: value for name, value in self.labels.items() if value}
+        try:
+            return parse_labels(labels, self.content.get("regions_class_order"))
+        except ValueError as error:
+            raise ValueError(f"{self.json_path}: {error}") from None
 
     def check(self) -> None:
         """Raise ValueError for a dataset.json that lacks what later stages need."""
@@ -279,7 +269,7 @@ def read_images(case: Case, reorient: bool) -> Volume:
     )
 
 
-def read_label(case: Case, labels: dict[str, int], reorient: bool) -> np.ndarray:
+def read_label(case: Case, labels: Labels, reorient: bool) -> np.ndarray:
     """Read the label of a case: int16 (z, y, x) in reading order.
 
     Raises ValueError for a grid that is not the image's and for values that `labels` lacks.
@@ -289,11 +279,11 @@ def read_label(case: Case, labels: dict[str, int], reorient: bool) -> np.ndarray
     file, voxels = _read_channel(case.name, ImageSource(case.label))
     _check_grid(case.name, case.label, file, _load(case.name, case.images[0].path))
     values = np.unique(voxels)
-    unknown = sorted(set(values.tolist()) - set(labels.values()))
+    unknown = sorted(set(values.tolist()) - set(labels.stored))
     if unknown:
         raise ValueError(
             f"case {case.name}: {case.label} holds {unknown[:5]}, expected only the values of "
-            f"dataset.json, {sorted(labels.values())}"
+            f"dataset.json, {list(labels.stored)}"
         )
     orientation = geometry.axis_codes(file.affine)
     return geometry.to_reading_order(voxels.astype(np.int16), orientation, reorient)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from slicewise.files import read_json
+from slicewise.labels import Labels
 from slicewise.preprocessing import CaseGeometry
 
 
@@ -28,9 +29,9 @@ class ExportedCase:
     geometry: CaseGeometry
 
 
-def slice_table(label: np.ndarray, values: Iterable[int]) -> dict[str, list[int]]:
+def slice_table(label: np.ndarray, labels: Labels) -> dict[str, list[int]]:
     """Return for each class its voxels in each slice of a label (slice, row, column)."""
-    return {str(value): (label == value).sum(axis=(1, 2)).tolist() for value in values}
+    return {name: labels.mask(label, name).sum(axis=(1, 2)).tolist() for name in labels.classes}
 
 
 def case_paths(arrays: str | Path, name: str) -> tuple[Path, Path, Path]:
