@@ -18,6 +18,7 @@ include: "workflow/rules/fingerprint.smk"  # spacing analysis -> dataset_fingerp
 include: "workflow/rules/plan.smk"  # sliced axis, patch, batch, network -> plans.json
 include: "workflow/rules/export.smk"  # crop, normalise, resample -> slice-major .npy
 include: "workflow/rules/train.smk"  # patches of single slices -> checkpoint_final.pt
+include: "workflow/rules/trade.smk"  # nnU-Net's trained models in, ours out
 include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
 include: "workflow/rules/evaluate.smk"  # per_slice.csv, per_case.csv, summary.json
 include: "workflow/rules/figures.smk"  # the figures of a paper

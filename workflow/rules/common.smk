@@ -9,13 +9,14 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import runs
+from slicewise import model_folders, runs
 from slicewise.config import load
 from slicewise.sources import digest
 
 try:
     config.update(load(config))
     DATASETS = runs.open_datasets(config)
+    runs.check_models(config)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -23,6 +24,8 @@ RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 EXPERIMENTS = list(config["experiments"])
+IMPORTED = [name for name in EXPERIMENTS if config["experiments"][name]["model"]["nnunet"]]
+TRAINED = [name for name in EXPERIMENTS if name not in IMPORTED]
 FOLDS = config["cross_validation"]["run"]
 SEEDS = config["cross_validation"]["seeds"]
 FOLD_FOLDER = f"{RESULTS}/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}"
@@ -36,6 +39,11 @@ wildcard_constraints:
     group=r"\d+",
     fold=r"\d+",
     seed=r"\d+",
+
+
+def one_of(names: list[str]) -> str:
+    """Return a pattern that fits these names, and nothing at all where there are none."""
+    return "|".join(names) or "(?!)"
 
 
 def section(name: str, key: str | None = None):
@@ -73,6 +81,12 @@ def of_groups(pattern: str):
 def dataset_json(wildcards) -> str:
     """Return the dataset.json of the wildcards' dataset."""
     return str(DATASETS[wildcards.dataset].json_path)
+
+
+def given_splits(wildcards) -> list[str]:
+    """Return the folds that the user brings with the wildcards' dataset, if any."""
+    path = DATASETS[wildcards.dataset].json_path.with_name("splits_final.json")
+    return [str(path)] if path.exists() else []
 
 
 def arrays_folder(dataset: str, experiment: str) -> str:

@@ -14,6 +14,7 @@ rule plan_arrays:
         slice_axis=lambda w: planning_of(w.key, "slice_axis"),
         in_plane_order=lambda w: planning_of(w.key, "in_plane_order"),
         plans=lambda w: planning_of(w.key, "plans"),
+        configuration=lambda w: planning_of(w.key, "configuration"),
         code=digest("plan_arrays"),
     conda:
         "../../envs/analysis.yaml"
@@ -39,6 +40,7 @@ rule plan_network:
     params:
         gpu_memory_gb=section("planning", "gpu_memory_gb"),
         plans=section("planning", "plans"),
+        configuration=section("planning", "configuration"),
         dataset_name=lambda w: DATASETS[w.dataset].title,
         code=digest("plan_network"),
     conda:
@@ -50,6 +52,8 @@ rule plan_network:
 
 
 rule split_folds:
+    input:
+        given=given_splits,
     output:
         splits=f"{RESULTS}/{{dataset}}/splits_final.json",
     log:

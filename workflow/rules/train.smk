@@ -1,12 +1,19 @@
 """Training: one network for each experiment, fold and seed."""
 
 
+def pretrained(wildcards) -> list[str]:
+    """Return the checkpoint that the wildcards' experiment starts from, if any."""
+    path = section("training", "pretrained")(wildcards)
+    return [path] if path else []
+
+
 rule train_fold:
     input:
         manifests=exported,
         dataset_json=dataset_json,
         plan=rules.plan_network.output.plan,
         splits=rules.split_folds.output.splits,
+        pretrained=pretrained,
     output:
         checkpoint=f"{FOLD_FOLDER}/checkpoint_final.pt",
         history=f"{FOLD_FOLDER}/history.csv",
@@ -14,6 +21,8 @@ rule train_fold:
         f"{LOGS}/train_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/train_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+    wildcard_constraints:
+        experiment=one_of(TRAINED),
     threads: section("training", "threads")
     resources:
         gpu=1,

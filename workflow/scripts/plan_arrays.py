@@ -83,14 +83,24 @@ def plan_arrays(dataset: Dataset, fingerprint: dict, orientation: dict, policy: 
 
 
 def main(
-    *, dataset_json, fingerprint, orientation, slice_axis, in_plane_order, plans, preprocessing
+    *,
+    dataset_json,
+    fingerprint,
+    orientation,
+    slice_axis,
+    in_plane_order,
+    plans,
+    preprocessing,
+    configuration=CONFIGURATION,
 ):
     """Write preprocessing.json, from the user's own plan where one is given."""
     if in_plane_order != "stored":
         raise ValueError(f"planning.in_plane_order: found {in_plane_order!r}, expected stored")
     dataset, stored = open_dataset(dataset_json), read_json(orientation)
     if plans:
-        content = read_user_plan(plans, len(dataset.channel_names), stored["reorient"])
+        content = read_user_plan(
+            plans, len(dataset.channel_names), stored["reorient"], configuration
+        )
         logger.info("using %s as it is: slice_axis is not looked at", plans)
     else:
         content = plan_arrays(dataset, read_json(fingerprint), stored, slice_axis)

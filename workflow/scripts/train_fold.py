@@ -21,6 +21,7 @@ from slicewise.files import read_json, write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.loss import deep_supervision_loss, dice_and_cross_entropy, pseudo_dice_counts
 from slicewise.network import build_network, initialise
+from slicewise.pretrained import start_from
 from slicewise.plans import Plan, read_plan
 from slicewise.randomness import seed_from
 from slicewise.slices import ExportedCase, open_cases
@@ -35,20 +36,20 @@ def learning_rate(initial: float, epoch: int, epochs: int) -> float:
     return initial * (1 - epoch / epochs) ** POLYNOMIAL_EXPONENT
 
 
-WITHOUT_EFFECT = ("checkpoint_every", "loader_workers")
-"""Settings that change how a training is run but not what comes of it."""
+WITHOUT_EFFECT = ("checkpoint_every", "loader_workers", "pretrained")
+"""Settings that change how a training is run but not what comes of it, or only by a file."""
 
 
-def identity(plan: Plan, settings: dict, split: dict, key: tuple, manifests: list[str]) -> str:
+def identity(plan: Plan, settings: dict, split: dict, key: tuple, files: list[str]) -> str:
     """Return a digest of all that a training depends on; a checkpoint of another is not resumed.
 
-    key: device type, fold and seed; manifests: files that hold a digest of each exported case. The
-    code counts too: its script and all modules behind it.
+    key: device type, fold and seed; files: those that hold a digest of each exported case, and the
+    pretrained weights, if any. The code counts too: its script and all modules behind it.
     """
     about = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
     content = hashlib.sha256(digest("train_fold").encode())
     content.update(json.dumps([plan.raw, about, split, key], sort_keys=True).encode())
-    for path in sorted(map(str, manifests)):
+    for path in sorted(map(str, files)):
         content.update(Path(path).read_bytes())
     return content.hexdigest()
 
@@ -212,9 +213,24 @@ def make_batches(
 
 
 def main(
-    *, dataset_json, manifests, arrays, plan, splits, fold, seed, settings, checkpoint, history
+    *,
+    dataset_json,
+    manifests,
+    arrays,
+    plan,
+    splits,
+    fold,
+    seed,
+    settings,
+    checkpoint,
+    history,
+    pretrained=(),
 ):
-    """Write checkpoint_final.pt and history.csv of one fold and seed."""
+    """Write checkpoint_final.pt and history.csv of one fold and seed.
+
+    `pretrained` is the file of the weights to start from, if there is one.
+    """
+    pretrained = [pretrained] if isinstance(pretrained, str | Path) else list(pretrained)
     torch.set_num_threads(settings["threads"])
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
@@ -224,10 +240,12 @@ def main(
 
     network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
     initialise(network, seed_from(seed, fold, "weights"))
+    for path in pretrained:
+        start_from(network, path)
     device = choose_device(settings["device"])
     training = Training(network, settings, device, plan.batch_dice)
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
-    own = identity(plan, settings, split, (device.type, fold, seed), manifests)
+    own = identity(plan, settings, split, (device.type, fold, seed), [*manifests, *pretrained])
     resume(training, latest, own)
 
     streams = make_batches(plan, cases, values, settings, fold, seed)

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from slicewise.dataset import Dataset
+from slicewise.model_folders import check_folder
 
 MAX_GROUPS = 256
 """No stage submits more jobs than this, however many cases there are."""
@@ -105,6 +106,13 @@ def open_datasets(config: dict) -> dict[str, RunDataset]:
     return datasets
 
 
+def check_models(config: dict) -> None:
+    """Raise ValueError for an experiment whose trained model lacks a file or a fold to run."""
+    for name, experiment in config["experiments"].items():
+        if experiment["model"]["nnunet"]:
+            check_folder(name, experiment["model"], config["cross_validation"]["run"])
+
+
 def arrays_key(planning: dict, preprocessing: dict) -> str:
     """Return the name of the arrays that a planning section leads to.
 
@@ -113,6 +121,8 @@ def arrays_key(planning: dict, preprocessing: dict) -> str:
     """
     depends_on = {key: planning[key] for key in ("slice_axis", "in_plane_order", "plans")}
     plans = planning["plans"]
+    if plans:
+        depends_on["configuration"] = planning["configuration"]
     if plans and Path(plans).exists():
         depends_on["plans"] = hashlib.sha256(Path(plans).read_bytes()).hexdigest()
     content = json.dumps([depends_on, preprocessing], sort_keys=True)

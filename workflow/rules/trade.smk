@@ -1,0 +1,121 @@
+"""Trade with nnU-Net: its trained models in place of a training here, and ours as its folders."""
+
+
+def model(wildcards) -> dict:
+    """Return the trained model of the wildcards' experiment."""
+    return config["experiments"][wildcards.experiment]["model"]
+
+
+def beside_plans(name: str):
+    """Return an input function: a file of the model's folder, or nothing if it is not there."""
+
+    def find(wildcards):
+        path = Path(model(wildcards)["nnunet"]) / name
+        return [str(path)] if path.exists() else []
+
+    return find
+
+
+def model_checkpoint(wildcards) -> str:
+    """Return the checkpoint of a fold of the wildcards' experiment, as nnU-Net wrote it."""
+    if model(wildcards)["fold"] == model_folders.ALL:
+        raise WorkflowError(
+            f"experiments.{wildcards.experiment}.model.fold: found all, a network trained on every "
+            "case, so no case is left to score it on; use it with the target predict alone"
+        )
+    return str(model_folders.checkpoint_path(model(wildcards), wildcards.fold))
+
+
+rule import_model:
+    input:
+        model_checkpoint=model_checkpoint,
+        model_dataset_json=beside_plans("dataset.json"),
+        model_splits=beside_plans("splits_final.json"),
+        dataset_json=dataset_json,
+        plan=rules.plan_network.output.plan,
+        splits=rules.split_folds.output.splits,
+    output:
+        checkpoint=f"{FOLD_FOLDER}/checkpoint_final.pt",
+        history=f"{FOLD_FOLDER}/history.csv",
+    log:
+        f"{LOGS}/import_model/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
+    wildcard_constraints:
+        experiment=one_of(IMPORTED),
+    params:
+        configuration=section("model", "configuration"),
+        fold="{fold}",
+        code=digest("import_model"),
+    conda:
+        "../../envs/torch.yaml"
+    message:
+        "{wildcards.dataset}: bringing in {wildcards.experiment}, fold {wildcards.fold}"
+    script:
+        "../scripts/import_model.py"
+
+
+rule import_fold_all:
+    input:
+        model_checkpoint=lambda w: str(model_folders.checkpoint_path(model(w), model_folders.ALL)),
+        model_dataset_json=beside_plans("dataset.json"),
+        dataset_json=dataset_json,
+        plan=rules.plan_network.output.plan,
+        splits=rules.split_folds.output.splits,
+    output:
+        checkpoint=f"{RESULTS}/{{dataset}}/{{experiment}}/fold-all/checkpoint_final.pt",
+    log:
+        f"{LOGS}/import_fold_all/{{dataset}}_{{experiment}}.log",
+    wildcard_constraints:
+        experiment=one_of(IMPORTED),
+    params:
+        configuration=section("model", "configuration"),
+        fold=model_folders.ALL,
+        code=digest("import_model"),
+    conda:
+        "../../envs/torch.yaml"
+    message:
+        "{wildcards.dataset}: bringing in {wildcards.experiment}, trained on all cases"
+    script:
+        "../scripts/import_model.py"
+
+
+def networks(wildcards) -> list[str]:
+    """Return the checkpoints that predict new images together: of all folds, or of fold_all."""
+    if model(wildcards)["fold"] == model_folders.ALL:
+        return rules.import_fold_all.output.checkpoint
+    return expand(rules.train_fold.output.checkpoint, fold=FOLDS, seed=SEEDS, allow_missing=True)
+
+
+rule export_model:
+    input:
+        dataset_json=dataset_json,
+        plan=rules.plan_network.output.plan,
+        fingerprint=rules.merge_fingerprint.output.fingerprint,
+        splits=rules.split_folds.output.splits,
+        checkpoints=expand(rules.train_fold.output.checkpoint, fold=FOLDS, allow_missing=True),
+        histories=expand(rules.train_fold.output.history, fold=FOLDS, allow_missing=True),
+    output:
+        exported=directory(f"{RESULTS}/{{dataset}}/{{experiment}}/nnunet/seed-{{seed}}"),
+    log:
+        f"{LOGS}/export_model/{{dataset}}_{{experiment}}_seed-{{seed}}.log",
+    params:
+        folds=FOLDS,
+        settings=section("training"),
+        mirroring=section("inference", "mirroring"),
+        dataset_name=lambda w: DATASETS[w.dataset].title,
+        code=digest("export_model"),
+    conda:
+        "../../envs/torch.yaml"
+    message:
+        "{wildcards.dataset}: writing {wildcards.experiment} as a model of nnU-Net's"
+    script:
+        "../scripts/export_model.py"
+
+
+rule export_nnunet:
+    input:
+        expand(
+            rules.export_model.output,
+            dataset=DATASETS,
+            experiment=EXPERIMENTS,
+            seed=SEEDS,
+        ),
