@@ -21,8 +21,8 @@ from slicewise.files import read_json, write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.loss import deep_supervision_loss, dice_and_cross_entropy, pseudo_dice_counts
 from slicewise.network import build_network, initialise
-from slicewise.pretrained import start_from
 from slicewise.plans import Plan, read_plan
+from slicewise.pretrained import start_from
 from slicewise.randomness import seed_from
 from slicewise.slices import ExportedCase, open_cases
 from slicewise.sources import digest

@@ -1,4 +1,4 @@
-"""Folders of trained models as nnU-Net writes them: what lies where, and whether it suits a dataset.
+"""Folders of nnU-Net's trained models: what lies where, and whether it suits a dataset.
 
 A folder is named TRAINER__PLANS__CONFIGURATION and holds dataset.json, plans.json and for each
 fold fold_X/checkpoint_final.pth.

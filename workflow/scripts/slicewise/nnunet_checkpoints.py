@@ -35,15 +35,17 @@ LOG = {
 REQUIRED = ("network_weights", "init_args", "trainer_name")
 
 
+CODES = {"f2": "e", "f4": "f", "f8": "d", "i4": "i", "i8": "q", "b1": "?"}
+"""Types of numbers by numpy's code and by that of struct."""
+
+
 class NumberType:
     """Stands for numpy.dtype in a checkpoint: the type of one number."""
 
-    CODES = {"f2": "e", "f4": "f", "f8": "d", "i4": "i", "i8": "q", "b1": "?"}
-
     def __init__(self, code: str, *_: bool) -> None:
-        if code not in self.CODES:
-            raise UnpicklingError(f"a number of type {code!r}, expected one of {list(self.CODES)}")
-        self.layout = f"<{self.CODES[code]}"
+        if code not in CODES:
+            raise UnpicklingError(f"a number of type {code!r}, expected one of {list(CODES)}")
+        self.layout = f"<{CODES[code]}"
 
     def __setstate__(self, state: tuple) -> None:
         self.layout = f"{'>' if state[1] == '>' else '<'}{self.layout[1]}"
@@ -125,7 +127,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def mirror_axes(checkpoint: Mapping) -> tuple[int, ...]:
-    """Return the axes of a slice that nnU-Net may mirror in prediction: (0, 1), (0,), (1,) or ()."""
+    """Return the axes of a slice to mirror in prediction, some of (0, 1)."""
     return tuple(checkpoint.get("inference_allowed_mirroring_axes") or ())
 
 
