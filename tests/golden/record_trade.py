@@ -16,7 +16,7 @@ import nibabel as nib
 import numpy as np
 
 GOLDEN = Path(__file__).parent / "trade"
-sys.path.insert(0, str(GOLDEN.parents[1] / "parity"))
+sys.path.insert(0, str(GOLDEN.parents[1]))
 CASES, GRID, SPACING = 5, (24, 22, 6), (1.0, 1.0, 3.0)
 SETTINGS = {"num_epochs": 2, "num_iterations_per_epoch": 15, "num_val_iterations_per_epoch": 2}
 SMALL = {"batch_size": 6, "features_per_stage": [4, 6, 8, 8]}
@@ -81,7 +81,7 @@ def write(folder: Path, model: dict) -> None:
 
 def record(name: str) -> None:
     """Record one model: its folder, the images of the first case and nnU-Net's prediction."""
-    import oracle_trade
+    from parity import oracle_trade
 
     dataset, golden, model = "Dataset001_Golden", GOLDEN / name, MODELS[name]
     raw = Path(os.environ["nnUNet_raw"], dataset)

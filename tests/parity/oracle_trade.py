@@ -1,11 +1,13 @@
 """nnU-Net's half of the trade: trains short models, predicts, and loads checkpoints.
 
 Run it in an environment with nnunetv2 2.8.1, the variables nnUNet_raw, nnUNet_preprocessed and
-nnUNet_results set: `python oracle_trade.py COMMAND ARGUMENTS.json`.
+nnUNet_results set: `python -m parity.oracle_trade FOLDER COMMAND`, where FOLDER/COMMAND.json holds
+the arguments of the command.
 """
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -80,9 +82,10 @@ def predict(model: str, images: str, folds: list, predictions: str) -> None:
 
 
 def load(model: str, preprocessed: str, fold: int, weights: str) -> None:
-    """Load a checkpoint into nnU-Net's trainer, train one more epoch, and keep what was loaded."""
-    import shutil
+    """Load a checkpoint into nnU-Net's trainer and keep the weights that it then has.
 
+    model and preprocessed: what goes into nnUNet_results and nnUNet_preprocessed.
+    """
     from nnunetv2.run.run_training import get_trainer_from_args
 
     checkpoint = Path(model, f"fold_{fold}", "checkpoint_final.pth")
@@ -95,13 +98,11 @@ def load(model: str, preprocessed: str, fold: int, weights: str) -> None:
         plans["dataset_name"], "2d", fold, plans_identifier=plans["plans_name"], device=CPU
     )
     made.load_checkpoint(str(checkpoint))
-    loaded = {name: array.numpy().copy() for name, array in made.network.state_dict().items()}
-    np.savez(weights, **loaded, _epoch=made.current_epoch)
+    np.savez(weights, **{name: array.numpy() for name, array in made.network.state_dict().items()})
 
 
 if __name__ == "__main__":
-    command, arguments = sys.argv[1:]
+    folder, command = sys.argv[1:]
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    {"train": train, "predict": predict, "load": load}[command](
-        **json.loads(Path(arguments).read_text())
-    )
+    arguments = json.loads(Path(folder, f"{command}.json").read_text())
+    {"train": train, "predict": predict, "load": load}[command](**arguments)
