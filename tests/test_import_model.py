@@ -97,7 +97,7 @@ def test_the_models_own_folds_are_compared(tmp_path):
     theirs = [{"train": ["case_0", "case_1"], "val": ["case_2"]}]
     (folder / "theirs.json").write_text(json.dumps(theirs))
     with pytest.raises(ValueError, match=r"fold 0 was trained on case_0"):
-        bring_in(PLAIN, tmp_path, model_splits=folder / "theirs.json")
+        bring_in(PLAIN, tmp_path, model_splits=[folder / "theirs.json"])
 
 
 def test_names_of_classes_may_differ(tmp_path):

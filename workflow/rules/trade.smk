@@ -6,14 +6,15 @@ def model(wildcards) -> dict:
     return config["experiments"][wildcards.experiment]["model"]
 
 
-def beside_plans(name: str):
-    """Return an input function: a file of the model's folder, or nothing if it is not there."""
+def model_dataset_json(wildcards) -> str:
+    """Return the dataset.json of the wildcards' experiment's model."""
+    return str(Path(model(wildcards)["nnunet"]) / "dataset.json")
 
-    def find(wildcards):
-        path = Path(model(wildcards)["nnunet"]) / name
-        return [str(path)] if path.exists() else []
 
-    return find
+def model_splits(wildcards) -> list[str]:
+    """Return the folds that the wildcards' experiment's model was trained on, if it has them."""
+    path = Path(model(wildcards)["nnunet"]) / "splits_final.json"
+    return [str(path)] if path.exists() else []
 
 
 def model_checkpoint(wildcards) -> str:
@@ -29,8 +30,8 @@ def model_checkpoint(wildcards) -> str:
 rule import_model:
     input:
         model_checkpoint=model_checkpoint,
-        model_dataset_json=beside_plans("dataset.json"),
-        model_splits=beside_plans("splits_final.json"),
+        model_dataset_json=model_dataset_json,
+        model_splits=model_splits,
         dataset_json=dataset_json,
         plan=rules.plan_network.output.plan,
         splits=rules.split_folds.output.splits,
@@ -56,7 +57,7 @@ rule import_model:
 rule import_fold_all:
     input:
         model_checkpoint=lambda w: str(model_folders.checkpoint_path(model(w), model_folders.ALL)),
-        model_dataset_json=beside_plans("dataset.json"),
+        model_dataset_json=model_dataset_json,
         dataset_json=dataset_json,
         plan=rules.plan_network.output.plan,
         splits=rules.split_folds.output.splits,

@@ -44,7 +44,10 @@ def main(
     model_splits=(),
     history=None,
 ):
-    """Write checkpoint_final.pt and history.csv of a fold, or the checkpoint alone of `all`."""
+    """Write checkpoint_final.pt and history.csv of a fold, or the checkpoint alone of `all`.
+
+    `model_splits` holds the model's own splits_final.json, where its folder has one.
+    """
     content, plan = read_checkpoint(model_checkpoint), read_plan(plan)
     theirs, ours = open_dataset(model_dataset_json), open_dataset(dataset_json)
     trained = content["init_args"]["configuration"]
@@ -57,8 +60,8 @@ def main(
         logger.warning(difference)
     if fold != ALL:
         fold = int(fold)
-        given = read_json(model_splits) if model_splits else None
-        check_fold(fold, read_json(splits)[fold], theirs, len(ours.cases()), given)
+        given = [read_json(path) for path in model_splits]
+        check_fold(fold, read_json(splits)[fold], theirs, len(ours.cases()), *given)
     axes = mirror_axes(content)
     state = weights(model_checkpoint, content, plan, len(ours.channel_names), ours.labels.outputs)
     write_torch(

@@ -60,14 +60,11 @@ def check(path: str, splits: list[dict], cases: list[str], folds: int) -> None:
 
 
 def main(*, cases, folds, splits, given=()):
-    """Write splits_final.json; `given` is the file of the user's own folds, if there is one."""
-    if given:
-        (path,) = given if isinstance(given, list) else [given]
-        content = read_json(path)
+    """Write splits_final.json; `given` holds the file of the user's own folds, if there is one."""
+    content = split(cases, folds) if not given else read_json(given[0])
+    for path in given:
         check(path, content, cases, folds)
         logger.info("using the folds of %s", path)
-    else:
-        content = split(cases, folds)
     write_json(splits, content)
 
 

@@ -228,9 +228,8 @@ def main(
 ):
     """Write checkpoint_final.pt and history.csv of one fold and seed.
 
-    `pretrained` is the file of the weights to start from, if there is one.
+    `pretrained` holds the file of the weights to start from, if there is one.
     """
-    pretrained = [pretrained] if isinstance(pretrained, str | Path) else list(pretrained)
     torch.set_num_threads(settings["threads"])
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)

@@ -70,7 +70,7 @@ def check_dataset(theirs: Dataset, ours: Dataset) -> list[str]:
 
 
 def check_fold(
-    fold: int, split: dict, theirs: Dataset, cases: int, splits: list[dict] | None
+    fold: int, split: dict, theirs: Dataset, cases: int, splits: list[dict] | None = None
 ) -> None:
     """Raise ValueError if a model may have been trained on cases that are to be predicted.
 
