@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from scans import labels_of
 from slicewise import loss, network
 from slicewise.plans import Architecture
 
@@ -41,7 +42,9 @@ def trained(golden) -> tuple[network.UNet, dict[str, torch.Tensor]]:
         unet.parameters(), 0.01, momentum=0.99, nesterov=True, weight_decay=3e-5
     )
     outputs = unet(torch.tensor(golden["image"]))
-    loss.deep_supervision_loss(outputs, torch.tensor(golden["target_0"])).backward()
+    loss.deep_supervision_loss(
+        outputs, torch.tensor(golden["target_0"]), loss.training_loss(labels_of(3))
+    ).backward()
     gradients = {n: w.grad.clone() for n, w in unet.named_parameters() if w.grad is not None}
     torch.nn.utils.clip_grad_norm_(unet.parameters(), 12)
     optimizer.step()
@@ -65,13 +68,14 @@ def certain(labels: torch.Tensor, classes: int) -> torch.Tensor:
 
 
 def test_the_loss_equals_nnunets(golden, heads, target):
-    assert loss.deep_supervision_loss(heads, target).item() == pytest.approx(
-        golden["loss"].item(), rel=1e-6
-    )
+    assert loss.deep_supervision_loss(
+        heads, target, loss.dice_and_cross_entropy
+    ).item() == pytest.approx(golden["loss"].item(), rel=1e-6)
 
 
 def test_the_loss_with_one_dice_per_slice_equals_nnunets(golden, heads, target):
-    found = loss.deep_supervision_loss(heads, target, batch_dice=False).item()
+    per_slice = loss.training_loss(labels_of(3), batch_dice=False)
+    found = loss.deep_supervision_loss(heads, target, per_slice).item()
     assert found == pytest.approx(golden["slice_loss"].item(), rel=1e-6)
     assert found != pytest.approx(golden["loss"].item(), rel=1e-6)
 
@@ -152,7 +156,7 @@ def test_any_integer_type_of_target_gives_the_same_loss(heads, target, dtype):
 
 def test_the_loss_leaves_its_inputs_alone(heads, target):
     before = [logits.clone() for logits in heads], target.clone()
-    loss.deep_supervision_loss(heads, target)
+    loss.deep_supervision_loss(heads, target, loss.dice_and_cross_entropy)
     assert all(torch.equal(*pair) for pair in zip(heads, before[0], strict=True))
     assert torch.equal(target, before[1])
 
@@ -165,12 +169,12 @@ def test_under_autocast_the_loss_is_computed_in_float32(heads, target):
 
 
 def test_pseudo_dice_counts_equal_nnunets(golden, heads, target):
-    counts = torch.stack(loss.pseudo_dice_counts(heads[0], target))
+    counts = torch.stack(loss.pseudo_dice_counts(heads[0], target, labels_of(3)))
     np.testing.assert_array_equal(counts, golden["counts"])
 
 
 def test_pseudo_dice_counts_voxels_of_each_foreground_class():
     truth = torch.tensor([[[0, 1, 1, 2]], [[0, 0, 1, 2]]])
     predicted = torch.tensor([[[0, 1, 2, 2]], [[1, 0, 1, 0]]])
-    tp, fp, fn = loss.pseudo_dice_counts(certain(predicted, 4), truth)
+    tp, fp, fn = loss.pseudo_dice_counts(certain(predicted, 4), truth, labels_of(3))
     assert [tp.tolist(), fp.tolist(), fn.tolist()] == [[2, 1, 0], [1, 1, 0], [1, 1, 0]]
