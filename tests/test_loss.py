@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from golden.record_labels import KINDS
 from scans import labels_of
 from slicewise import loss, network
+from slicewise.labels import parse_labels
 from slicewise.plans import Architecture
 
 GOLDEN = Path(__file__).parent / "golden" / "network" / "step.npz"
@@ -178,3 +180,63 @@ def test_pseudo_dice_counts_voxels_of_each_foreground_class():
     predicted = torch.tensor([[[0, 1, 2, 2]], [[1, 0, 1, 0]]])
     tp, fp, fn = loss.pseudo_dice_counts(certain(predicted, 4), truth, labels_of(3))
     assert [tp.tolist(), fp.tolist(), fn.tolist()] == [[2, 1, 0], [1, 1, 0], [1, 1, 0]]
+
+
+# Regions and the ignore label
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict[str, np.ndarray]:
+    with np.load(GOLDEN.with_name("labels.npz"), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def recorded_heads(recorded, kind: str) -> list[torch.Tensor]:
+    """Return the recorded logits of a kind of labels, finest first, as leaves of a gradient."""
+    return [torch.tensor(recorded[f"{kind}/head_{head}"]).requires_grad_() for head in range(3)]
+
+
+@pytest.mark.parametrize("dice", ["batch", "slice"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_gradient_of_every_kind_of_labels_equal_nnunets(recorded, kind, dice):
+    outputs = recorded_heads(recorded, kind)
+    target = torch.tensor(recorded[f"{kind}/label"]).clamp(min=0)
+    own = loss.training_loss(parse_labels(*KINDS[kind]), batch_dice=dice == "batch")
+    found = loss.deep_supervision_loss(outputs, target, own)
+    assert found.item() == pytest.approx(recorded[f"{kind}/{dice}/loss"].item(), rel=1e-6)
+    found.backward()
+    for head, output in enumerate(outputs[:2]):
+        expected = torch.tensor(recorded[f"{kind}/{dice}/gradient_{head}"])
+        torch.testing.assert_close(output.grad, expected, rtol=1e-4, atol=1e-8)
+    assert outputs[2].grad is None
+
+
+@pytest.mark.parametrize("kind", ["ignore", "regions_ignore"])
+def test_where_nothing_is_annotated_there_is_nothing_to_learn(recorded, kind):
+    outputs = recorded_heads(recorded, kind)
+    labels = parse_labels(*KINDS[kind])
+    target = torch.full(recorded[f"{kind}/label"].shape, labels.ignore)
+    found = loss.deep_supervision_loss(outputs, target, loss.training_loss(labels))
+    expected = recorded[f"{kind}/nothing_annotated/batch/loss"].item()
+    assert found.item() == pytest.approx(expected, abs=1e-6)
+    found.backward()
+    assert all(not output.grad.any() for output in outputs[:2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pseudo_dice_counts_of_every_kind_of_labels_equal_nnunets(recorded, kind):
+    target = torch.tensor(recorded[f"{kind}/label"]).clamp(min=0)
+    finest = recorded_heads(recorded, kind)[0]
+    counts = loss.pseudo_dice_counts(finest, target, parse_labels(*KINDS[kind]))
+    np.testing.assert_array_equal(torch.stack(counts), recorded[f"{kind}/counts"])
+
+
+@pytest.mark.parametrize("kind", ["ignore", "regions_ignore"])
+def test_logits_of_ignored_voxels_change_nothing(recorded, kind):
+    labels = parse_labels(*KINDS[kind])
+    target = torch.tensor(recorded[f"{kind}/label"]).clamp(min=0)
+    finest = recorded_heads(recorded, kind)[0].detach()
+    ignored = (target == labels.ignore)[:, None].expand_as(finest)
+    own = loss.training_loss(labels)
+    assert ignored.any()
+    assert torch.equal(own(finest.masked_fill(ignored, 50.0), target), own(finest, target))

@@ -1,23 +1,29 @@
 """Patches of single slices: where they lie and what they hold."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden.record_labels import KINDS
 from scans import labels_of
 from slicewise import patches
+from slicewise.labels import parse_labels
 from slicewise.preprocessing import OUTSIDE
 from slicewise.slices import ExportedCase, slice_table
 
 TWO = labels_of(2)
 
 
-def case_of(label, seed=0, channels=2):
+def case_of(label, seed=0, channels=2, labels=TWO):
     """Return an exported case in memory with a random image."""
     image = np.random.default_rng(seed).random((len(label), channels, *label.shape[1:]))
-    counts = np.array(list(slice_table(label, TWO)["classes"].values()))
-    return ExportedCase("case", image.astype(np.float32), label, counts, None)
+    table = slice_table(label, labels)
+    counts = np.array(list(table["classes"].values()))
+    annotated = np.array(table["annotated"]) if "annotated" in table else None
+    return ExportedCase("case", image.astype(np.float32), label, counts, None, annotated)
 
 
 def ellipsoid(shape=(8, 20, 16)):
@@ -121,3 +127,38 @@ def test_the_slice_table_counts_voxels(value):
     label = ellipsoid()
     counts = slice_table(label, TWO)["classes"][f"class{value}"]
     assert counts == [(label[i] == value).sum() for i in range(len(label))]
+
+
+# Regions and the ignore label
+
+
+@pytest.fixture(scope="module")
+def centres() -> dict[str, np.ndarray]:
+    with np.load(Path(__file__).parent / "golden/network/centres.npz", allow_pickle=False) as found:
+        return dict(found)
+
+
+def drawn_centres(label, labels, oversample: float, count: int) -> np.ndarray:
+    """Return how often each voxel of a label was the centre of `count` patches of one voxel."""
+    cases = [case_of(label, labels=labels)]
+    rng = np.random.default_rng(0)
+    found = np.zeros(label.shape, int)
+    for at in patches.draw(rng, cases, labels, count, (1, 1), (1, 1), oversample):
+        found[at.slice, at.row, at.column] += 1
+    return found
+
+
+@pytest.mark.parametrize("oversample", [0.0, 1.0])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("holding", ["foreground", "background", "nothing"])
+def test_centres_are_drawn_as_often_as_nnunets(centres, kind, holding, oversample):
+    if holding == "nothing" and "ignore" not in kind:
+        return
+    label = centres[f"{kind}/{holding}/label"]
+    expected = centres[f"{kind}/{holding}/{'forced' if oversample else 'free'}"]
+    found = drawn_centres(label, parse_labels(*KINDS[kind]), oversample, expected.sum())
+    assert not found[expected == 0].any()
+    # Poisson counts of the same rate: the difference over its deviation is standard normal; the
+    # bound is 5 of them for each of 210 voxels (1e-4 in all).
+    pair = expected + found
+    assert (abs(expected - found)[pair > 0] <= 5 * np.sqrt(pair[pair > 0])).all()

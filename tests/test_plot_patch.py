@@ -1,5 +1,7 @@
 """The figure of the patch over the median slice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,12 +78,15 @@ def test_the_patch_holds_the_structures_that_fit(chains):
 
 def test_each_region_is_a_structure_of_its_own_and_ignored_voxels_are_none(chains):
     chain = chains["coarsest"]
-    regions = {"background": 0, "both": [1, 2], "second": 2}
     case, planned = open_case(chain.arrays, "case_2"), read_plan(chain.plan)
+    label = np.array(case.label)
+    label[:, 0, 0] = 1
+    label[:, -1, -1] = 2
+    case = replace(case, label=label)
+    regions = {"background": 0, "both": [1, 2], "second": 2}
     shown = plot_patch.view(case, planned, parse_labels(regions, [1, 2]))
-    label = case.label[shown.slice]
-    np.testing.assert_array_equal(shown.structures[1], label > 0)
-    np.testing.assert_array_equal(shown.structures[2], label == 2)
+    np.testing.assert_array_equal(shown.structures[1], label[shown.slice] > 0)
+    np.testing.assert_array_equal(shown.structures[2], label[shown.slice] == 2)
     ignoring = parse_labels({"background": 0, "class1": 1, "ignore": 2})
     assert list(plot_patch.view(case, planned, ignoring).structures) == [1]
 
