@@ -21,7 +21,7 @@ def cases():
         label = np.zeros((5, 24, 20), np.int8)
         label[1:4, 8:14, 6:12] = 1
         image = rng.normal(size=(5, 1, 24, 20)).astype(np.float32)
-        counts = np.array(list(slice_table(label, labels_of(1)).values()))
+        counts = np.array(list(slice_table(label, labels_of(1))["classes"].values()))
         made.append(ExportedCase(f"case_{seed}", image, label, counts, None))
     return made
 
@@ -29,7 +29,7 @@ def cases():
 def stream_of(cases, **changes):
     settings = {
         "cases": cases,
-        "values": [1],
+        "labels": labels_of(1),
         "batch_size": 4,
         "patch": (16, 16),
         "oversample": 0.33,

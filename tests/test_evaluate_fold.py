@@ -33,6 +33,9 @@ PLACE = ["axis", "slice", "position_mm", "relative_position"]
 SLICE_COLUMNS = [*RUN, *PLACE, *COUNTS, "area_true_mm2", "area_predicted_mm2", *SCORES]
 CASE_COLUMNS = [*RUN, *COUNTS, "volume_true_ml", "volume_predicted_ml", *SCORES]
 
+PLAIN = {"background": 0, "inner": 1, "outer": 2}
+REGIONS = {"background": 0, "whole": [1, 2], "core": 2}
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -52,7 +55,8 @@ def save(path: Path, voxels: np.ndarray, affine: np.ndarray) -> None:
 def run(
     folder: Path,
     scans: dict[str, Scan],
-    classes=("inner", "outer"),
+    labels: dict | None = None,
+    order: list[int] | None = None,
     slice_axis: str | int = "coarsest",
     reorient: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
@@ -66,7 +70,8 @@ def run(
     contents = {
         "dataset": {
             "channel_names": {"0": "MRI"},
-            "labels": {"background": 0} | {name: 1 + i for i, name in enumerate(classes)},
+            "labels": labels or PLAIN,
+            "regions_class_order": order,
             "numTraining": len(scans),
             "file_ending": ".nii.gz",
         },
@@ -261,7 +266,9 @@ def test_rows_say_which_mask_is_empty_and_keep_their_place(tmp_path):
     truth, prediction = np.zeros((2, 5, 5, 4))
     truth[1:4, 1:4, 1:3] = 1
     prediction[1:4, 1:4, 2:4] = 1
-    slices, _, _ = run(tmp_path, {"a": Scan(truth, prediction)}, classes=["inner"])
+    slices, _, _ = run(
+        tmp_path, {"a": Scan(truth, prediction)}, labels={"background": 0, "inner": 1}
+    )
     expected = ["both_empty", "truth_only", "both", "prediction_only"]
     assert slices["status"].tolist() == expected
     np.testing.assert_array_equal(slices["dice"], [np.nan, 0, 1, 0])
@@ -272,16 +279,66 @@ def test_rows_say_which_mask_is_empty_and_keep_their_place(tmp_path):
 # summary.json
 
 
-@pytest.mark.parametrize("name", record.LABELS)
+def golden_labels(name: str) -> tuple[dict, list[int] | None]:
+    """Return labels and regions_class_order behind a golden summary."""
+    members, ignore = record.REGIONS.get(name, (record.LABELS.get(name), None))
+    members = [list(member) if isinstance(member, tuple) else member for member in members]
+    labels = {"background": 0, **{f"class {i}": member for i, member in enumerate(members)}}
+    order = list(range(1, len(members) + 1)) if "regions" in name else None
+    return labels | ({} if ignore is None else {"ignore": ignore}), order
+
+
+@pytest.mark.parametrize("name", [*record.LABELS, *record.REGIONS])
 def test_summary_is_nnunets_to_the_byte(tmp_path, name):
-    pairs = [record.volumes(number) for number in range(len(record.CASES))]
+    labels, order = golden_labels(name)
+    ignore = labels.get("ignore")
+    pairs = [record.volumes(number, ignore) for number in range(len(record.CASES))]
     affine = np.diag([1.0, 1.5, 4.0, 1.0])
     scans = {
         case: Scan(*pair, affine=affine) for case, pair in zip(record.CASES, pairs, strict=True)
     }
-    run(tmp_path, scans, classes=[f"class {label}" for label in record.LABELS[name]])
+    run(tmp_path, scans, labels, order)
     text = (tmp_path / "out/summary.json").read_text().replace(f"{tmp_path}/", "")
     assert text == (GOLDEN / name).read_text()
+
+
+# Regions and the ignore label
+
+
+def test_regions_are_scored_as_unions_of_their_labels(tmp_path):
+    scan = random_scan(0)
+    slices, cases, summary = run(tmp_path, {"a": scan}, REGIONS, [1, 2])
+    assert slices["class"].unique().tolist() == ["whole", "core"]
+    whole = of_class(cases, "whole").iloc[0]
+    true, found = scan.truth > 0, scan.prediction > 0
+    assert (whole["tp"], whole["fp"]) == ((true & found).sum(), (found & ~true).sum())
+    assert list(summary["mean"]) == ["(1, 2)", "2"]
+
+
+def test_ignored_voxels_count_in_no_score(tmp_path):
+    scan = random_scan(0)
+    ignored = scan.truth == 2
+    known = Scan(np.where(ignored, 0, scan.truth), np.where(ignored, 0, scan.prediction))
+    prediction = np.where(scan.prediction == 2, 1, scan.prediction)
+    labels = {"background": 0, "inner": 1}
+    found = run(tmp_path / "1", {"a": Scan(scan.truth, prediction)}, {**labels, "ignore": 2})
+    prediction = np.where(ignored, 0, prediction)
+    expected = run(tmp_path / "2", {"a": Scan(known.truth, prediction)}, labels)
+    for table, other in zip(found[:2], expected[:2], strict=True):
+        pd.testing.assert_frame_equal(table, other)
+
+
+def test_a_slice_that_nobody_annotated_has_no_score(tmp_path):
+    scan = bar(2, 1, 4)
+    truth = scan.truth.copy()
+    truth[..., 3:5] = 2
+    labels = {"background": 0, "inner": 1, "ignore": 2}
+    slices, _, _ = run(tmp_path, {"a": Scan(truth, scan.prediction)}, labels)
+    assert slices["status"].tolist() == [
+        *["both_empty", "both", "both", "ignored", "ignored"],
+        *["both_empty"] * 3,
+    ]
+    assert slices.loc[slices["status"] == "ignored", ["dice", "hd95_mm"]].isna().all(axis=None)
 
 
 # What stops an evaluation

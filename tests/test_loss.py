@@ -8,7 +8,10 @@ import pytest
 import torch
 from torch.nn import functional
 
+from golden.record_labels import KINDS
+from scans import labels_of
 from slicewise import loss, network
+from slicewise.labels import parse_labels
 from slicewise.plans import Architecture
 
 GOLDEN = Path(__file__).parent / "golden" / "network" / "step.npz"
@@ -41,7 +44,9 @@ def trained(golden) -> tuple[network.UNet, dict[str, torch.Tensor]]:
         unet.parameters(), 0.01, momentum=0.99, nesterov=True, weight_decay=3e-5
     )
     outputs = unet(torch.tensor(golden["image"]))
-    loss.deep_supervision_loss(outputs, torch.tensor(golden["target_0"])).backward()
+    loss.deep_supervision_loss(
+        outputs, torch.tensor(golden["target_0"]), loss.training_loss(labels_of(3))
+    ).backward()
     gradients = {n: w.grad.clone() for n, w in unet.named_parameters() if w.grad is not None}
     torch.nn.utils.clip_grad_norm_(unet.parameters(), 12)
     optimizer.step()
@@ -65,13 +70,14 @@ def certain(labels: torch.Tensor, classes: int) -> torch.Tensor:
 
 
 def test_the_loss_equals_nnunets(golden, heads, target):
-    assert loss.deep_supervision_loss(heads, target).item() == pytest.approx(
-        golden["loss"].item(), rel=1e-6
-    )
+    assert loss.deep_supervision_loss(
+        heads, target, loss.dice_and_cross_entropy
+    ).item() == pytest.approx(golden["loss"].item(), rel=1e-6)
 
 
 def test_the_loss_with_one_dice_per_slice_equals_nnunets(golden, heads, target):
-    found = loss.deep_supervision_loss(heads, target, batch_dice=False).item()
+    per_slice = loss.training_loss(labels_of(3), batch_dice=False)
+    found = loss.deep_supervision_loss(heads, target, per_slice).item()
     assert found == pytest.approx(golden["slice_loss"].item(), rel=1e-6)
     assert found != pytest.approx(golden["loss"].item(), rel=1e-6)
 
@@ -152,7 +158,7 @@ def test_any_integer_type_of_target_gives_the_same_loss(heads, target, dtype):
 
 def test_the_loss_leaves_its_inputs_alone(heads, target):
     before = [logits.clone() for logits in heads], target.clone()
-    loss.deep_supervision_loss(heads, target)
+    loss.deep_supervision_loss(heads, target, loss.dice_and_cross_entropy)
     assert all(torch.equal(*pair) for pair in zip(heads, before[0], strict=True))
     assert torch.equal(target, before[1])
 
@@ -165,12 +171,72 @@ def test_under_autocast_the_loss_is_computed_in_float32(heads, target):
 
 
 def test_pseudo_dice_counts_equal_nnunets(golden, heads, target):
-    counts = torch.stack(loss.pseudo_dice_counts(heads[0], target))
+    counts = torch.stack(loss.pseudo_dice_counts(heads[0], target, labels_of(3)))
     np.testing.assert_array_equal(counts, golden["counts"])
 
 
 def test_pseudo_dice_counts_voxels_of_each_foreground_class():
     truth = torch.tensor([[[0, 1, 1, 2]], [[0, 0, 1, 2]]])
     predicted = torch.tensor([[[0, 1, 2, 2]], [[1, 0, 1, 0]]])
-    tp, fp, fn = loss.pseudo_dice_counts(certain(predicted, 4), truth)
+    tp, fp, fn = loss.pseudo_dice_counts(certain(predicted, 4), truth, labels_of(3))
     assert [tp.tolist(), fp.tolist(), fn.tolist()] == [[2, 1, 0], [1, 1, 0], [1, 1, 0]]
+
+
+# Regions and the ignore label
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict[str, np.ndarray]:
+    with np.load(GOLDEN.with_name("labels.npz"), allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def recorded_heads(recorded, kind: str) -> list[torch.Tensor]:
+    """Return the recorded logits of a kind of labels, finest first, as leaves of a gradient."""
+    return [torch.tensor(recorded[f"{kind}/head_{head}"]).requires_grad_() for head in range(3)]
+
+
+@pytest.mark.parametrize("dice", ["batch", "slice"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_gradient_of_every_kind_of_labels_equal_nnunets(recorded, kind, dice):
+    outputs = recorded_heads(recorded, kind)
+    target = torch.tensor(recorded[f"{kind}/label"]).clamp(min=0)
+    own = loss.training_loss(parse_labels(*KINDS[kind]), batch_dice=dice == "batch")
+    found = loss.deep_supervision_loss(outputs, target, own)
+    assert found.item() == pytest.approx(recorded[f"{kind}/{dice}/loss"].item(), rel=1e-6)
+    found.backward()
+    for head, output in enumerate(outputs[:2]):
+        expected = torch.tensor(recorded[f"{kind}/{dice}/gradient_{head}"])
+        torch.testing.assert_close(output.grad, expected, rtol=1e-4, atol=1e-8)
+    assert outputs[2].grad is None
+
+
+@pytest.mark.parametrize("kind", ["ignore", "regions_ignore"])
+def test_where_nothing_is_annotated_there_is_nothing_to_learn(recorded, kind):
+    outputs = recorded_heads(recorded, kind)
+    labels = parse_labels(*KINDS[kind])
+    target = torch.full(recorded[f"{kind}/label"].shape, labels.ignore)
+    found = loss.deep_supervision_loss(outputs, target, loss.training_loss(labels))
+    expected = recorded[f"{kind}/nothing_annotated/batch/loss"].item()
+    assert found.item() == pytest.approx(expected, abs=1e-6)
+    found.backward()
+    assert all(not output.grad.any() for output in outputs[:2])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pseudo_dice_counts_of_every_kind_of_labels_equal_nnunets(recorded, kind):
+    target = torch.tensor(recorded[f"{kind}/label"]).clamp(min=0)
+    finest = recorded_heads(recorded, kind)[0]
+    counts = loss.pseudo_dice_counts(finest, target, parse_labels(*KINDS[kind]))
+    np.testing.assert_array_equal(torch.stack(counts), recorded[f"{kind}/counts"])
+
+
+@pytest.mark.parametrize("kind", ["ignore", "regions_ignore"])
+def test_logits_of_ignored_voxels_change_nothing(recorded, kind):
+    labels = parse_labels(*KINDS[kind])
+    target = torch.tensor(recorded[f"{kind}/label"]).clamp(min=0)
+    finest = recorded_heads(recorded, kind)[0].detach()
+    ignored = (target == labels.ignore)[:, None].expand_as(finest)
+    own = loss.training_loss(labels)
+    assert ignored.any()
+    assert torch.equal(own(finest.masked_fill(ignored, 50.0), target), own(finest, target))

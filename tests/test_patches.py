@@ -1,21 +1,29 @@
 """Patches of single slices: where they lie and what they hold."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden.record_labels import KINDS
 from scans import labels_of
 from slicewise import patches
+from slicewise.labels import parse_labels
 from slicewise.preprocessing import OUTSIDE
 from slicewise.slices import ExportedCase, slice_table
 
+TWO = labels_of(2)
 
-def case_of(label, seed=0, channels=2):
+
+def case_of(label, seed=0, channels=2, labels=TWO):
     """Return an exported case in memory with a random image."""
     image = np.random.default_rng(seed).random((len(label), channels, *label.shape[1:]))
-    counts = np.array(list(slice_table(label, labels_of(2)).values()))
-    return ExportedCase("case", image.astype(np.float32), label, counts, None)
+    table = slice_table(label, labels)
+    counts = np.array(list(table["classes"].values()))
+    annotated = np.array(table["annotated"]) if "annotated" in table else None
+    return ExportedCase("case", image.astype(np.float32), label, counts, None, annotated)
 
 
 def ellipsoid(shape=(8, 20, 16)):
@@ -51,14 +59,14 @@ def test_the_last_third_of_a_batch_is_forced():
 def test_forced_patches_hold_foreground(seed):
     cases = [case_of(ellipsoid())]
     rng = np.random.default_rng(seed)
-    positions = patches.draw(rng, cases, [1, 2], 6, (6, 6), (6, 6), 1.0)
+    positions = patches.draw(rng, cases, TWO, 6, (6, 6), (6, 6), 1.0)
     _, label = patches.cut(cases, positions, (6, 6))
     assert (label > 0).any(axis=(1, 2)).all()
 
 
 def test_classes_are_drawn_alike_however_small_they_are():
     cases = [case_of(ellipsoid())]
-    positions = patches.draw(np.random.default_rng(0), cases, [1, 2], 4000, (1, 1), (1, 1), 1.0)
+    positions = patches.draw(np.random.default_rng(0), cases, TWO, 4000, (1, 1), (1, 1), 1.0)
     _, label = patches.cut(cases, positions, (1, 1))
     share = (label == 2).mean()
     assert abs(share - 0.5) < 4 * np.sqrt(0.25 / 4000)
@@ -68,14 +76,14 @@ def test_voxels_of_a_class_are_drawn_uniformly():
     label = np.zeros((3, 4, 4), np.int8)
     label[0, 0, 0] = label[2, 1:3, 1:3] = 1
     cases = [case_of(label)]
-    positions = patches.draw(np.random.default_rng(1), cases, [1, 2], 5000, (1, 1), (1, 1), 1.0)
+    positions = patches.draw(np.random.default_rng(1), cases, TWO, 5000, (1, 1), (1, 1), 1.0)
     share = np.mean([position.slice == 0 for position in positions])
     assert abs(share - 0.2) < 4 * np.sqrt(0.16 / 5000)
 
 
 def test_other_slices_and_cases_are_drawn_uniformly():
     cases = [case_of(ellipsoid(), seed) for seed in range(2)]
-    positions = patches.draw(np.random.default_rng(2), cases, [1, 2], 8000, (6, 6), (6, 6), 0.0)
+    positions = patches.draw(np.random.default_rng(2), cases, TWO, 8000, (6, 6), (6, 6), 0.0)
     drawn = np.bincount(
         [8 * position.case + position.slice for position in positions], minlength=16
     )
@@ -84,7 +92,7 @@ def test_other_slices_and_cases_are_drawn_uniformly():
 
 def test_a_case_without_foreground_gives_any_patch():
     cases = [case_of(np.zeros((3, 8, 8), np.int8))]
-    positions = patches.draw(np.random.default_rng(3), cases, [1, 2], 5, (4, 4), (4, 4), 1.0)
+    positions = patches.draw(np.random.default_rng(3), cases, TWO, 5, (4, 4), (4, 4), 1.0)
     assert len(positions) == 5
 
 
@@ -117,5 +125,40 @@ def test_only_the_chosen_slices_of_a_volume_are_touched():
 @pytest.mark.parametrize("value", [1, 2])
 def test_the_slice_table_counts_voxels(value):
     label = ellipsoid()
-    counts = slice_table(label, labels_of(2))[f"class{value}"]
+    counts = slice_table(label, TWO)["classes"][f"class{value}"]
     assert counts == [(label[i] == value).sum() for i in range(len(label))]
+
+
+# Regions and the ignore label
+
+
+@pytest.fixture(scope="module")
+def centres() -> dict[str, np.ndarray]:
+    with np.load(Path(__file__).parent / "golden/network/centres.npz", allow_pickle=False) as found:
+        return dict(found)
+
+
+def drawn_centres(label, labels, oversample: float, count: int) -> np.ndarray:
+    """Return how often each voxel of a label was the centre of `count` patches of one voxel."""
+    cases = [case_of(label, labels=labels)]
+    rng = np.random.default_rng(0)
+    found = np.zeros(label.shape, int)
+    for at in patches.draw(rng, cases, labels, count, (1, 1), (1, 1), oversample):
+        found[at.slice, at.row, at.column] += 1
+    return found
+
+
+@pytest.mark.parametrize("oversample", [0.0, 1.0])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("holding", ["foreground", "background", "nothing"])
+def test_centres_are_drawn_as_often_as_nnunets(centres, kind, holding, oversample):
+    if holding == "nothing" and "ignore" not in kind:
+        return
+    label = centres[f"{kind}/{holding}/label"]
+    expected = centres[f"{kind}/{holding}/{'forced' if oversample else 'free'}"]
+    found = drawn_centres(label, parse_labels(*KINDS[kind]), oversample, expected.sum())
+    assert not found[expected == 0].any()
+    # Poisson counts of the same rate: the difference over its deviation is standard normal; the
+    # bound is 5 of them for each of 210 voxels (1e-4 in all).
+    pair = expected + found
+    assert (abs(expected - found)[pair > 0] <= 5 * np.sqrt(pair[pair > 0])).all()

@@ -7,10 +7,11 @@ import pytest
 
 import plot_gallery
 from drawing import faults
-from scans import affine_of, volume, write_case, write_json_of
+from scans import affine_of, labels_of, volume, write_case, write_json_of
 from scores import drawn_files, score_rows, write_scores
 from slicewise.dataset import open_dataset
 from slicewise.files import write_nifti
+from slicewise.labels import parse_labels
 
 CLASSES = ["class1", "class2"]
 
@@ -120,7 +121,9 @@ def test_slices_are_turned_as_radiologists_look_at_them(orientation, plane, top,
 def test_the_spacing_goes_with_the_axes(tmp_path, orientation):
     json_path = write_dataset(tmp_path, 1, orientation, spacing=(1, 2, 4))
     case = open_dataset(json_path).case("case_000")
-    shown = plot_gallery.read_slice(case, tmp_path / "predictions/case_000.nii.gz", 1, 8)
+    shown = plot_gallery.read_slice(
+        case, tmp_path / "predictions/case_000.nii.gz", labels_of(2), 1, 8
+    )
     # Coronal or, stored SPL, along the second axis too: superior runs down the display.
     along = dict(zip(orientation, (1, 2, 4), strict=True))
     assert shown.spacing == (along["S"], along["R" if "R" in along else "L"])
@@ -131,11 +134,24 @@ def test_truth_and_prediction_are_those_of_the_slice(tmp_path):
     json_path = write_dataset(tmp_path, 1)
     case = open_dataset(json_path).case("case_000")
     path = tmp_path / "predictions/case_000.nii.gz"
-    shown = plot_gallery.read_slice(case, path, axis=2, index=3)
+    shown = plot_gallery.read_slice(case, path, labels_of(2), axis=2, index=3)
     truth = np.asarray(nib.load(case.label).dataobj)[:, :, 3]
     predicted = np.asarray(nib.load(path).dataobj)[:, :, 3]
     assert np.array_equal(shown.truth, truth.T[::-1, ::-1])
     assert np.array_equal(shown.prediction, predicted.T[::-1, ::-1])
+
+
+def test_ignored_voxels_are_background_in_both(tmp_path):
+    case = open_dataset(write_dataset(tmp_path, 1)).case("case_000")
+    path = tmp_path / "predictions/case_000.nii.gz"
+    holding = int(np.argwhere(np.asarray(nib.load(case.label).dataobj) == 2)[0, 2])
+    plain = plot_gallery.read_slice(case, path, labels_of(2), axis=2, index=holding)
+    ignoring = parse_labels({"background": 0, "class1": 1, "ignore": 2})
+    shown = plot_gallery.read_slice(case, path, ignoring, axis=2, index=holding)
+    known = plain.truth != 2
+    assert not known.all()
+    np.testing.assert_array_equal(shown.truth, np.where(known, plain.truth, 0))
+    np.testing.assert_array_equal(shown.prediction, np.where(known, plain.prediction, 0))
 
 
 def test_a_prediction_on_another_grid_is_refused(tmp_path):
@@ -143,13 +159,13 @@ def test_a_prediction_on_another_grid_is_refused(tmp_path):
     path = tmp_path / "other.nii.gz"
     write_nifti(path, nib.Nifti1Image(np.zeros((2, 3, 4), np.uint8), np.eye(4)))
     with pytest.raises(ValueError, match=r"case_000: .*other\.nii\.gz has shape \(2, 3, 4\)"):
-        plot_gallery.read_slice(case, path, 2, 3)
+        plot_gallery.read_slice(case, path, labels_of(2), 2, 3)
 
 
 def test_a_missing_prediction_is_refused(tmp_path):
     case = open_dataset(write_dataset(tmp_path, 1)).case("case_000")
     with pytest.raises(ValueError, match=r"case case_000: .*none\.nii\.gz is missing"):
-        plot_gallery.read_slice(case, tmp_path / "none.nii.gz", 2, 3)
+        plot_gallery.read_slice(case, tmp_path / "none.nii.gz", labels_of(2), 2, 3)
 
 
 def shown_slice(shape=(40, 60), spacing=(2.0, 1.0), box=(slice(10, 20), slice(30, 40))):

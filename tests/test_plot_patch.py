@@ -1,5 +1,7 @@
 """The figure of the patch over the median slice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ import pytest
 import plot_patch
 from chain import Chain, analyse, export, plan
 from drawing import faults
-from scans import affine_of, volume, write_case, write_json_of
+from scans import affine_of, labels_of, volume, write_case, write_json_of
 from scores import drawn_files
+from slicewise.labels import parse_labels
 from slicewise.plans import read_plan
 from slicewise.slices import open_case, open_cases
 
@@ -31,6 +34,7 @@ def chains(tmp_path_factory):
 def draw(chains, folder, experiments=("coarsest", "finest")):
     used = [chains[name] for name in experiments]
     plot_patch.main(
+        dataset_json=used[0].dataset_json,
         plans=[chain.plan for chain in used],
         adequacy=[chain.adequacy for chain in used],
         arrays=[chain.arrays for chain in used],
@@ -66,10 +70,25 @@ def test_a_patch_stays_in_the_slice_or_is_padded_evenly(size, patch, centre, sta
 
 def test_the_patch_holds_the_structures_that_fit(chains):
     chain = chains["coarsest"]
-    shown = plot_patch.view(open_case(chain.arrays, "case_2"), read_plan(chain.plan))
-    found = np.argwhere(shown.label > 0)
+    shown = plot_patch.view(open_case(chain.arrays, "case_2"), read_plan(chain.plan), labels_of(2))
+    found = np.argwhere(np.any(list(shown.structures.values()), axis=0))
     assert np.all(found.min(axis=0) >= shown.start)
     assert np.all(found.max(axis=0) < np.add(shown.start, shown.plan.patch_size))
+
+
+def test_each_region_is_a_structure_of_its_own_and_ignored_voxels_are_none(chains):
+    chain = chains["coarsest"]
+    case, planned = open_case(chain.arrays, "case_2"), read_plan(chain.plan)
+    label = np.array(case.label)
+    label[:, 0, 0] = 1
+    label[:, -1, -1] = 2
+    case = replace(case, label=label)
+    regions = {"background": 0, "both": [1, 2], "second": 2}
+    shown = plot_patch.view(case, planned, parse_labels(regions, [1, 2]))
+    np.testing.assert_array_equal(shown.structures[1], label[shown.slice] > 0)
+    np.testing.assert_array_equal(shown.structures[2], label[shown.slice] == 2)
+    ignoring = parse_labels({"background": 0, "class1": 1, "ignore": 2})
+    assert list(plot_patch.view(case, planned, ignoring).structures) == [1]
 
 
 def test_the_table_has_a_row_for_each_experiment_and_class(chains, tmp_path):
@@ -100,7 +119,7 @@ def test_two_runs_give_the_same_bytes(chains, tmp_path):
 
 def views(chains, experiments):
     chain = chains["coarsest"]
-    shown = plot_patch.view(open_case(chain.arrays, "case_0"), read_plan(chain.plan))
+    shown = plot_patch.view(open_case(chain.arrays, "case_0"), read_plan(chain.plan), labels_of(2))
     return dict.fromkeys(experiments, shown)
 
 
@@ -132,5 +151,5 @@ def test_a_slice_without_structures_can_be_shown(chains):
     empty = plot_patch.ExportedCase(
         "empty", case.image, np.zeros_like(case.label), np.zeros_like(case.counts), case.geometry
     )
-    shown = plot_patch.view(empty, read_plan(chain.plan))
+    shown = plot_patch.view(empty, read_plan(chain.plan), labels_of(2))
     assert faults(plot_patch.draw({"coarsest": shown}, {"coarsest": shares(2)})) == []

@@ -1,5 +1,7 @@
 """Training one fold."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,6 +127,30 @@ def test_a_network_learns_a_bright_box(chain, tmp_path):
     settings = {"epochs": 6, "iterations_per_epoch": 12, "momentum": 0.9, "batch_size": 6}
     _, history = train(chain, tmp_path, **settings, augmentation="none")
     assert history["pseudo_dice"].iloc[-1] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("labels", "order", "named"),
+    [
+        ({"both": [1, 2], "second": 2}, [1, 2], {"both", "second"}),
+        ({"class1": 1, "ignore": 2}, None, {"class1"}),
+        ({"both": [1, 2], "second": [2], "ignore": 3}, [1, 2], {"both", "second"}),
+    ],
+)
+def test_regions_and_ignored_voxels_are_learnt_from(tmp_path, labels, order, named):
+    path = write_dataset(tmp_path / "raw", [(18, 16, 6)] * 4, spacing=(1, 1, 4))
+    content = json.loads(path.read_text())
+    content |= {"labels": {"background": 0, **labels}, "regions_class_order": order}
+    path.write_text(json.dumps(content))
+    chain = export(plan(analyse(Chain(path, tmp_path))))
+    settings = {"epochs": 6, "iterations_per_epoch": 12, "momentum": 0.9, "batch_size": 6}
+    _, history = train(chain, tmp_path, **settings, augmentation="none")
+    last = history.iloc[-1]
+    assert {name for name in history if name.startswith("pseudo_dice_")} == {
+        "pseudo_dice_ema",
+        *(f"pseudo_dice_{name}" for name in named),
+    }
+    assert last["pseudo_dice"] > 0.7
 
 
 def test_pseudo_dice_is_the_mean_of_the_classes_that_exist():

@@ -44,6 +44,7 @@ rule plot_spacing:
 rule plot_patch:
     input:
         lambda w: [path for name in EXPERIMENTS for path in manifests(w.dataset, name)],
+        dataset_json=dataset_json,
         plans=expand(rules.plan_network.output.plan, experiment=EXPERIMENTS, allow_missing=True),
         adequacy=expand(
             rules.plan_network.output.adequacy, experiment=EXPERIMENTS, allow_missing=True

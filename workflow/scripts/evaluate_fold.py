@@ -27,6 +27,9 @@ SCORE_COLUMNS = ["dice", "iou", "hd95_mm", "assd_mm", "surface_dice", "status"]
 SLICE_COLUMNS = [*RUN_COLUMNS, *PLACE_COLUMNS, *COUNT_COLUMNS, *AREA_COLUMNS, *SCORE_COLUMNS]
 CASE_COLUMNS = [*RUN_COLUMNS, *COUNT_COLUMNS, *VOLUME_COLUMNS, *SCORE_COLUMNS]
 
+IGNORED = "ignored"
+"""Status of a slice without a single annotated voxel; it has no scores."""
+
 
 @dataclass(frozen=True)
 class SliceStack:
@@ -100,22 +103,27 @@ def score_columns(tp, fp, fn, surfaces: list[metrics.SurfaceScores]) -> dict:
 def score_case(
     truth: np.ndarray,
     prediction: np.ndarray,
-    classes: dict[str, int],
+    labels: Labels,
     stack: SliceStack,
     tolerance_mm: float,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score one case (slice, row, column); return its rows per class and slice, and per class."""
-    counts = metrics.overlap_counts(truth, prediction, list(classes.values()))
+    """Score one case (slice, row, column); return its rows per class and slice, and per class.
+
+    Ignored voxels are background in both, so they count in no score. The column `label` counts the
+    classes from 1.
+    """
+    known = labels.annotated(truth)
     by_slice, by_case = [], []
-    for (name, label), tp, fp, fn in zip(classes.items(), *(n.T for n in counts), strict=True):
-        true, found = truth == label, prediction == label
+    for number, name in enumerate(labels.classes, start=1):
+        true, found = (labels.mask(array, name) & known for array in (truth, prediction))
+        tp, fp, fn = metrics.overlap_counts(true, found)
         in_plane = [
             metrics.surface_scores(*pair, stack.spacing[1:], tolerance_mm)
             for pair in zip(true, found, strict=True)
         ]
         rows = {
             "class": name,
-            "label": label,
+            "label": number,
             "axis": stack.axis,
             "slice": np.arange(len(truth)),
             "position_mm": stack.position_mm,
@@ -123,12 +131,14 @@ def score_case(
             "area_true_mm2": (tp + fn) * stack.pixel_mm2,
             "area_predicted_mm2": (tp + fp) * stack.pixel_mm2,
         }
-        by_slice.append(pd.DataFrame(rows | score_columns(tp, fp, fn, in_plane)))
+        rows |= score_columns(tp, fp, fn, in_plane)
+        rows["status"] = np.where(known.any(axis=(1, 2)), rows["status"], IGNORED)
+        by_slice.append(pd.DataFrame(rows))
         tp, fp, fn = ([n.sum()] for n in (tp, fp, fn))
         whole = metrics.surface_scores(true, found, stack.spacing, tolerance_mm)
         row = {
             "class": name,
-            "label": label,
+            "label": number,
             "volume_true_ml": np.add(tp, fn) * stack.voxel_mm3 / 1000,
             "volume_predicted_ml": np.add(tp, fp) * stack.voxel_mm3 / 1000,
         }
@@ -137,7 +147,7 @@ def score_case(
 
 
 def class_metrics(row, voxels: int) -> dict:
-    """Return nnU-Net's metrics of one class in one case of so many voxels."""
+    """Return nnU-Net's metrics of one class in one case of so many voxels that are not ignored."""
     tp, fp, fn = int(row.tp), int(row.fp), int(row.fn)
     return {
         "Dice": float(row.dice),
@@ -157,18 +167,20 @@ def mean_of_present(values: list[float]) -> float:
     return float(np.nansum(values) / present) if present else float("nan")
 
 
-def summarise(per_case: pd.DataFrame, files: dict[str, tuple[str, str, int]]) -> dict:
+def summarise(
+    per_case: pd.DataFrame, labels: Labels, files: dict[str, tuple[str, str, int]]
+) -> dict:
     """Return nnU-Net's summary of the per-case table.
 
-    files: case -> (reference file, prediction file, voxels). Cases stand in the order of their
-    prediction files. A class that is empty in every case has a mean of nan, and so has the
+    files: case -> (reference file, prediction file, voxels not ignored). Cases stand in the order
+    of their prediction files. A class that is empty in every case has a mean of nan, and so has the
     foreground then, as nnU-Net's.
     """
     cases = []
     for case in sorted(files, key=lambda name: Path(files[name][1]).name):
         reference, prediction, voxels = files[case]
         rows = per_case[per_case["case"] == case].itertuples()
-        scores = {str(row.label): class_metrics(row, voxels) for row in rows}
+        scores = {labels.keys[row.label - 1]: class_metrics(row, voxels) for row in rows}
         cases.append(
             {"reference_file": reference, "prediction_file": prediction, "metrics": scores}
         )
@@ -239,11 +251,10 @@ def main(
         truth = read_slices(case, source.labels, axis)
         prediction = read_slices(replace(case, label=path), source.labels, axis)
         stack = stack_slices(header.affine, header.shape, axis)
-        classes = {name: value for name, (value,) in source.labels.classes.items()}
-        tables = score_case(truth, prediction, classes, stack, surface_tolerance_mm)
+        tables = score_case(truth, prediction, source.labels, stack, surface_tolerance_mm)
         for rows, table in zip((slice_rows, case_rows), tables, strict=True):
             rows.append(table.assign(case=name))
-        files[name] = (str(case.label), str(path), truth.size)
+        files[name] = (str(case.label), str(path), int(source.labels.annotated(truth).sum()))
     run_columns = {
         "dataset": dataset,
         "experiment": experiment,
@@ -254,7 +265,9 @@ def main(
     scores = pd.concat(case_rows).assign(**run_columns)[CASE_COLUMNS]
     write_csv(per_slice, slices)
     write_csv(per_case, scores)
-    write_text(summary, json.dumps(summarise(scores, files), sort_keys=True, indent=4))
+    write_text(
+        summary, json.dumps(summarise(scores, source.labels, files), sort_keys=True, indent=4)
+    )
     for name, dice in scores.groupby("class", sort=False)["dice"]:
         logger.info("%s: mean Dice %.4f of %d cases", name, dice.mean(), dice.count())
 

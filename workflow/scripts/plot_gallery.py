@@ -20,6 +20,7 @@ from slicewise.dataset import Case, open_dataset
 from slicewise.files import write_csv
 from slicewise.geometry import axis_codes
 from slicewise.job import run
+from slicewise.labels import Labels
 
 RANKS = ("best", "median", "worst")
 SLICE = ["experiment", "fold", "seed", "case", "axis", "slice"]
@@ -96,10 +97,11 @@ def first_is_vertical(letters: str) -> bool:
     return letters[0] in "SI" or letters[1] in "RL"
 
 
-def read_slice(case: Case, prediction: str | Path, axis: int, index: int) -> Shown:
+def read_slice(case: Case, prediction: str | Path, labels: Labels, axis: int, index: int) -> Shown:
     """Read one slice of the first channel, the truth and a prediction, turned upright.
 
-    axis and index are those of the file as stored. A ValueError names a prediction that is missing
+    axis and index are those of the file as stored. Ignored voxels are background in both, as they
+    are in the scores. A ValueError names a prediction that is missing
     or lies on another grid.
     """
     source = case.images[0]
@@ -117,7 +119,10 @@ def read_slice(case: Case, prediction: str | Path, axis: int, index: int) -> Sho
     letters = axis_codes(truth.affine)
     letters = letters[:axis] + letters[axis + 1 :]
     spacing = [float(mm) for i, mm in enumerate(truth.header.get_zooms()[:3]) if i != axis]
-    planes = (image.dataobj[chosen + volume], truth.dataobj[chosen], predicted.dataobj[chosen])
+    true = np.asarray(truth.dataobj[chosen])
+    known = labels.annotated(true)
+    found = np.where(known, np.asarray(predicted.dataobj[chosen]), 0)
+    planes = (image.dataobj[chosen + volume], np.where(known, true, 0), found)
     turned = first_is_vertical(letters)
     vertical, horizontal = letters if turned else letters[::-1]
     return Shown(
@@ -236,6 +241,7 @@ def main(
         read_slice(
             raw.case(row.case),
             Path(folders[row.experiment, row.fold, row.seed]) / f"{row.case}.nii.gz",
+            raw.labels,
             row.axis,
             row.slice,
         )

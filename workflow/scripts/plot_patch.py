@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from slicewise import style
+from slicewise.dataset import open_dataset
 from slicewise.files import write_csv
 from slicewise.job import run
+from slicewise.labels import Labels
 from slicewise.plans import Plan, read_plan
 from slicewise.slices import ExportedCase, open_case, open_cases
 
@@ -30,13 +32,13 @@ PER_ROW = 3
 class View:
     """One slice of an experiment and the patch on it.
 
-    image, label: (row, column); start: first row and column of the patch, negative where it
-    reaches past the slice.
+    image: (row, column); structures: number of each class that is there -> its mask (row, column);
+    start: first row and column of the patch, negative where it reaches past the slice.
     """
 
     plan: Plan
     image: np.ndarray
-    label: np.ndarray
+    structures: dict[int, np.ndarray]
     slice: int
     start: tuple[int, int]
 
@@ -72,17 +74,19 @@ def patch_start(size: int, patch: int, centre: float) -> int:
     return int(np.clip(round(centre - (patch - 1) / 2), 0, size - patch))
 
 
-def view(case: ExportedCase, plan: Plan) -> View:
+def view(case: ExportedCase, plan: Plan, labels: Labels) -> View:
     """Return the middle slice of a case with the patch around its structures."""
     chosen = middle_slice(case.counts)
     label = np.array(case.label[chosen])
-    found = np.argwhere(label > 0)
+    masks = {number: labels.mask(label, name) for number, name in enumerate(labels.classes, 1)}
+    structures = {number: mask for number, mask in masks.items() if mask.any()}
+    found = np.argwhere(np.any(list(masks.values()), axis=0))
     edges = [found.min(axis=0), found.max(axis=0)] if len(found) else [0, np.array(label.shape) - 1]
     centre = np.mean(edges, axis=0) if len(found) else edges[1] / 2
     start = tuple(
         patch_start(*axis) for axis in zip(label.shape, plan.patch_size, centre, strict=True)
     )
-    return View(plan, np.array(case.image[chosen, 0]), label, chosen, start)
+    return View(plan, np.array(case.image[chosen, 0]), structures, chosen, start)
 
 
 def tabulate(
@@ -91,7 +95,7 @@ def tabulate(
     """Return one row for each experiment and class: the slice, the patch and what fits in it."""
     tables = []
     for name, shown in views.items():
-        rows, columns = shown.label.shape
+        rows, columns = shown.image.shape
         table = adequacy[name].copy()
         drawn = {
             "dataset": dataset,
@@ -134,14 +138,13 @@ def draw(views: dict[str, View], adequacy: dict[str, pd.DataFrame]) -> Figure:
 
 def _draw_view(axes: Axes, shown: View, name: str, color: str) -> None:
     """Draw a slice, its structures and the patch; what the patch pads is shown in pale grey."""
-    (rows, columns), (height, width) = shown.label.shape, shown.plan.patch_size
+    (rows, columns), (height, width) = shown.image.shape, shown.plan.patch_size
     spacing = shown.plan.spacing
     style.draw_image(axes, shown.image, spacing)
     style.draw_scale(axes, spacing[1])
-    values, voxels = np.unique(shown.label[shown.label > 0], return_counts=True)
     # Where two outlines share an edge, the smaller structure keeps it.
-    for value in values[np.argsort(-voxels, kind="stable")]:
-        style.draw_outline(axes, shown.label == value, style.class_color(value))
+    for number, mask in sorted(shown.structures.items(), key=lambda item: -item[1].sum()):
+        style.draw_outline(axes, mask, style.class_color(number))
     row, column = shown.start
     axes.set_xlim(min(column, 0) - 0.5, max(column + width, columns) - 0.5)
     axes.set_ylim(max(row + height, rows) - 0.5, min(row, 0) - 0.5)
@@ -209,6 +212,7 @@ def _draw_shares(axes: Axes, adequacy: dict[str, pd.DataFrame], classes: Sequenc
 
 def main(
     *,
+    dataset_json: str | Path,
     plans: Sequence[str | Path],
     adequacy: Sequence[str | Path],
     arrays: Sequence[str | Path],
@@ -223,10 +227,11 @@ def main(
 
     The median case is that of the first experiment, and shown for all of them.
     """
+    labels = open_dataset(dataset_json).labels
     chosen = median_case(open_cases(arrays[0], cases))
     shares = {name: pd.read_csv(path) for name, path in zip(experiments, adequacy, strict=True)}
     views = {
-        name: view(open_case(folder, chosen), read_plan(plan))
+        name: view(open_case(folder, chosen), read_plan(plan), labels)
         for name, folder, plan in zip(experiments, arrays, plans, strict=True)
     }
     write_csv(table, tabulate(views, shares, chosen, dataset))

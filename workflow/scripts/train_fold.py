@@ -6,6 +6,7 @@ A killed run goes on from its last checkpoint and ends with the weights of an un
 import hashlib
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from slicewise.dataset import open_dataset
 from slicewise.device import autocast, choose_device, memory_format
 from slicewise.files import read_json, write_csv, write_torch
 from slicewise.job import logger, run
-from slicewise.loss import deep_supervision_loss, dice_and_cross_entropy, pseudo_dice_counts
+from slicewise.labels import Labels
+from slicewise.loss import Loss, deep_supervision_loss, pseudo_dice_counts, training_loss
 from slicewise.network import build_network, initialise
 from slicewise.plans import Plan, read_plan
 from slicewise.pretrained import start_from
@@ -40,7 +42,9 @@ WITHOUT_EFFECT = ("checkpoint_every", "loader_workers", "pretrained")
 """Settings that change how a training is run but not what comes of it, or only by a file."""
 
 
-def identity(plan: Plan, settings: dict, split: dict, key: tuple, files: list[str]) -> str:
+def identity(
+    plan: Plan, labels: Labels, settings: dict, split: dict, key: tuple, files: list[str]
+) -> str:
     """Return a digest of all that a training depends on; a checkpoint of another is not resumed.
 
     key: device type, fold and seed; files: those that hold a digest of each exported case, and the
@@ -48,7 +52,9 @@ def identity(plan: Plan, settings: dict, split: dict, key: tuple, files: list[st
     """
     about = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
     content = hashlib.sha256(digest("train_fold").encode())
-    content.update(json.dumps([plan.raw, about, split, key], sort_keys=True).encode())
+    content.update(
+        json.dumps([plan.raw, asdict(labels), about, split, key], sort_keys=True).encode()
+    )
     for path in sorted(map(str, files)):
         content.update(Path(path).read_bytes())
     return content.hexdigest()
@@ -57,10 +63,13 @@ def identity(plan: Plan, settings: dict, split: dict, key: tuple, files: list[st
 class Training:
     """A network, its optimiser and its history: what a checkpoint holds and a step changes."""
 
-    def __init__(self, network: nn.Module, settings: dict, device: torch.device, batch_dice: bool):
+    def __init__(
+        self, network: nn.Module, settings: dict, device: torch.device, labels: Labels, loss: Loss
+    ):
         self.settings = settings
         self.device = device
-        self.batch_dice = batch_dice
+        self.labels = labels
+        self.loss = loss
         self.network = network.to(device, memory_format=memory_format(device))
         self.network.deep_supervision = settings["deep_supervision"]
         self.optimizer = torch.optim.SGD(
@@ -81,8 +90,8 @@ class Training:
         with autocast(self.device, self.settings["mixed_precision"]):
             output = self.network(image)
             if not self.settings["deep_supervision"]:
-                return dice_and_cross_entropy(output, target, self.batch_dice), output, target
-            return deep_supervision_loss(output, target, self.batch_dice), output[0], target
+                return self.loss(output, target), output, target
+            return deep_supervision_loss(output, target, self.loss), output[0], target
 
     def step(self, batch: tuple) -> torch.Tensor:
         """Take one step of stochastic gradient descent and return its loss."""
@@ -106,7 +115,9 @@ class Training:
         for batch in batches:
             loss, logits, target = self.forward(batch)
             losses.append(loss)
-            counts = counts + torch.stack(pseudo_dice_counts(logits, target)).cpu().double()
+            counts = (
+                counts + torch.stack(pseudo_dice_counts(logits, target, self.labels)).cpu().double()
+            )
         self.network.train()
         hits, false, missed = counts.numpy()
         with np.errstate(invalid="ignore"):
@@ -192,13 +203,13 @@ def train(
 
 
 def make_batches(
-    plan: Plan, cases: list[ExportedCase], values: list[int], settings: dict, fold: int, seed: int
+    plan: Plan, cases: list[ExportedCase], labels: Labels, settings: dict, fold: int, seed: int
 ) -> dict[str, Batches]:
     """Return the streams of training and validation batches; `cases` by purpose."""
     return {
         purpose: Batches(
             cases=cases[purpose],
-            values=values,
+            labels=labels,
             batch_size=settings["batch_size"] or plan.batch_size,
             patch=plan.patch_size,
             oversample=settings["oversample_foreground"],
@@ -235,19 +246,20 @@ def main(
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
     split = read_json(splits)[fold]
     cases = {purpose: open_cases(arrays, split[purpose]) for purpose in ("train", "val")}
-    values = [value for (value,) in dataset.labels.classes.values()]
 
     network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
     initialise(network, seed_from(seed, fold, "weights"))
     for path in pretrained:
         start_from(network, path)
     device = choose_device(settings["device"])
-    training = Training(network, settings, device, plan.batch_dice)
+    loss = training_loss(dataset.labels, plan.batch_dice)
+    training = Training(network, settings, device, dataset.labels, loss)
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
-    own = identity(plan, settings, split, (device.type, fold, seed), [*manifests, *pretrained])
+    key, files = (device.type, fold, seed), [*manifests, *pretrained]
+    own = identity(plan, dataset.labels, settings, split, key, files)
     resume(training, latest, own)
 
-    streams = make_batches(plan, cases, values, settings, fold, seed)
+    streams = make_batches(plan, cases, dataset.labels, settings, fold, seed)
     train(
         training,
         streams["train"],

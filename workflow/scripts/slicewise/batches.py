@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from slicewise import augment, patches
+from slicewise.labels import Labels
 from slicewise.randomness import generator
 from slicewise.slices import ExportedCase, release
 
@@ -18,13 +19,13 @@ from slicewise.slices import ExportedCase, release
 class Batches:
     """A stream of batches; batch i depends on (seed, fold, purpose, i) and on nothing else.
 
-    cases: exported cases to draw from; values: foreground labels in the order of the slice tables;
-    patch: (row, column) voxels; oversample: share of a batch that must hold foreground; augmented:
-    whether to augment; masked_channels: which channels are 0 outside the nonzero mask.
+    cases: exported cases to draw from; labels: what their labels mean; patch: (row, column)
+    voxels; oversample: share of a batch that must hold foreground; augmented: whether to augment;
+    masked_channels: which channels are 0 outside the nonzero mask.
     """
 
     cases: Sequence[ExportedCase]
-    values: Sequence[int]
+    labels: Labels
     batch_size: int
     patch: tuple[int, int]
     oversample: float
@@ -39,7 +40,7 @@ class Batches:
         rng = generator(self.seed, self.fold, self.purpose, index)
         read = augment.initial_patch_size(self.patch) if self.augmented else self.patch
         positions = patches.draw(
-            rng, self.cases, self.values, self.batch_size, read, self.patch, self.oversample
+            rng, self.cases, self.labels, self.batch_size, read, self.patch, self.oversample
         )
         image, label = map(torch.from_numpy, patches.cut(self.cases, positions, read))
         for case in {position.case for position in positions}:

@@ -56,6 +56,10 @@ class Labels:
         values = self.classes[name]
         return label == values[0] if len(values) == 1 else np.isin(label, values)
 
+    def annotated(self, label: np.ndarray) -> np.ndarray:
+        """Return where a label map of any shape is not ignored: bool, of its shape."""
+        return np.ones(label.shape, bool) if self.ignore is None else label != self.ignore
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the probability of each output: float32 (output, ...), like `logits`."""
         from scipy.special import expit, softmax

@@ -12,7 +12,6 @@ are 0 and no distance exists: HD95 and ASSD are nan. `status` says which case a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,22 +35,15 @@ class SurfaceScores:
 
 
 def overlap_counts(
-    truth: np.ndarray, prediction: np.ndarray, labels: Sequence[int]
+    truth: np.ndarray, prediction: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count the true positive, false positive and false negative voxels of every slice and label.
+    """Count the true positive, false positive and false negative voxels of every slice.
 
-    truth, prediction: integers from 0 (slice, row, column). Returns three int64 arrays
-    (slice, label) in the order of `labels`.
+    truth, prediction: bool (slice, row, column). Returns three int64 arrays (slice).
     """
-    labels = list(labels)
-    size = 1 + max(int(truth.max(initial=0)), int(prediction.max(initial=0)), *labels)
-    table = [
-        np.bincount((true.astype(np.intp) * size + found).ravel(), minlength=size * size)
-        for true, found in zip(truth, prediction, strict=True)
-    ]
-    table = np.reshape(table, (-1, size, size))
-    both = np.diagonal(table, axis1=1, axis2=2)[:, labels]
-    return both, table.sum(axis=1)[:, labels] - both, table.sum(axis=2)[:, labels] - both
+    counts = [np.count_nonzero(m, axis=(1, 2)) for m in (truth & prediction, prediction, truth)]
+    both, predicted, true = counts
+    return both, predicted - both, true - both
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

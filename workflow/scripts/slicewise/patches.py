@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from slicewise.labels import Labels
 from slicewise.preprocessing import OUTSIDE
 from slicewise.slices import ExportedCase
 
@@ -41,29 +42,48 @@ def is_forced(sample: int, batch_size: int, oversample: float) -> bool:
 
 
 def _foreground_voxel(
-    rng: np.random.Generator, case: ExportedCase, values: Sequence[int]
+    rng: np.random.Generator, case: ExportedCase, labels: Labels
 ) -> tuple[int, int, int] | None:
     """Draw a class that the case has, then one of its voxels, each with the same probability.
 
-    Returns (slice, row, column), or None for a case without foreground. The slice follows from the
-    slice table; only that slice of the label is read.
+    Returns (slice, row, column), or None for a case without foreground.
     """
     present = np.flatnonzero(case.counts.any(axis=1))
     if len(present) == 0:
         return None
     index = present[rng.integers(len(present))]
-    cumulative = np.cumsum(case.counts[index])
+    name = list(labels.classes)[index]
+    return _voxel(rng, case.counts[index], case, lambda label: labels.mask(label, name))
+
+
+def _annotated_voxel(
+    rng: np.random.Generator, case: ExportedCase, labels: Labels
+) -> tuple[int, int, int] | None:
+    """Draw a voxel that is not ignored, as (slice, row, column), or None where there is none."""
+    if case.annotated is None or not case.annotated.any():
+        return None
+    return _voxel(rng, case.annotated, case, labels.annotated)
+
+
+def _voxel(
+    rng: np.random.Generator, counts: np.ndarray, case: ExportedCase, mask: Callable
+) -> tuple[int, int, int]:
+    """Draw one of the voxels (slice, row, column) that a mask holds, of which `counts` (slice) are.
+
+    The slice follows from the counts; only that slice of the label is read.
+    """
+    cumulative = np.cumsum(counts)
     rank = rng.integers(cumulative[-1])
     chosen = int(np.searchsorted(cumulative, rank, side="right"))
     rank -= cumulative[chosen - 1] if chosen else 0
-    voxel = np.flatnonzero(case.label[chosen] == values[index])[rank]
+    voxel = np.flatnonzero(mask(case.label[chosen]))[rank]
     return chosen, *(int(i) for i in np.unravel_index(voxel, case.label.shape[1:]))
 
 
 def draw(
     rng: np.random.Generator,
     cases: Sequence[ExportedCase],
-    values: Sequence[int],
+    labels: Labels,
     batch_size: int,
     read: tuple[int, int],
     patch: tuple[int, int],
@@ -72,8 +92,9 @@ def draw(
     """Draw the positions of a batch with nnU-Net's probabilities.
 
     Cases are drawn with replacement, then a slice uniformly, or for the last `oversample` of the
-    batch a voxel of a class as the patch's centre. `values`: label values in the order of the
-    counts; `read` and `patch`: (row, column) voxels before and after augmentation.
+    batch a voxel of a class as the patch's centre. With an ignore label every other patch has an
+    annotated voxel as its centre. `read` and `patch`: (row, column) voxels before and after
+    augmentation.
     """
     positions = []
     for sample, index in enumerate(rng.integers(len(cases), size=batch_size)):
@@ -83,7 +104,9 @@ def draw(
         ]
         voxel = None
         if is_forced(sample, batch_size, oversample):
-            voxel = _foreground_voxel(rng, case, values)
+            voxel = _foreground_voxel(rng, case, labels)
+        if voxel is None:
+            voxel = _annotated_voxel(rng, case, labels)
         if voxel is None:
             chosen = rng.integers(len(case.label))
             row, column = (rng.integers(low, high + 1) for low, high in ranges)

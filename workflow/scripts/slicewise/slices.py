@@ -19,7 +19,8 @@ class ExportedCase:
     """One case as exported.
 
     image: float32 (slice, channel, row, column) and label: integer (slice, row, column), both
-    read-only memory maps; counts: voxels of each foreground class in each slice (class, slice).
+    read-only memory maps; counts: voxels of each foreground class in each slice (class, slice);
+    annotated: voxels in each slice that are not ignored (slice), None without an ignore label.
     """
 
     name: str
@@ -27,11 +28,22 @@ class ExportedCase:
     label: np.ndarray
     counts: np.ndarray
     geometry: CaseGeometry
+    annotated: np.ndarray | None = None
 
 
-def slice_table(label: np.ndarray, labels: Labels) -> dict[str, list[int]]:
-    """Return for each class its voxels in each slice of a label (slice, row, column)."""
-    return {name: labels.mask(label, name).sum(axis=(1, 2)).tolist() for name in labels.classes}
+def slice_table(label: np.ndarray, labels: Labels) -> dict:
+    """Return how many voxels of each class each slice of a label (slice, row, column) holds.
+
+    {"classes": {name: [...]}}, with an ignore label also {"annotated": [...]}, one number a slice.
+    """
+    table: dict = {
+        "classes": {
+            name: labels.mask(label, name).sum(axis=(1, 2)).tolist() for name in labels.classes
+        }
+    }
+    if labels.ignore is not None:
+        table["annotated"] = labels.annotated(label).sum(axis=(1, 2)).tolist()
+    return table
 
 
 def case_paths(arrays: str | Path, name: str) -> tuple[Path, Path, Path]:
@@ -52,12 +64,14 @@ def open_case(arrays: str | Path, name: str) -> ExportedCase:
                 f"case {name}: {path} is missing; delete the manifests beside it to export again"
             )
     content = read_json(record)
+    table = content["slice_table"]
     return ExportedCase(
         name,
         np.load(image, mmap_mode="r", allow_pickle=False),
         np.load(label, mmap_mode="r", allow_pickle=False),
-        np.array(list(content["slice_table"].values()), dtype=np.int64),
+        np.array(list(table["classes"].values()), dtype=np.int64),
         CaseGeometry.from_json(content["geometry"]),
+        np.array(table["annotated"], dtype=np.int64) if "annotated" in table else None,
     )
 
 
