@@ -189,7 +189,7 @@ def test_seeds_are_at_least_one_and_none_twice(seeds):
         (
             "evaluation: {quux: 1}",
             "evaluation.quux: unknown key (its value: 1); known here: slice_axis, "
-            "surface_tolerance_mm",
+            "slices, surface_tolerance_mm",
         ),
     ],
 )

@@ -59,6 +59,7 @@ def run(
     order: list[int] | None = None,
     slice_axis: str | int = "coarsest",
     reorient: bool = False,
+    slices: str = "all",
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
     """Write a dataset, evaluate it and read back the two tables and the summary."""
     for name, scan in scans.items():
@@ -93,6 +94,7 @@ def run(
         fingerprint=folder / "fingerprint.json",
         orientation=folder / "orientation.json",
         slice_axis=slice_axis,
+        slices=slices,
         surface_tolerance_mm=1.0,
         dataset="toy",
         experiment="coarsest",
@@ -184,12 +186,13 @@ def test_coarsest_slices_across_the_coarsest_target_spacing(tmp_path):
 # Positions and sizes
 
 
-@pytest.mark.parametrize(("axis", "spacing"), [(0, 1.5), (1, 1.0), (2, 4.0)])
-def test_slices_of_an_oblique_volume_are_their_spacing_apart(tmp_path, axis, spacing):
+@pytest.mark.parametrize(("axis", "step"), [(0, 1.5), (1, -1.0), (2, 4.0)])
+def test_slices_of_an_oblique_volume_are_their_spacing_apart(tmp_path, axis, step):
+    """Its second axis runs towards the patient's left, against the direction of the positions."""
     scan = random_scan(0, affine=OBLIQUE)
     slices, _, _ = run(tmp_path, {"a": scan}, slice_axis=ALONG[axis])
     steps = np.diff(of_class(slices, "inner")["position_mm"])
-    np.testing.assert_allclose(steps, spacing, rtol=1e-5)
+    np.testing.assert_allclose(steps, step, rtol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -198,15 +201,16 @@ def test_the_position_is_that_of_the_slice_centre_along_the_normal(tmp_path, axi
     slices, _, _ = run(tmp_path, {"a": scan}, slice_axis=ALONG[axis])
     centre = [(n - 1) / 2 for n in scan.truth.shape]
     centre[axis] = 3
-    normal = OBLIQUE[:3, axis] / np.linalg.norm(OBLIQUE[:3, axis])
+    towards = (1, -1, 1)[axis]
+    normal = towards * OBLIQUE[:3, axis] / np.linalg.norm(OBLIQUE[:3, axis])
     row = of_class(slices, "inner").query("slice == 3").iloc[0]
     expected = normal @ nib.affines.apply_affine(OBLIQUE, centre)
     assert row["position_mm"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_position_rises_with_the_index_where_the_file_runs_downwards():
+def test_the_position_falls_with_the_index_where_the_file_runs_downwards():
     stack = evaluate_fold.stack_slices(np.diag([-1.0, -1.0, -2.0, 1.0]), (3, 3, 3), 2)
-    np.testing.assert_allclose(stack.position_mm, [0, 2, 4])
+    np.testing.assert_allclose(stack.position_mm, [0, -2, -4])
 
 
 def test_slices_of_a_sheared_volume_are_apart_along_their_normal():

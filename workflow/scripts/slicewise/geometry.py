@@ -140,6 +140,14 @@ def slice_positions(affine: np.ndarray, slices: int, axis: int) -> np.ndarray:
     return normal @ affine[:3, 3] + normal @ affine[:3, axis] * np.arange(slices)
 
 
+def sliced_axis(
+    policy: str | int, spacing: Sequence[float], orientation: str, reorient: bool
+) -> int:
+    """Return the axis of a file stored in `orientation` that a policy slices across."""
+    read_as = CANONICAL if reorient else orientation
+    return nifti_axis(slice_axis(policy, spacing, read_as), orientation, reorient)
+
+
 def to_reading_order(array: np.ndarray, orientation: str, reorient: bool) -> np.ndarray:
     """Return a view of a file's array (i, j, k) in reading order, turned to RAS+ if asked."""
     if reorient:

@@ -30,13 +30,18 @@ ROUNDING_MM = 1e-3
 class Selection:
     """A choice of slices.
 
-    kind: one of FORMS; count: N of `central N`, K of `every K`; low_mm, high_mm: ends of a range.
+    text: as the config says it; kind: one of FORMS; count: N of `central N`, K of `every K`;
+    low_mm, high_mm: ends of a range.
     """
 
+    text: str
     kind: str
     count: int = 1
     low_mm: float = -np.inf
     high_mm: float = np.inf
+
+    def __str__(self) -> str:
+        return repr(self.text)
 
     @property
     def leaves_gaps(self) -> bool:
@@ -70,9 +75,9 @@ def parse_selection(text: str) -> Selection:
     for kind, form in FORMS.items():
         match = re.fullmatch(form, text)
         if match and kind == "range":
-            return Selection(kind, 1, *sorted(map(float, match.groups())))
+            return Selection(text, kind, 1, *sorted(map(float, match.groups())))
         if match:
-            return Selection(kind, *map(int, match.groups()))
+            return Selection(text, kind, *map(int, match.groups()))
     raise ValueError(
         f"slices: found {text!r}, expected all, foreground, central N, every K, or A to B mm, as "
         "in -20 to 35 mm"
