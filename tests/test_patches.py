@@ -256,6 +256,12 @@ def test_the_first_of_a_batch_are_empty_and_all_others_hold_foreground(empty, ov
     assert holds_foreground(cases, drawn) == [sample >= 12 * empty for sample in range(12)]
 
 
+def test_forced_samples_hold_foreground_where_rounding_makes_the_shares_meet():
+    """66 % and 34 % of 75 samples are 50 and 26 when rounded; the one of both is forced."""
+    cases = [case_of(ellipsoid())]
+    assert holds_foreground(cases, draw_many(cases, 75, 0.34, 0.66)) == [False] * 49 + [True] * 26
+
+
 def test_empty_and_filled_slices_are_drawn_alike():
     drawn = np.bincount(slices_of(draw_many([case_of(ellipsoid())], 4000, empty=0.5)))
     assert (abs(drawn - 500) < 5 * np.sqrt(500)).all()
