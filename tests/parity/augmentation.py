@@ -1,0 +1,255 @@
+"""Augmentation against nnU-Net's by distribution: what is drawn, and what it does to a patch.
+
+    python tests/parity/augmentation.py PYTHON
+
+takes the python of an environment with nnunetv2 2.8.1, has it draw anew
+(golden/record_augment_draws.py), prints one line per transform and exits with 1 if one is out of
+bound. `compare` does the same for `make parity`; tests/test_augment_draws.py compares with the
+recorded draws. The threshold is two_samples.FAMILY_ERROR over all tests together.
+"""
+
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+
+TESTS = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path[:1] = [str(TESTS), str(TESTS.parent / "workflow" / "scripts")]
+
+from golden.effects import BATCH, LONG_PATCH, MASKED, MEASURES, PATCH, measure, middle
+from parity.comparison import Comparison
+from slicewise import augment
+from slicewise.randomness import generator
+from two_samples import Check, distributions, frequencies, threshold
+
+GOLDEN = TESTS / "golden"
+LIVE_SEED = 1  # the recorded draws are those of seed 0
+DRAWS, EFFECTS, CHANNELS = 100_000, 8_000, 2
+ELONGATED = "rotation of an elongated patch"
+FIELDS = {  # the field of augment.Parameters that holds a transform's values
+    "rotation": "angle",
+    "scaling": "scale",
+    ELONGATED: "angle",
+    "noise": "noise_std",
+    "blur": "blur_sigma",
+    "brightness": "brightness",
+    "contrast": "contrast",
+    "resolution": "resolution",
+    "inverted_gamma": "inverted_gamma",
+    "gamma": "gamma",
+    "mirroring": "mirrored",
+}
+NEUTRAL = {name: 1.0 for name in FIELDS} | dict.fromkeys(
+    ("rotation", ELONGATED, "noise", "blur", "mirroring"), 0.0
+)
+Sample = Mapping[str, np.ndarray]
+
+
+def our_parameters(seed: int, patch: tuple[int, int], draws: int = DRAWS) -> augment.Parameters:
+    """Draw the augmentation of many batches of BATCH samples, as training does."""
+    batches = [
+        augment.draw(generator(seed, "augmentation", *patch, index), BATCH, CHANNELS, patch)
+        for index in range(draws // BATCH)
+    ]
+    return augment.Parameters(
+        **{
+            field.name: np.concatenate([getattr(batch, field.name) for batch in batches])
+            for field in fields(augment.Parameters)
+        }
+    )
+
+
+def table(parameters: augment.Parameters, name: str) -> np.ndarray:
+    """Return the values of a transform as nnU-Net's are recorded: (draw, column) float16.
+
+    One share of the resolution is for both axes, and one strength of noise for all channels.
+    """
+    values = getattr(parameters, FIELDS[name]).astype(np.float16)
+    repeated = {"noise": CHANNELS, "resolution": 2}.get(name, 1)
+    return values.reshape(len(values), -1).repeat(repeated, axis=1)
+
+
+def fixed_patch(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fixed image (channel, row, column) and label (row, column), cropped to a size."""
+    image, label = (np.load(GOLDEN / "augment" / f"{name}.npy")[0] for name in ("image", "label"))
+    return middle(image, size), middle(label, size)
+
+
+def neutral(parameters: augment.Parameters, *but: str) -> augment.Parameters:
+    """Return parameters in which no transform applies, but for the fields named."""
+    still = {FIELDS[name]: value for name, value in NEUTRAL.items()}
+    return replace(
+        parameters,
+        **{
+            field: np.full_like(getattr(parameters, field), value)
+            for field, value in still.items()
+            if field not in but
+        },
+    )
+
+
+def first(parameters: augment.Parameters, chosen: np.ndarray) -> augment.Parameters:
+    """Return the first EFFECTS of the samples that are chosen (draw,)."""
+    index = np.flatnonzero(chosen)[:EFFECTS]
+    return augment.Parameters(
+        **{field.name: getattr(parameters, field.name)[index] for field in fields(parameters)}
+    )
+
+
+def our_effect(parameters: augment.Parameters, name: str, patch: tuple[int, int]) -> np.ndarray:
+    """Measure what a transform, or the "chain" of all, does to the fixed patch, (measure, draw)."""
+    if name == "chain":
+        parameters = first(parameters, np.ones(len(parameters.angle), bool))
+    else:
+        applied = (table(parameters, name) != NEUTRAL[name]).any(1)
+        # A patch may also be mirrored along no axis: nnU-Net's mirroring always applies.
+        parameters = first(parameters, applied | (name == "mirroring"))
+        parameters = neutral(parameters, FIELDS[name])
+    spatial = name in ("rotation", ELONGATED, "scaling", "chain")
+    image, label = fixed_patch(augment.initial_patch_size(patch) if spatial else patch)
+    draws = len(parameters.angle)
+    found, found_label = augment.apply(
+        torch.from_numpy(image).expand(draws, -1, -1, -1),
+        torch.from_numpy(label).expand(draws, -1, -1),
+        parameters,
+        patch,
+        MASKED if name == "chain" else (False,) * CHANNELS,
+    )
+    return measure(found.numpy(), found_label.numpy(), middle(image, patch), middle(label, patch))
+
+
+def our_sample(seed: int, draws: int = DRAWS) -> dict[str, np.ndarray]:
+    """Return our draws and their effects under the names of nnU-Net's recorded ones."""
+    sample = {}
+    usual, elongated = (our_parameters(seed, patch, draws) for patch in (PATCH, LONG_PATCH))
+    for name in (*FIELDS, "chain"):
+        parameters, patch = (elongated, LONG_PATCH) if name == ELONGATED else (usual, PATCH)
+        if name != "chain":
+            sample[f"drawn/{name}"] = table(parameters, name)
+        sample[f"effect/{name}"] = our_effect(parameters, name, patch)
+    return sample
+
+
+def draw_checks(name: str, ours: np.ndarray, theirs: np.ndarray) -> list[Check]:
+    """Compare the values of a transform, tables (draw, column) of ours and of nnU-Net's.
+
+    Where it applies, over columns and over the samples of a batch; its values there; and how the
+    values of two columns, or of two samples of a batch, depend on one another.
+    """
+    both = ours.astype(float), theirs.astype(float)
+    applied = [values != NEUTRAL[name] for values in both]
+    columns = ours.shape[1]
+    codes = [where @ (1 << np.arange(columns)) for where in applied]
+    in_batches = [where.any(1).reshape(-1, BATCH).sum(1) for where in applied]
+    found = {
+        "columns that it applies to": frequencies(*codes),
+        "samples of a batch that it applies to": frequencies(*in_batches),
+    }
+
+    def differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return (first - second)[(first != NEUTRAL[name]) & (second != NEUTRAL[name])]
+
+    for column in range(columns):
+        each = [values[where[:, column], column] for values, where in zip(both, applied)]
+        found[f"values in column {column}"] = distributions(*each)
+        neighbours = [differences(values[::2, column], values[1::2, column]) for values in both]
+        found[f"neighbours in column {column}"] = distributions(*neighbours)
+        if column:
+            apart = [differences(values[:, 0], values[:, column]) for values in both]
+            found[f"differences of columns 0 and {column}"] = distributions(*apart)
+    return [Check(name, what, *result) for what, result in found.items()]
+
+
+def pair_checks(ours: Sample, theirs: Sample) -> list[Check]:
+    """Compare how any two transforms occur together, and how their values differ where they do."""
+    checks = []
+    for one, other in combinations([name for name in FIELDS if name != ELONGATED], 2):
+        codes, apart = [], []
+        for sample in (ours, theirs):
+            a, b = (sample[f"drawn/{name}"].astype(float) for name in (one, other))
+            applied = (a != NEUTRAL[one]).any(1), (b != NEUTRAL[other]).any(1)
+            codes.append(applied[0] + 2 * applied[1])
+            apart.append((a[:, 0] - b[:, 0])[applied[0] & applied[1]])
+        checks += [
+            Check("pairs of transforms", f"{one} with {other}", *frequencies(*codes)),
+            Check("pairs of transforms", f"{one} minus {other}", *distributions(*apart)),
+        ]
+    return checks
+
+
+def effect_checks(name: str, ours: np.ndarray, theirs: np.ndarray) -> list[Check]:
+    """Compare each measure of the patches that a transform makes, (measure, draw) of both."""
+    both = zip(MEASURES, ours.astype(float), theirs.astype(float), strict=True)
+    return [Check(name, f"effect: {what}", *distributions(*rows)) for what, *rows in both]
+
+
+def checks(ours: Sample, theirs: Sample) -> list[Check]:
+    """Compare two samples, as our_sample and record_augment_draws.py make them, in every respect."""
+    found = []
+    for name in FIELDS:
+        found += draw_checks(name, ours[f"drawn/{name}"], theirs[f"drawn/{name}"])
+        found += effect_checks(name, ours[f"effect/{name}"], theirs[f"effect/{name}"])
+    found += effect_checks("chain", ours["effect/chain"], theirs["effect/chain"])
+    return found + pair_checks(ours, theirs)
+
+
+def worst_of_each(found: list[Check]) -> list[Check]:
+    """Return the check with the smallest p value of every transform."""
+    worst = {}
+    for check in found:
+        if check.transform not in worst or check.p < worst[check.transform].p:
+            worst[check.transform] = check
+    return list(worst.values())
+
+
+def live_checks(oracle_python: Path, folder: Path) -> list[Check]:
+    """Let nnU-Net draw anew, in its own environment, and compare."""
+    file = folder / "draws.npz"
+    recorder = GOLDEN / "record_augment_draws.py"
+    subprocess.run([oracle_python, recorder, file, str(LIVE_SEED)], check=True)
+    with np.load(file, allow_pickle=False) as theirs:
+        return checks(our_sample(LIVE_SEED), theirs)
+
+
+def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Comparison]:
+    """Return a row for each transform: minus the logarithm of its smallest p value, and its bound.
+
+    `folder` takes the draws; `data` is not needed: the patch is a recorded one.
+    """
+    found = live_checks(oracle_python, folder)
+    return [
+        Comparison(
+            f"augmentation: {check.transform.replace('_', ' ')}",
+            -math.log10(max(check.p, 1e-300)),
+            -math.log10(threshold(len(found))),
+            "-log10 p",
+        )
+        for check in worst_of_each(found)
+    ]
+
+
+def main(oracle_python: str) -> bool:
+    """Print a line for each transform; return whether all are within the threshold."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = live_checks(Path(oracle_python), Path(folder))
+    bound = threshold(len(found))
+    print(f"{len(found)} two-sample tests; one fails below p = {bound:.2g}. The worst of each:")
+    for check in worst_of_each(found):
+        state = "ok" if check.p >= bound else "OUT OF BOUND"
+        print(
+            f"{check.transform:32} statistic {check.statistic:8.4f}  p {check.p:8.2g}  "
+            f"{state}  ({check.what})"
+        )
+    return all(check.p >= bound for check in found)
+
+
+if __name__ == "__main__":
+    sys.exit(not main(*sys.argv[1:]))
