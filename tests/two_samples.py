@@ -25,7 +25,7 @@ def threshold(checks: int) -> float:
 
 
 def distributions(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    """Return statistic and p value of a Kolmogorov-Smirnov test; ties make it lenient, never strict.
+    """Return statistic and p value of a Kolmogorov-Smirnov test; ties make it more lenient.
 
     Where one sample is empty and the other is not, nothing agrees: p is 0.
     """

@@ -3,6 +3,8 @@
 Needs only NumPy: record_augment_draws.py imports it beside nnU-Net, the tests beside slicewise.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 PATCH, LONG_PATCH = (28, 20), (24, 14)  # LONG_PATCH is so elongated that rotation is limited
@@ -32,6 +34,13 @@ def middle(array, patch):
         size // 2 - edge // 2 for size, edge in zip(array.shape[-2:], patch, strict=True)
     )
     return array[..., row : row + patch[0], column : column + patch[1]]
+
+
+def fixed_patch(size):
+    """Return the image (channel, row, column) and label (row, column) that all transforms meet."""
+    folder = Path(__file__).parent / "augment"
+    image, label = np.load(folder / "image.npy")[0], np.load(folder / "label.npy")[0]
+    return middle(image, size), middle(label, size).astype(np.int16)
 
 
 def of_a_channel(plane, before):

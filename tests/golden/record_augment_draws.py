@@ -20,19 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from effects import LONG_PATCH, MASKED, PATCH, measure, middle
+from effects import LONG_PATCH, MASKED, PATCH, fixed_patch, measure, middle
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from record_augment import build, largest_rotation
 
 GOLDEN = Path(__file__).parent
 DRAWS, EFFECTS, CHANNELS = 40_000, 2_000, 2
 IGNORED = (4, 127, 255)  # the label to ignore in each of the recorded patches
-
-
-def fixed_patch(size):
-    """Return the fixed image (channel, row, column) and label (row, column), cropped to a size."""
-    image, label = (np.load(GOLDEN / "augment" / f"{name}.npy")[0] for name in ("image", "label"))
-    return middle(image, size), middle(label, size).astype(np.int16)
 
 
 def names(compose):

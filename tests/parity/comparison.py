@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Comparison:
-    """One live comparison: its name, the largest difference found, its bound and the unit of both."""
+    """One comparison: its name, the largest difference found, its bound and the unit of both."""
 
     name: str
     largest: float
