@@ -2,12 +2,22 @@
 
 from dataclasses import fields, replace
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
 
-from augmentation import NEUTRAL, PATCH, golden_batch, golden_parameters, nothing, recorded, tensor
+from augmentation import (
+    NEUTRAL,
+    PATCH,
+    RECORDED_DRAWS,
+    golden_batch,
+    golden_parameters,
+    nothing,
+    recorded,
+    tensor,
+)
 from slicewise import augment
 from slicewise.randomness import generator
 
@@ -24,6 +34,19 @@ TRANSFORMS = {
     ),
     "gamma": ("gamma", augment.change_gamma),
 }
+FIELDS_OF_CLASS = {  # of the transforms as batchgeneratorsv2 calls them
+    "SpatialTransform": ("angle", "scale"),
+    "GaussianNoiseTransform": ("noise_std", "noise_seed"),
+    "GaussianBlurTransform": ("blur_sigma",),
+    "MultiplicativeBrightnessTransform": ("brightness",),
+    "ContrastTransform": ("contrast",),
+    "SimulateLowResolutionTransform": ("resolution",),
+    "inverted GammaTransform": ("inverted_gamma",),
+    "GammaTransform": ("gamma",),
+    "MirrorTransform": ("mirrored",),
+}
+NOISE_AND_BRIGHTNESS = ("GaussianNoiseTransform", "MultiplicativeBrightnessTransform")
+NOT_COMMUTING = [name for name in FIELDS_OF_CLASS if name[:6] not in ("Multip", "Mirror")]
 FIELD_OF = {"noise": "noise_std", "blur": "blur_sigma"}
 
 
@@ -89,6 +112,34 @@ def test_whole_chain_equals_that_of_nnunet():
     image, label = augment.apply(*golden_batch(), golden_parameters(), PATCH, MASKED)
     np.testing.assert_array_equal(label, recorded("chain_label"))
     np.testing.assert_allclose(image, recorded("chain_image"), atol=2e-5)
+
+
+def in_order(transforms):
+    """Apply the transforms of the recorded batch one by one; return its unmasked channel."""
+    image, label = golden_batch()
+    for name in transforms:
+        drawn = {field: getattr(golden_parameters(), field) for field in FIELDS_OF_CLASS[name]}
+        parameters = replace(nothing(len(image), 2), **drawn)
+        image, label = augment.apply(image, label, parameters, PATCH, (False, False))
+    return image[:, 1]
+
+
+def test_transforms_one_by_one_in_the_order_of_nnunet_give_the_whole_chain():
+    *order, mask, remove = RECORDED_DRAWS["order"].tolist()
+    assert (mask, remove) == ("MaskImageTransform", "RemoveLabelTransform")
+    together, _ = augment.apply(*golden_batch(), golden_parameters(), PATCH, MASKED)
+    np.testing.assert_allclose(in_order(order), together[:, 1], atol=2e-5)
+
+
+# Brightness, which follows the noise, and mirroring could stand anywhere after it.
+@pytest.mark.parametrize(("one", "other"), [*combinations(NOT_COMMUTING, 2), NOISE_AND_BRIGHTNESS])
+def test_another_order_gives_something_else(one, other):
+    order = RECORDED_DRAWS["order"].tolist()[:-2]
+    i, j = order.index(one), order.index(other)
+    order[i], order[j] = other, one
+    difference = np.abs(in_order(order) - recorded("chain_image")[:, 1])
+    print(one, other, float(difference.max()))
+    assert difference.max() > 1e-3
 
 
 # What is drawn

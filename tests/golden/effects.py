@@ -11,6 +11,8 @@ PATCH, LONG_PATCH = (28, 20), (24, 14)  # LONG_PATCH is so elongated that rotati
 BATCH = 10  # consecutive samples that are drawn as one batch
 MASKED = (True, False)
 LABELS = (1, 2, 3)
+IGNORED = (4, 127, 255)  # the value to ignore in each of the labels that hold one
+REGIONS = {"whole": (1, 2, 3), "core": (2, 3)}
 OF_A_CHANNEL = (
     "mean",
     "standard deviation",

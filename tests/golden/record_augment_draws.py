@@ -8,11 +8,12 @@ Run in an environment that has nnunetv2==2.8.1:
 The transforms are those that nnUNetTrainer builds, with their own probabilities and ranges, and
 each draws through its own get_parameters. The patch is the first of golden/augment. The file holds
 
-    order, order_of_regions     names of the transforms, in the order in which they are applied
+    order                       names of the transforms, in the order in which they are applied
     drawn/{transform}           (draw, column) float16: the values, neutral where it does not apply
     effect/{transform}          (measure, draw) float16: effects.MEASURES where it does
     effect/chain                the same for the whole chain with its own probabilities
-    ignore/...                  labels with an ignore value before and after rotation and scaling
+    ignore/...                  labels with an ignore value before and after rotation and scaling,
+                                and the regions and the ignored pixels of the first
 """
 
 import sys
@@ -20,13 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from effects import LONG_PATCH, MASKED, PATCH, fixed_patch, measure, middle
+from effects import IGNORED, LONG_PATCH, MASKED, PATCH, REGIONS, fixed_patch, measure, middle
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from record_augment import build, largest_rotation
 
 GOLDEN = Path(__file__).parent
 DRAWS, EFFECTS, CHANNELS = 40_000, 2_000, 2
-IGNORED = (4, 127, 255)  # the label to ignore in each of the recorded patches
 
 
 def names(compose):
@@ -40,11 +40,11 @@ def names(compose):
 
 
 def chain(**more):
-    """Return the chain that the trainer builds for PATCH."""
+    """Return the chain that the trainer builds for PATCH, `more` for labels that are not plain."""
     return nnUNetTrainer.get_training_transforms(
         np.array(PATCH),
         largest_rotation(PATCH)[0],
-        more.pop("deep_supervision_scales", None),
+        None,
         (0, 1),
         False,
         use_mask_for_norm=list(MASKED),
@@ -178,7 +178,14 @@ def ignored(seed):
         drawn = spatial.get_parameters(image=torch.from_numpy(label)[None])
         turns.append(angle_and_scale(drawn))
         after.append(spatial._apply_to_segmentation(torch.from_numpy(label)[None], **drawn)[0])
-    return {"before": before, "after": np.stack(after), "angle_and_scale": np.array(turns)}
+    remove, convert = chain(regions=list(REGIONS.values()), ignore_label=IGNORED[0]).transforms[-2:]
+    regions = convert(**remove(segmentation=after[0].clone()[None]))["segmentation"]
+    return {
+        "before": before,
+        "after": np.stack(after),
+        "angle_and_scale": np.array(turns),
+        "regions": regions.numpy(),
+    }
 
 
 def main(file=GOLDEN / "augment_draws.npz", seed=0):
@@ -186,11 +193,10 @@ def main(file=GOLDEN / "augment_draws.npz", seed=0):
     np.random.seed(int(seed))
     torch.manual_seed(int(seed))
     torch.set_num_threads(1)
-    regions = chain(regions=[(1, 2), (2,)], ignore_label=3, deep_supervision_scales=[[1, 1]])
     tables, applied = draw(torch.from_numpy(fixed_patch(PATCH)[0]))
     tables["rotation of an elongated patch"] = draw_elongated()
     effects = {**spatial_effects(), **other_effects(applied), "chain": effect_of_all()}
-    result = {"order": names(chain()), "order_of_regions": names(regions)}
+    result = {"order": names(chain())}
     result.update({f"drawn/{name}": table.astype(np.float16) for name, table in tables.items()})
     result.update({f"effect/{name}": values for name, values in effects.items()})
     result.update({f"ignore/{name}": values for name, values in ignored(int(seed)).items()})

@@ -6,6 +6,7 @@ below two_samples.threshold, a false alarm of 1 % over all of them together.
 """
 
 import math
+import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -209,18 +210,21 @@ def worst_of_each(found: list[Check]) -> list[Check]:
 def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Comparison]:
     """Return a row for each transform: the smallest of its p values, as -log10, and its bound.
 
-    nnU-Net draws in its own environment, into `folder`; `data` is not needed, the patch is recorded.
+    nnU-Net draws in its own environment, into `folder`. `data` is not needed: the patch is in
+    golden/augment.
     """
     file = folder / "draws.npz"
-    subprocess.run([oracle_python, RECORDER, file, str(LIVE_SEED)], check=True)
+    paths = dict.fromkeys(("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"), str(folder))
+    command = [oracle_python, RECORDER, file, str(LIVE_SEED)]
+    subprocess.run(command, check=True, env=os.environ | paths)
     with np.load(file, allow_pickle=False) as theirs:
         found = checks(our_sample(LIVE_SEED), theirs)
     return [
         Comparison(
-            f"augmentation: {check.transform.replace('_', ' ')}",
+            f"augmentation: {check.transform.replace('_', ' ')} ({check.statistic:.3g})",
             -math.log10(max(check.p, 1e-300)),
             -math.log10(threshold(len(found))),
-            f"-log10 p (statistic {check.statistic:.3g}: {check.what})",
+            f"-log10 p, {check.what}",
         )
         for check in worst_of_each(found)
     ]
