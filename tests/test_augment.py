@@ -137,12 +137,11 @@ def test_another_order_gives_something_else(one, other):
     order = RECORDED_DRAWS["order"].tolist()[:-2]
     i, j = order.index(one), order.index(other)
     order[i], order[j] = other, one
-    difference = np.abs(in_order(order) - recorded("chain_image")[:, 1])
-    print(one, other, float(difference.max()))
-    assert difference.max() > 1e-3
+    difference = in_order(order).numpy() - recorded("chain_image")[:, 1]
+    assert np.abs(difference).max() > 1e-3
 
 
-# What is drawn
+# What is drawn: exact bounds here, distributions and dependences in test_augment_draws.py
 
 
 @pytest.mark.parametrize("name", recorded("recipe.json")["probability"])
@@ -153,14 +152,6 @@ def test_transform_applies_as_often_as_in_nnunet(name):
     none_of_them = (1 - per_channel) ** channels
     expected = recorded("recipe.json")["probability"][name] * (1 - none_of_them)
     assert chosen.reshape(DRAWN, -1).any(1).mean() == pytest.approx(expected, abs=0.01)
-
-
-@pytest.mark.parametrize("name", ["blur", "resolution"])
-def test_channels_are_chosen_independently(name):
-    _, chosen = applied(name)
-    chosen = chosen[..., 0] if name == "blur" else chosen
-    probability = recorded("recipe.json")["probability"][name]
-    assert chosen.all(1).mean() == pytest.approx(probability / 4, abs=0.005)
 
 
 @pytest.mark.parametrize("name", recorded("recipe.json")["range"])
@@ -175,16 +166,6 @@ def test_factors_are_as_often_below_one_as_above(name):
     assert (values < 1).mean() == pytest.approx(0.5, abs=0.02)
     assert is_uniform(values[values < 1], low, 1)
     assert is_uniform(values[values > 1], 1, high)
-
-
-def test_each_axis_is_mirrored_half_the_time_independently():
-    assert many().mirrored.mean(0) == pytest.approx(0.5, abs=0.01)
-    assert many().mirrored.all(1).mean() == pytest.approx(0.25, abs=0.01)
-
-
-def test_rotation_and_scaling_are_independent():
-    both = (many().angle != 0) & (many().scale != 1)
-    assert both.mean() == pytest.approx(0.04, abs=0.005)
 
 
 def test_elongated_patches_turn_by_15_degrees_at_most():

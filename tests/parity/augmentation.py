@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from two_samples import Check, distributions, frequencies, threshold
 
 RECORDER = Path(__file__).parents[1] / "golden" / "record_augment_draws.py"
 LIVE_SEED = 1  # the recorded draws are those of seed 0
-DRAWS, EFFECTS, CHANNELS = 100_000, 4_000, 2
+DRAWS, EFFECTS, CHANNELS = 50_000, 4_000, 2
 ELONGATED = "rotation of an elongated patch"
 FIELDS = {  # the field of augment.Parameters that holds a transform's values
     "rotation": "angle",
@@ -54,11 +55,17 @@ NEUTRAL = dict.fromkeys(FIELDS, 1.0) | dict.fromkeys(
 Sample = Mapping[str, np.ndarray]
 
 
-def our_parameters(seed: int, patch: tuple[int, int], draws: int = DRAWS) -> augment.Parameters:
+def patch_of(name: str) -> tuple[int, int]:
+    """Return the size (row, column) of the patch that a transform is drawn for."""
+    return LONG_PATCH if name == ELONGATED else PATCH
+
+
+@cache
+def our_parameters(seed: int, patch: tuple[int, int]) -> augment.Parameters:
     """Draw the augmentation of many batches of BATCH samples, as training does."""
     batches = [
         augment.draw(generator(seed, "augmentation", *patch, index), BATCH, CHANNELS, patch)
-        for index in range(draws // BATCH)
+        for index in range(DRAWS // BATCH)
     ]
     return augment.Parameters(
         **{
@@ -99,8 +106,10 @@ def first(parameters: augment.Parameters, chosen: np.ndarray) -> augment.Paramet
     )
 
 
-def our_effect(parameters: augment.Parameters, name: str, patch: tuple[int, int]) -> np.ndarray:
+def our_effect(seed: int, name: str) -> np.ndarray:
     """Measure what a transform, or the "chain" of all, does to the fixed patch, (measure, draw)."""
+    patch = patch_of(name)
+    parameters = our_parameters(seed, patch)
     if name == "chain":
         parameters = first(parameters, np.ones(len(parameters.angle), bool))
     else:
@@ -121,16 +130,10 @@ def our_effect(parameters: augment.Parameters, name: str, patch: tuple[int, int]
     return measure(found.numpy(), found_label.numpy(), middle(image, patch), middle(label, patch))
 
 
-def our_sample(seed: int, draws: int = DRAWS) -> dict[str, np.ndarray]:
+def our_sample(seed: int) -> dict[str, np.ndarray]:
     """Return our draws and their effects under the names of nnU-Net's recorded ones."""
-    sample = {}
-    usual, elongated = (our_parameters(seed, patch, draws) for patch in (PATCH, LONG_PATCH))
-    for name in (*FIELDS, "chain"):
-        parameters, patch = (elongated, LONG_PATCH) if name == ELONGATED else (usual, PATCH)
-        if name != "chain":
-            sample[f"drawn/{name}"] = table(parameters, name)
-        sample[f"effect/{name}"] = our_effect(parameters, name, patch)
-    return sample
+    drawn = {f"drawn/{name}": table(our_parameters(seed, patch_of(name)), name) for name in FIELDS}
+    return drawn | {f"effect/{name}": our_effect(seed, name) for name in (*FIELDS, "chain")}
 
 
 def draw_checks(name: str, ours: np.ndarray, theirs: np.ndarray) -> list[Check]:
