@@ -85,17 +85,14 @@ def table(parameters: augment.Parameters, name: str) -> np.ndarray:
     return values.reshape(len(values), -1).repeat(repeated, axis=1)
 
 
-def neutral(parameters: augment.Parameters, *but: str) -> augment.Parameters:
-    """Return parameters in which no transform applies, but for the fields named."""
-    still = {FIELDS[name]: value for name, value in NEUTRAL.items()}
-    return replace(
-        parameters,
-        **{
-            field: np.full_like(getattr(parameters, field), value)
-            for field, value in still.items()
-            if field not in but
-        },
-    )
+def only(parameters: augment.Parameters, name: str) -> augment.Parameters:
+    """Return parameters in which no other transform applies."""
+    still = {
+        FIELDS[other]: np.full_like(getattr(parameters, FIELDS[other]), NEUTRAL[other])
+        for other in FIELDS
+        if FIELDS[other] != FIELDS[name]
+    }
+    return replace(parameters, **still)
 
 
 def first(parameters: augment.Parameters, chosen: np.ndarray) -> augment.Parameters:
@@ -115,8 +112,7 @@ def our_effect(seed: int, name: str) -> np.ndarray:
     else:
         applied = (table(parameters, name) != NEUTRAL[name]).any(1)
         # A patch may also be mirrored along no axis: nnU-Net's mirroring always applies.
-        parameters = first(parameters, applied | (name == "mirroring"))
-        parameters = neutral(parameters, FIELDS[name])
+        parameters = only(first(parameters, applied | (name == "mirroring")), name)
     spatial = name in ("rotation", ELONGATED, "scaling", "chain")
     image, label = fixed_patch(augment.initial_patch_size(patch) if spatial else patch)
     draws = len(parameters.angle)
