@@ -17,7 +17,7 @@ from augmentation import RECORDED_DRAWS as RECORDED
 from golden.effects import BATCH
 from parity import augmentation as parity
 from slicewise import augment
-from two_samples import FAMILY_ERROR, distributions, frequencies, threshold
+from two_samples import threshold
 
 SEED = 0
 CLEARLY = 1e-9  # 6.1 standard errors; the threshold is at 4.2, so that other seeds would notice too
@@ -256,23 +256,28 @@ def test_another_formula_is_noticed(mutant, monkeypatch):
     assert is_noticed(parity.effect_checks(name, changed, RECORDED[f"effect/{name}"]))
 
 
-# The tests themselves
+# The live comparison, with a program in nnU-Net's place that hands out the recorded draws
 
 
-def test_false_alarms_are_as_rare_as_stated():
-    rng = np.random.default_rng(1)
-    p = [distributions(*rng.random((2, 500)))[1] for _ in range(400)]
-    p += [frequencies(*rng.binomial(3, 0.3, (2, 500)))[1] for _ in range(400)]
-    assert np.mean(np.array(p) < 0.1) == pytest.approx(0.1, abs=0.03)
-    assert threshold(200) * 200 == pytest.approx(FAMILY_ERROR)
+def rows_of(folder, changes, monkeypatch):
+    """Return the rows that are out of bound, and all, where nnU-Net's draws have some changes."""
+    monkeypatch.setattr(parity, "our_sample", lambda seed: ours())
+    np.savez(folder / "answer.npz", **(dict(RECORDED) | changes))
+    program = folder / "python"
+    program.write_text(f'#!/bin/sh\ncp "{folder}/answer.npz" "$2"\n', encoding="utf-8")
+    program.chmod(0o755)
+    rows = parity.compare(program, folder, None)
+    return [row for row in rows if not row.largest <= row.bound], rows
 
 
-def test_what_only_one_sample_holds_is_noticed():
-    assert distributions(np.zeros(0), np.ones(3))[1] == 0
-    assert frequencies(np.zeros(100, int), np.repeat([0, 5], [50, 50]))[1] < 1e-6
+def test_the_live_comparison_has_a_row_for_each_transform(tmp_path, monkeypatch):
+    out_of_bound, rows = rows_of(tmp_path, {}, monkeypatch)
+    assert len(rows) == len(SAMPLES)
+    assert out_of_bound == []
 
 
-def test_rare_categories_are_judged_together():
-    rare, common = np.arange(1, 11), np.zeros(1000, int)
-    assert frequencies(common, np.r_[common, rare])[1] < 0.01
-    assert frequencies(np.r_[common, rare], np.r_[common, rare[::-1]])[1] == 1
+def test_the_live_comparison_names_what_is_out_of_bound(tmp_path, monkeypatch):
+    changes = {"drawn/mirroring": np.zeros_like(RECORDED["drawn/mirroring"])}
+    (mirroring, pairs), _ = rows_of(tmp_path, changes, monkeypatch)
+    assert mirroring.name.startswith("augmentation: mirroring")
+    assert pairs.name.startswith("augmentation: pairs of transforms")
