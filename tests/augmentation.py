@@ -11,6 +11,7 @@ import torch
 from slicewise import augment
 
 GOLDEN = Path(__file__).parent / "golden" / "augment"
+RECORDED_DRAWS = np.load(GOLDEN.with_name("augment_draws.npz"), allow_pickle=False)
 PATCH = (28, 20)
 NEUTRAL = {
     "angle": 0,

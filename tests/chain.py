@@ -65,6 +65,7 @@ def plan(
     slice_axis: str | int = "coarsest",
     plans=None,
     dataset_name: str = "Dataset001_Test",
+    in_plane_order: str = "stored",
 ) -> Chain:
     """Plan arrays, network and two folds."""
     plan_arrays.main(
@@ -72,7 +73,7 @@ def plan(
         fingerprint=chain.fingerprint,
         orientation=chain.orientation,
         slice_axis=slice_axis,
-        in_plane_order="stored",
+        in_plane_order=in_plane_order,
         plans=plans,
         preprocessing=chain.preprocessing,
     )

@@ -9,8 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from augmentation import PATCH, golden_batch, golden_parameters, nothing, random_label, recorded
+from augmentation import (
+    PATCH,
+    RECORDED_DRAWS,
+    golden_batch,
+    golden_parameters,
+    nothing,
+    random_label,
+    recorded,
+)
+from golden.effects import IGNORED, REGIONS
 from slicewise import augment, augment_spatial
+from slicewise.labels import parse_labels
 
 sizes = st.tuples(st.integers(6, 40), st.integers(6, 40))
 
@@ -54,6 +64,36 @@ def test_rotated_and_scaled_labels_are_those_of_nnunet():
     found = augment_spatial.resample_label(label, grid)
     moved = (parameters.angle != 0) | (parameters.scale != 1)
     np.testing.assert_array_equal(found[moved], recorded("spatial_label")[moved])
+
+
+@pytest.mark.parametrize("number", range(len(IGNORED)))
+def test_labels_with_an_ignore_value_are_those_of_nnunet(number):
+    one = slice(number, number + 1)
+    label = torch.from_numpy(RECORDED_DRAWS["ignore/before"][one])
+    angle, scale = torch.from_numpy(RECORDED_DRAWS["ignore/angle_and_scale"][one]).T
+    grid = augment_spatial.sampling_grid(angle, scale, PATCH, label.shape[1:])
+    found = augment_spatial.resample_label(label, grid)
+    np.testing.assert_array_equal(found, RECORDED_DRAWS["ignore/after"][one])
+    assert (found == IGNORED[number]).any()
+
+
+def test_pixels_outside_become_background_and_ignored_ones_stay_ignored():
+    label = torch.tensor([[[-1, 0], [2, 3]]], dtype=torch.int8)
+    _, found = augment.apply(torch.zeros(1, 1, 2, 2), label, nothing(1, 1), (2, 2), (False,))
+    assert found.tolist() == [[[0, 0], [2, 3]]]
+
+
+def test_regions_and_ignored_pixels_of_an_augmented_label_are_those_of_nnunet():
+    label = torch.from_numpy(RECORDED_DRAWS["ignore/before"][:1])
+    angle, scale = RECORDED_DRAWS["ignore/angle_and_scale"][:1].T
+    parameters = replace(nothing(1, 1), angle=angle, scale=scale)
+    image = torch.zeros(label.shape)[:, None]
+    _, found = augment.apply(image, label, parameters, PATCH, (False,))
+    named = {name: list(values) for name, values in REGIONS.items()}
+    labels = parse_labels({"background": 0, **named, "ignore": IGNORED[0]}, [1, 2])
+    regions = [labels.mask(found[0].numpy(), name) for name in named]
+    ignored = found[0].numpy() == labels.ignore
+    np.testing.assert_array_equal([*regions, ignored], RECORDED_DRAWS["ignore/regions"])
 
 
 @settings(max_examples=20)

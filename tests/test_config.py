@@ -207,7 +207,7 @@ def test_seeds_are_at_least_one_and_none_twice(seeds):
         (
             "evaluation: {quux: 1}",
             "evaluation.quux: unknown key (its value: 1); known here: slice_axis, "
-            "surface_tolerance_mm",
+            "slices, surface_tolerance_mm",
         ),
     ],
 )
@@ -258,6 +258,50 @@ def test_a_fold_to_run_is_one_of_the_folds():
 def test_phantoms_are_at_least_as_many_as_folds():
     (line,) = mistakes(datasets={"heart": {"phantom": {"cases": 4}}})
     assert line.startswith("datasets.heart.phantom.cases: found 4; allowed: at least 5")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "training: {empty_slices: 0.7}",
+            "training.empty_slices: found 0.7; allowed: at most 0.67, the rest of the batch, as "
+            "oversample_foreground is 0.33",
+        ),
+        (
+            "training: {empty_slices: 0.5}\n"
+            "experiments: {a: {}, b: {training: {oversample_foreground: 0.6}}}",
+            "experiments.b.training.empty_slices: found 0.5; allowed: at most 0.4, the rest of the "
+            "batch, as oversample_foreground is 0.6",
+        ),
+        (
+            "training: {empty_slices: 0.2, slices: foreground}\nexperiments: {a: {}, b: {}}",
+            "training.empty_slices: found 0.2; allowed: 0 or null, as slices are those with "
+            "foreground",
+        ),
+        (
+            "evaluation: {slices: middle 5}",
+            'evaluation.slices: found "middle 5"; allowed: all, foreground, central N, every K, or '
+            "A to B mm with numbers in their place, as in -20 to 35 mm",
+        ),
+    ],
+)
+def test_slices_that_contradict_each_other_are_told(text, line):
+    assert mistakes(text) == [line]
+
+
+@pytest.mark.parametrize("empty", [None, 0, 0.67])
+def test_a_share_of_empty_slices_leaves_room_for_the_forced_ones(empty):
+    assert load(training={"empty_slices": empty})["training"]["empty_slices"] == empty
+
+
+def test_slices_are_given_to_training_and_evaluation_each():
+    loaded = load(
+        "experiments: {a: {training: {slices: central 20}}}\nevaluation: {slices: -20 to 35 mm}"
+    )
+    assert loaded["experiments"]["a"]["training"]["slices"] == "central 20"
+    assert loaded["training"]["slices"] == "all"
+    assert loaded["evaluation"]["slices"] == "-20 to 35 mm"
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "nnunet_2d.yaml", "hippocampus.yaml"])

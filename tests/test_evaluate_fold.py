@@ -1,6 +1,7 @@
 """Per-slice and per-case tables and summary.json of small datasets written to a folder."""
 
 import json
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def run(
     order: list[int] | None = None,
     slice_axis: str | int = "coarsest",
     reorient: bool = False,
+    slices: str = "all",
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict]:
     """Write a dataset, evaluate it and read back the two tables and the summary."""
     for name, scan in scans.items():
@@ -93,6 +95,7 @@ def run(
         fingerprint=folder / "fingerprint.json",
         orientation=folder / "orientation.json",
         slice_axis=slice_axis,
+        slices=slices,
         surface_tolerance_mm=1.0,
         dataset="toy",
         experiment="coarsest",
@@ -184,12 +187,13 @@ def test_coarsest_slices_across_the_coarsest_target_spacing(tmp_path):
 # Positions and sizes
 
 
-@pytest.mark.parametrize(("axis", "spacing"), [(0, 1.5), (1, 1.0), (2, 4.0)])
-def test_slices_of_an_oblique_volume_are_their_spacing_apart(tmp_path, axis, spacing):
+@pytest.mark.parametrize(("axis", "step"), [(0, 1.5), (1, -1.0), (2, 4.0)])
+def test_slices_of_an_oblique_volume_are_their_spacing_apart(tmp_path, axis, step):
+    """Its second axis runs towards the patient's left, against the direction of the positions."""
     scan = random_scan(0, affine=OBLIQUE)
     slices, _, _ = run(tmp_path, {"a": scan}, slice_axis=ALONG[axis])
     steps = np.diff(of_class(slices, "inner")["position_mm"])
-    np.testing.assert_allclose(steps, spacing, rtol=1e-5)
+    np.testing.assert_allclose(steps, step, rtol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -198,15 +202,16 @@ def test_the_position_is_that_of_the_slice_centre_along_the_normal(tmp_path, axi
     slices, _, _ = run(tmp_path, {"a": scan}, slice_axis=ALONG[axis])
     centre = [(n - 1) / 2 for n in scan.truth.shape]
     centre[axis] = 3
-    normal = OBLIQUE[:3, axis] / np.linalg.norm(OBLIQUE[:3, axis])
+    towards = (1, -1, 1)[axis]
+    normal = towards * OBLIQUE[:3, axis] / np.linalg.norm(OBLIQUE[:3, axis])
     row = of_class(slices, "inner").query("slice == 3").iloc[0]
     expected = normal @ nib.affines.apply_affine(OBLIQUE, centre)
     assert row["position_mm"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_position_rises_with_the_index_where_the_file_runs_downwards():
+def test_the_position_falls_with_the_index_where_the_file_runs_downwards():
     stack = evaluate_fold.stack_slices(np.diag([-1.0, -1.0, -2.0, 1.0]), (3, 3, 3), 2)
-    np.testing.assert_allclose(stack.position_mm, [0, 2, 4])
+    np.testing.assert_allclose(stack.position_mm, [0, -2, -4])
 
 
 def test_slices_of_a_sheared_volume_are_apart_along_their_normal():
@@ -339,6 +344,106 @@ def test_a_slice_that_nobody_annotated_has_no_score(tmp_path):
         *["both_empty"] * 3,
     ]
     assert slices.loc[slices["status"] == "ignored", ["dice", "hd95_mm"]].isna().all(axis=None)
+
+
+# Chosen slices
+
+
+def grown(**grid) -> Scan:
+    """Return a case with a structure in slices 2 to 6 of 8, predicted one slice too high."""
+    truth = np.zeros((6, 7, 8))
+    truth[1:5, 1:5, 2:7] = 1
+    return Scan(truth, np.roll(truth, 1, axis=2), **grid)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("foreground", [2, 3, 4, 5, 6]),
+        ("central 3", [2, 3, 4]),
+        ("every 3", [0, 3, 6]),
+        ("3 to 12.5 mm", [1, 2, 3, 4]),
+    ],
+)
+def test_only_chosen_slices_have_rows(tmp_path, text, expected):
+    slices, _, _ = run(tmp_path, {"a": grown()}, slices=text)
+    assert of_class(slices, "inner")["slice"].tolist() == expected
+    assert of_class(slices, "outer")["slice"].tolist() == expected
+
+
+@pytest.mark.parametrize("text", ["foreground", "central 3", "every 2", "3 to 12 mm"])
+def test_chosen_slices_have_the_rows_they_have_among_all(tmp_path, text):
+    """Relative position and every score: a slice that is left out changes nothing of the others."""
+    every = run(tmp_path / "all", {"a": grown(), "b": random_scan(0)})[0]
+    some = run(tmp_path / "some", {"a": grown(), "b": random_scan(0)}, slices=text)[0]
+    unit = ["case", "class", "slice"]
+    same = every.merge(some[unit], on=unit)
+    pd.testing.assert_frame_equal(same[list(some)], some)
+
+
+@pytest.mark.parametrize("text", ["foreground", "central 3", "every 2", "3 to 12 mm"])
+def test_a_case_counts_the_voxels_of_its_chosen_slices_only(tmp_path, text):
+    scan = random_scan(0)
+    slices, cases, summary = run(tmp_path, {"a": scan}, slices=text)
+    summed = slices.groupby("label")[COUNTS].sum()
+    np.testing.assert_array_equal(summed, cases.set_index("label")[COUNTS])
+    for row in cases.itertuples():
+        assert row.volume_true_ml == pytest.approx((row.tp + row.fn) * 3 / 1000)
+        found = summary["metric_per_case"][0]["metrics"][str(row.label)]
+        assert [found[name.upper()] for name in COUNTS] == [row.tp, row.fp, row.fn]
+        total = found["TN"] + row.tp + row.fp + row.fn
+        assert total == 6 * 7 * slices["slice"].nunique()
+
+
+def test_distances_of_a_case_are_those_of_a_scan_of_its_chosen_slices(tmp_path):
+    scan = random_scan(0, shape=(6, 7, 9))
+    kept = Scan(scan.truth[:, :, 2:7], scan.prediction[:, :, 2:7])
+    chosen = run(tmp_path / "chosen", {"a": scan}, slices="central 5")[1]
+    alone = run(tmp_path / "alone", {"a": kept})[1]
+    pd.testing.assert_frame_equal(chosen, alone)
+
+
+def test_a_prediction_beyond_the_foreground_does_not_count(tmp_path):
+    _, cases, _ = run(tmp_path, {"a": grown()}, slices="foreground")
+    row = of_class(cases, "inner").iloc[0]
+    assert (row["tp"], row["fp"], row["fn"]) == (64, 0, 16)
+
+
+def test_cases_of_slices_with_gaps_have_no_surface_distances(tmp_path):
+    slices, cases, _ = run(tmp_path, {"a": grown()}, slices="every 2")
+    surface = ["hd95_mm", "assd_mm", "surface_dice"]
+    assert cases[surface].isna().all(axis=None)
+    assert of_class(cases, "inner")["dice"].item() == pytest.approx(2 * 32 / (48 + 32))
+    assert slices.loc[slices["status"] == "both", surface].notna().all(axis=None)
+
+
+def test_a_case_without_chosen_slices_has_empty_scores_and_a_warning(tmp_path, caplog):
+    scans = {"a": grown(), "b": Scan(np.zeros((6, 7, 8)), np.ones((6, 7, 8)))}
+    with caplog.at_level(logging.INFO, "slicewise"):
+        slices, cases, summary = run(tmp_path, scans, slices="foreground")
+    assert set(slices["case"]) == {"a"}
+    empty = cases[cases["case"] == "b"]
+    assert empty[COUNTS].sum(axis=None) == 0
+    assert empty[["dice", "iou", "hd95_mm", "surface_dice"]].isna().all(axis=None)
+    alone = cases.loc[(cases["case"] == "a") & (cases["class"] == "inner"), "dice"].item()
+    assert summary["mean"]["1"]["Dice"] == alone
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "no slice of b is chosen by 'foreground'" in warning.getMessage()
+    assert "scored 5 of 16 slices of 2 cases" in caplog.messages
+
+
+def test_slices_that_no_case_has_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"evaluation\.slices: found '100 to 200 mm'.*cases a;"):
+        run(tmp_path, {"a": grown()}, slices="100 to 200 mm")
+    assert not (tmp_path / "out").exists()
+
+
+def test_slices_that_are_ignored_hold_no_foreground(tmp_path):
+    scan = grown()
+    scan.truth[:, :, 2] = 2
+    labels = {"background": 0, "inner": 1, "ignore": 2}
+    slices, _, _ = run(tmp_path, {"a": scan}, labels=labels, slices="foreground")
+    assert slices["slice"].tolist() == [3, 4, 5, 6]
 
 
 # What stops an evaluation

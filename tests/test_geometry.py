@@ -77,6 +77,29 @@ def test_transposition_puts_the_axis_in_front_and_undoes_itself(axis):
     assert [forward[i] for i in backward] == [0, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("axis", "spacing", "forward"),
+    [
+        (0, (5.0, 1.0, 2.0), [0, 2, 1]),
+        (0, (5.0, 2.0, 1.0), [0, 1, 2]),
+        (1, (0.44, 0.48, 0.48), [1, 2, 0]),
+        (2, (1.0, 2.0, 5.0), [2, 1, 0]),
+        (0, (5.0, 0.8, 0.80000001), [0, 1, 2]),
+        (2, (1.0, 1.0, 1.0), [2, 0, 1]),
+    ],
+)
+def test_the_finest_axis_comes_last_on_request(axis, spacing, forward):
+    assert geometry.transposition(axis, spacing)[0] == forward
+
+
+@given(st.integers(0, 2), st.tuples(*[st.floats(0.1, 10)] * 3))
+def test_a_transposition_by_spacing_undoes_itself(axis, spacing):
+    forward, backward = geometry.transposition(axis, spacing)
+    assert forward[0] == axis
+    assert [forward[i] for i in backward] == [0, 1, 2]
+    assert spacing[forward[2]] <= spacing[forward[1]] * 1.002
+
+
 def test_target_spacing_is_the_median():
     fingerprint = {
         "spacings": [[2, 1, 1], [3, 1, 1], [4, 2, 1]],

@@ -12,9 +12,11 @@ from scans import labels_of
 from slicewise import patches
 from slicewise.labels import parse_labels
 from slicewise.preprocessing import OUTSIDE
+from slicewise.randomness import generator
 from slicewise.slices import ExportedCase, slice_table
 
 TWO = labels_of(2)
+TWO_AND_IGNORE = parse_labels({"background": 0, "class1": 1, "class2": 2, "ignore": 3})
 
 
 def case_of(label, seed=0, channels=2, labels=TWO):
@@ -162,3 +164,142 @@ def test_centres_are_drawn_as_often_as_nnunets(centres, kind, holding, oversampl
     # bound is 5 of them for each of 210 voxels (1e-4 in all).
     pair = expected + found
     assert (abs(expected - found)[pair > 0] <= 5 * np.sqrt(pair[pair > 0])).all()
+
+
+# Chosen slices and the share of empty ones
+
+
+def slices_of(positions):
+    return [position.slice for position in positions]
+
+
+def draw_many(cases, batch_size=3000, oversample=0.0, empty=None, labels=TWO, seed=0):
+    """Draw a large batch of small patches, the share of empty slices given as a number."""
+    share = None if empty is None else patches.empty_share(cases, empty)
+    rng = np.random.default_rng(seed)
+    return patches.draw(rng, cases, labels, batch_size, (6, 6), (6, 6), oversample, share)
+
+
+def holds_foreground(cases, positions):
+    return [bool((cases[at.case].label[at.slice] > 0).any()) for at in positions]
+
+
+@pytest.mark.parametrize(
+    ("labels", "recorded"),
+    [
+        (
+            TWO,
+            [
+                (0, 4, 1, 3),
+                (0, 4, -1, 3),
+                (0, 4, 3, 2),
+                (0, 1, 5, -1),
+                (0, 2, 5, 3),
+                (0, 1, -2, -1),
+            ],
+        ),
+        (
+            TWO_AND_IGNORE,
+            [
+                (0, 4, -2, -1),
+                (0, 2, -2, -1),
+                (0, 4, 10, 9),
+                (0, 4, -1, 1),
+                (0, 3, 1, -1),
+                (0, 2, 6, 4),
+            ],
+        ),
+    ],
+    ids=["plain", "ignore"],
+)
+def test_the_defaults_draw_what_they_drew_before_slices_could_be_chosen(labels, recorded):
+    """recorded: (case, slice, row, column) of each sample."""
+    cases = []
+    for slices in (5, 8):
+        label = np.zeros((slices, 24, 20), np.int8)
+        label[1:-1, 4:14, 6:12] = 1
+        label[2, 15:18, 12:14] = 2
+        label[0] = 0 if labels.ignore is None else labels.ignore
+        cases.append(case_of(label, labels=labels))
+    rng = generator(0, 1, "train", 2)
+    positions = patches.draw(rng, cases, labels, 6, (20, 18), (16, 16), 0.33)
+    found = [(at.case, at.slice, at.row, at.column) for at in positions]
+    assert found == recorded
+
+
+def test_all_slices_chosen_one_by_one_are_drawn_as_all():
+    case = case_of(ellipsoid())
+    assert draw_many([case], oversample=0.33) == draw_many(
+        [case.limited(np.arange(8))], oversample=0.33
+    )
+
+
+@pytest.mark.parametrize("labels", [TWO, TWO_AND_IGNORE], ids=["plain", "ignore"])
+@pytest.mark.parametrize("oversample", [0.0, 0.5, 1.0])
+def test_only_chosen_slices_are_drawn(oversample, labels):
+    cases = [case_of(ellipsoid(), labels=labels).limited(np.array([1, 4, 5]))]
+    drawn = draw_many(cases, oversample=oversample, labels=labels)
+    assert set(slices_of(drawn)) == ({4, 5} if oversample == 1 else {1, 4, 5})
+
+
+def test_chosen_slices_are_drawn_alike():
+    cases = [case_of(ellipsoid()).limited(np.array([0, 3, 7]))]
+    drawn = np.bincount(slices_of(draw_many(cases)), minlength=8)[[0, 3, 7]]
+    assert (abs(drawn - 1000) < 5 * np.sqrt(1000)).all()
+
+
+@pytest.mark.parametrize("labels", [TWO, TWO_AND_IGNORE], ids=["plain", "ignore"])
+@pytest.mark.parametrize(("empty", "oversample"), [(0, 0), (0.25, 0.33), (0.5, 0.5), (1, 0)])
+def test_the_first_of_a_batch_are_empty_and_all_others_hold_foreground(empty, oversample, labels):
+    cases = [case_of(ellipsoid(), labels=labels)]
+    drawn = draw_many(cases, 12, oversample, empty, labels)
+    assert holds_foreground(cases, drawn) == [sample >= 12 * empty for sample in range(12)]
+
+
+def test_forced_samples_hold_foreground_where_rounding_makes_the_shares_meet():
+    """66 % and 34 % of 75 samples are 50 and 26 when rounded; the one of both is forced."""
+    cases = [case_of(ellipsoid())]
+    assert holds_foreground(cases, draw_many(cases, 75, 0.34, 0.66)) == [False] * 49 + [True] * 26
+
+
+def test_empty_and_filled_slices_are_drawn_alike():
+    drawn = np.bincount(slices_of(draw_many([case_of(ellipsoid())], 4000, empty=0.5)))
+    assert (abs(drawn - 500) < 5 * np.sqrt(500)).all()
+
+
+def test_cases_without_empty_slices_leave_the_share_to_the_others():
+    filled = case_of(np.ones((3, 8, 8), np.int8))
+    cases = [filled, case_of(ellipsoid()), case_of(np.zeros((3, 8, 8), np.int8))]
+    drawn = draw_many(cases, 600, empty=0.5)
+    assert holds_foreground(cases, drawn) == [False] * 300 + [True] * 300
+    for half, pair in ((drawn[:300], [1, 2]), (drawn[300:], [0, 1])):
+        counts = np.bincount([at.case for at in half], minlength=3)[pair]
+        assert counts.sum() == 300
+        assert (abs(counts - 150) < 5 * np.sqrt(150)).all()
+
+
+def test_a_slice_that_is_ignored_altogether_is_not_empty():
+    label = ellipsoid()
+    label[0] = 3
+    assert case_of(label, labels=TWO_AND_IGNORE).empty.tolist() == [1, 6, 7]
+
+
+def test_what_a_patch_shows_is_that_of_its_case():
+    cases = [case_of(np.ones((3, 8, 8), np.int8), 0), case_of(ellipsoid(), 1)]
+    (at,) = draw_many(cases, 1, empty=1)
+    image, _ = patches.cut(cases, [at], (6, 6))
+    rows, columns = slice(max(at.row, 0), at.row + 6), slice(max(at.column, 0), at.column + 6)
+    shown = cases[1].image[at.slice, :, rows, columns]
+    np.testing.assert_array_equal(image[0][image[0] > 0], shown.ravel())
+
+
+@pytest.mark.parametrize(("value", "share", "kind"), [(1, 0.2, "without"), (0, 0.2, "with")])
+def test_a_share_that_no_slice_can_serve_is_refused(value, share, kind):
+    case = case_of(np.full((3, 8, 8), value, np.int8))
+    with pytest.raises(ValueError, match=rf"empty_slices: found 0\.2, .*slices {kind} foreground"):
+        patches.empty_share([case, case], share)
+
+
+def test_a_share_of_all_or_nothing_needs_one_kind_of_slices_only():
+    assert patches.empty_share([case_of(np.ones((3, 8, 8), np.int8))], 0).share == 0
+    assert patches.empty_share([case_of(np.zeros((3, 8, 8), np.int8))], 1).share == 1

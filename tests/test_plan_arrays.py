@@ -55,6 +55,23 @@ def test_the_sliced_axis_comes_to_the_front(analysed, policy, forward, spacing):
     assert content["configurations"]["2d"]["spacing"] == pytest.approx(spacing)
 
 
+@pytest.mark.parametrize(
+    ("policy", "forward", "spacing"),
+    [
+        ("coarsest", [0, 2, 1], [1.2, 1.0]),
+        ("finest", [1, 0, 2], [5.0, 1.2]),
+        ("sagittal", [2, 0, 1], [5.0, 1.0]),
+    ],
+)
+def test_the_finest_axis_of_a_slice_comes_last_on_request(analysed, policy, forward, spacing):
+    planned = plan(analysed, policy, in_plane_order="finest_last")
+    for content in map(read_json, (planned.preprocessing, planned.plan)):
+        assert content["transpose_forward"] == forward
+        assert [forward[i] for i in content["transpose_backward"]] == [0, 1, 2]
+        assert content["configurations"]["2d"]["spacing"] == pytest.approx(spacing)
+        assert content["slicewise"]["in_plane_order"] == "finest_last"
+
+
 def test_a_plane_needs_one_orientation(tmp_path):
     raw = write_dataset(tmp_path / "raw", orientations=("RAS", "SAR"))
     chain = analyse(Chain(raw, tmp_path), reorient="never")

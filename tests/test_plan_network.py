@@ -48,11 +48,19 @@ def test_a_class_that_does_not_fit_is_warned_of(caplog):
 
 @pytest.mark.parametrize("orientation", ["RAS", "SRA"])
 @pytest.mark.parametrize(
-    ("policy", "row", "column"), [("axial", 6, 8), ("coronal", 12, 8), ("sagittal", 12, 6)]
+    ("policy", "row", "column"), [("axial", 6, 10), ("coronal", 12, 10), ("sagittal", 12, 6)]
 )
-def test_extents_follow_the_slices_whatever_the_storage(tmp_path, orientation, policy, row, column):
-    """A box of 8 x 6 x 12 mm (R, A, S) has its extents in every plane, in voxels of the plan."""
-    spacing = {"R": 1.0, "A": 1.0, "S": 3.0}
+@pytest.mark.parametrize("order", ["stored", "finest_last"])
+def test_extents_follow_the_slices_whatever_the_storage(
+    tmp_path, orientation, policy, row, column, order
+):
+    """A box of 10 x 6 x 12 mm (R, A, S) has its extents in every plane, in voxels of the plan.
+
+    Finest last swaps the axes of axial slices only: R is the coarser of R and A.
+    """
+    spacing = {"R": 1.25, "A": 1.0, "S": 3.0}
+    if (policy, order) == ("axial", "finest_last"):
+        row, column = column, row
     box = {"R": slice(4, 12), "A": slice(5, 11), "S": slice(2, 6)}
     shape = {"R": 20, "A": 18, "S": 9}
     for index in range(4):
@@ -62,7 +70,8 @@ def test_extents_follow_the_slices_whatever_the_storage(tmp_path, orientation, p
         image = label + np.ones(label.shape, np.float32)
         write_case(tmp_path / "raw", f"case_{index}", [image], label, affine)
     raw = write_json_of(tmp_path / "raw", 4, classes=1)
-    chain = plan(analyse(Chain(raw, tmp_path), reorient="always"), policy)
+    chain = analyse(Chain(raw, tmp_path), reorient="always")
+    plan(chain, policy, in_plane_order=order)
     table = pd.read_csv(chain.adequacy)
     target = dict(zip(("row", "column"), read_plan(chain.plan).spacing, strict=True))
     assert table["extent_row_p95"].item() * target["row"] == pytest.approx(row)

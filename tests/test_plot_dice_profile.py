@@ -123,6 +123,20 @@ def test_a_class_that_no_case_has_is_shown_as_such():
     assert figure.axes[1].texts[0].get_text() == "no slice to score"
 
 
+def test_slices_that_were_not_scored_leave_the_others_in_their_place():
+    """Every second slice of nine, and the middle five: places are those in the whole structure."""
+    positions = np.linspace(0, 1, 9)
+    dice = 0.5 + positions / 2
+    every_second = profile(slices_of(positions[::2], dice[::2]))
+    assert every_second["dice"].tolist() == pytest.approx(dice[::2].tolist())
+    middle = profile(slices_of(positions[2:7], dice[2:7]))
+    assert middle["cases"].tolist() == [0, 1, 1, 1, 0]
+    inside = middle.iloc[1:4]
+    assert (inside["position_low"] <= 2 * inside["dice"] - 1).all()
+    assert (2 * inside["dice"] - 1 <= inside["position_high"]).all()
+    assert faults(plot_dice_profile.draw(middle)) == []
+
+
 def test_an_experiment_without_scores_leaves_the_others():
     tables = pd.concat([score_rows(name, 5, ["lv"]) for name in ("coarsest", "finest")])
     tables.loc[tables["experiment"] == "finest", "dice"] = np.nan

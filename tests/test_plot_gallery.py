@@ -210,6 +210,13 @@ def test_the_table_names_the_slices(tmp_path):
     assert table["dice"].is_monotonic_decreasing
 
 
+def test_slices_that_were_not_scored_are_not_shown(tmp_path):
+    table = scored()
+    draws = draw(tmp_path, [table[table["slice"] % 2 == 1]])
+    assert set(draws["slice"]) <= {3, 5}
+    assert draws["slices"].tolist() == [4, 4, 4]
+
+
 def test_two_runs_give_the_same_bytes(tmp_path):
     draw(tmp_path / "1", [scored()])
     draw(tmp_path / "2", [scored()])

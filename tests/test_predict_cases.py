@@ -1,5 +1,7 @@
 """Segmentations on each input's own grid."""
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import torch
 
 import predict_cases
 from chain import Chain, analyse, export, plan
-from scans import affine_of, volume, write_dataset
+from scans import ORIENTATIONS, affine_of, volume, write_case, write_dataset, write_json_of
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_nifti, write_torch
 from slicewise.network import build_network, initialise
@@ -87,6 +89,53 @@ def test_two_networks_are_an_ensemble(chain, tmp_path):
         assert not np.array_equal(one[name].dataobj, other[name].dataobj)
         assert not np.array_equal(both[name].dataobj, one[name].dataobj)
         np.testing.assert_array_equal(same[name].dataobj, one[name].dataobj)
+
+
+def of_every_orientation(folder, spacing):
+    """Write a case in each of the 48 orientations, as bright as its label, and analyse them."""
+    for orientation in ORIENTATIONS:
+        letters = orientation.translate(str.maketrans("LPI", "RAS"))
+        size = {"R": 10, "A": 12, "S": 5}
+        _, label = volume([size[letter] for letter in letters], seed=1)
+        affine = affine_of(orientation, [spacing[letter] for letter in letters])
+        image = (label + 1).astype(np.float32)
+        write_case(folder / "raw", f"stored_{orientation}", [image], label, affine)
+    return Chain(write_json_of(folder / "raw", 48, channels=("noNorm",)), folder)
+
+
+def by_brightness(image, *_, **__):
+    """Stand in for a network that reads the label from the brightness of an image."""
+    return np.stack([-np.abs(image[:, 0] - 1 - value) for value in range(3)])
+
+
+@pytest.mark.parametrize("order", ["finest_last", "plans"])
+def test_predictions_lie_on_the_files_grid_whatever_the_transposition(tmp_path, monkeypatch, order):
+    """Labels come back voxel for voxel: turned to RAS+ or, with a plan's (2, 1, 0), as stored."""
+    monkeypatch.setattr(predict_cases, "predict_logits", by_brightness)
+    if order == "finest_last":
+        chain = of_every_orientation(tmp_path, {"R": 1.5, "A": 1.0, "S": 4.0})
+        plan(analyse(chain, reorient="always"), in_plane_order=order)
+        assert read_json(chain.plan)["transpose_forward"] == [0, 2, 1]
+    else:
+        chain = of_every_orientation(tmp_path, {"R": 1.0, "A": 1.0, "S": 1.0})
+        content = read_json(plan(analyse(chain, reorient="never")).plan)
+        content |= {"transpose_forward": [2, 1, 0], "transpose_backward": [2, 1, 0]}
+        own = tmp_path / "own.json"
+        own.write_text(json.dumps(content))
+        plan(chain, plans=own)
+    export(chain)
+    write_torch(
+        tmp_path / "0.pt", {"network": build_network(read_plan(chain.plan), 1, 3).state_dict()}
+    )
+    found = {}
+    for fold in "01":
+        where = {"splits": chain.splits, "fold": fold, "arrays": chain.arrays}
+        found |= predict(chain, tmp_path / f"out_{fold}", **where)
+    assert len(found) == 48
+    for name, segmentation in found.items():
+        truth = nib.load(tmp_path / "raw/labelsTr" / name)
+        np.testing.assert_array_equal(segmentation.dataobj, truth.dataobj)
+        np.testing.assert_array_equal(segmentation.affine, truth.affine)
 
 
 def test_new_images_need_no_label_and_any_orientation(chain, tmp_path):

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scans import ORIENTATIONS, affine_of
+from preparations import as_volume, preparation
+from scans import ORIENTATIONS
 from slicewise import geometry
-from slicewise.dataset import Volume
-from slicewise.plans import Preparation
 from slicewise.preprocessing import (
     OUTSIDE,
     CaseGeometry,
@@ -18,54 +17,21 @@ from slicewise.preprocessing import (
     restore,
 )
 
-RESAMPLING = {"order_z": 0, "force_separate_z": None}
-
-
-def preparation(axis=0, spacing=(1.0, 1.0), scheme="NoNormalization", masked=False, channels=1):
-    forward, backward = geometry.transposition(axis)
-    return Preparation(
-        tuple(forward),
-        tuple(backward),
-        spacing,
-        (scheme,) * channels,
-        (masked,) * channels,
-        {str(i): {} for i in range(channels)},
-        {"is_seg": False, "order": 3, **RESAMPLING},
-        {"is_seg": True, "order": 1, **RESAMPLING},
-        {"is_seg": False, "order": 1, **RESAMPLING},
-    )
-
-
-def as_volume(image, orientation="RAS", spacing=(1.0, 1.0, 1.0), reorient=False):
-    """Return an image (i, j, k) as it is read from a file of `orientation`."""
-    read = geometry.to_reading_order(image, orientation, reorient)
-    return Volume(
-        read[None].astype(np.float32),
-        tuple(
-            geometry.reading_spacing(
-                spacing, affine_of(orientation, spacing), orientation, reorient
-            )
-        ),
-        orientation,
-        affine_of(orientation, spacing),
-        image.shape,
-    )
-
 
 @given(
     st.sampled_from(ORIENTATIONS),
     st.booleans(),
-    st.integers(0, 2),
+    st.permutations([0, 1, 2]),
     st.tuples(*[st.integers(3, 8)] * 3),
     st.integers(0, 9),
 )
-def test_a_label_comes_back_voxel_for_voxel(orientation, reorient, axis, shape, seed):
-    """Export a label and restore it: all 48 orders and flips, every sliced axis, with a crop."""
+def test_a_label_comes_back_voxel_for_voxel(orientation, reorient, forward, shape, seed):
+    """Export a label and restore it: all 48 orders and flips, every transposition, with a crop."""
     rng = np.random.default_rng(seed)
     label = np.zeros(shape, np.int16)
     label[1:, :-1, 1:] = rng.integers(0, 3, np.subtract(shape, 1))
     image = (label > 0) + (rng.random(shape) < 0.2)
-    plan = preparation(axis)
+    plan = preparation(forward=forward)
     volume = as_volume(image, orientation, reorient=reorient)
     read_label = geometry.to_reading_order(label, orientation, reorient)
     _, exported, case = preprocess(volume, read_label, plan, reorient)

@@ -42,6 +42,7 @@ def test_experiments_that_differ_in_patch_or_training_share_arrays():
     first = arrays_key(PLANNING, {"reorient": "auto"})
     assert arrays_key(PLANNING | {"gpu_memory_gb": 4}, {"reorient": "auto"}) == first
     assert arrays_key(PLANNING | {"slice_axis": "finest"}, {"reorient": "auto"}) != first
+    assert arrays_key(PLANNING | {"in_plane_order": "finest_last"}, {"reorient": "auto"}) != first
     assert arrays_key(PLANNING, {"reorient": "never"}) != first
 
 

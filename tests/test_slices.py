@@ -1,12 +1,29 @@
 """Exported slices on disk."""
 
+import logging
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scans import labels_of
+from preparations import as_volume, preparation
+from scans import ORIENTATIONS, affine_of, labels_of
+from slicewise import geometry
 from slicewise.files import write_json, write_npy
-from slicewise.preprocessing import CaseGeometry
-from slicewise.slices import case_paths, open_case, open_cases, release, slice_table
+from slicewise.preprocessing import CaseGeometry, preprocess
+from slicewise.selection import parse_selection
+from slicewise.slices import (
+    ExportedCase,
+    case_paths,
+    choose_cases,
+    choose_slices,
+    open_case,
+    open_cases,
+    release,
+    slice_table,
+    stored_slices,
+)
 
 GEOMETRY = CaseGeometry(
     orientation="RAS",
@@ -58,3 +75,77 @@ def test_each_missing_file_is_named(arrays, index):
     path.unlink()
     with pytest.raises(ValueError, match=f"case a: .*{path.name} is missing"):
         open_case(arrays, "a")
+
+
+# Chosen slices
+
+
+@given(st.sampled_from(ORIENTATIONS), st.booleans(), st.permutations([0, 1, 2]), st.integers(0, 4))
+def test_exported_slices_know_their_index_in_the_file(orientation, reorient, forward, cropped):
+    """Each slice of the file is as bright as its index; what is cropped away is 0."""
+    plan = preparation(forward=forward)
+    axis = geometry.nifti_axis(forward[0], orientation, reorient)
+    shape = [5, 6, 7]
+    shape[axis] = 9
+    image = np.zeros(shape)
+    along = np.moveaxis(image, axis, 0)
+    along += np.arange(1, 10)[:, None, None]
+    along[:cropped] = along[7:] = 0
+    exported, _, case = preprocess(
+        as_volume(image, orientation, reorient=reorient), None, plan, reorient
+    )
+    stored, indices = stored_slices(case, forward[0])
+    assert stored == axis
+    assert indices.tolist() == (exported[:, 0, 2, 2] - 1).round().astype(int).tolist()
+
+
+def exported_case(filled=(), slices=6, orientation="RAS", first=2, name="a"):
+    """Return a case of slices 3 mm apart from -6 mm on, `first` of them cropped, across axis 0."""
+    label = np.zeros((slices - first, 2, 2), np.int8)
+    label[[index - first for index in filled]] = 1
+    stored = CaseGeometry(
+        orientation=orientation,
+        reorient=False,
+        affine=affine_of(orientation, (1, 1, 3), (0, 0, -6)).tolist(),
+        file_shape=(2, 2, slices),
+        spacing=(3.0, 1.0, 1.0),
+        shape=(slices, 2, 2),
+        bounding_box=((first, slices), (0, 2), (0, 2)),
+        resampled_spacing=(3.0, 1.0, 1.0),
+        resampled_shape=label.shape,
+    )
+    counts = np.array(list(slice_table(label, labels_of(1))["classes"].values()))
+    return ExportedCase(name, np.zeros((len(label), 1, 2, 2)), label, counts, stored)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("all", [2, 3, 4, 5]),
+        ("foreground", [3, 5]),
+        ("central 2", [2, 3]),
+        ("central 4", [2, 3, 4]),
+        ("every 2", [2, 4]),
+        ("-3 to 6 mm", [2, 3, 4]),
+    ],
+)
+def test_slices_are_chosen_by_their_place_in_the_file(text, expected):
+    case = exported_case(filled=[3, 5])
+    assert (choose_slices(case, parse_selection(text), 0) + 2).tolist() == expected
+
+
+def test_a_case_without_chosen_slices_is_left_out_with_a_warning(caplog):
+    cases = [exported_case(name="a"), exported_case(filled=[4], name="b")]
+    with caplog.at_level(logging.INFO, "slicewise"):
+        kept = choose_cases(cases, parse_selection("foreground"), 0)
+    assert [(case.name, case.drawable.tolist()) for case in kept] == [("b", [2])]
+    assert caplog.records[0].levelname == "WARNING"
+    assert "no slice of a is chosen by 'foreground'" in caplog.messages[0]
+    assert "1 of 8 slices" in caplog.messages[1]
+
+
+def test_slices_that_no_case_has_are_refused():
+    with pytest.raises(ValueError, match=r"training\.slices: found '50 to 60 mm'.*cases a, b"):
+        choose_cases(
+            [exported_case(name="a"), exported_case(name="b")], parse_selection("50 to 60 mm"), 0
+        )

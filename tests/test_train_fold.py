@@ -1,6 +1,7 @@
 """Training one fold."""
 
 import json
+import logging
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ import torch
 import train_fold
 from chain import Chain, analyse, export, plan
 from scans import write_dataset
+from slicewise import patches
 from slicewise.config import load
+from slicewise.slices import ExportedCase
 
 SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
     "epochs": 3,
@@ -151,6 +154,50 @@ def test_regions_and_ignored_voxels_are_learnt_from(tmp_path, labels, order, nam
         *(f"pseudo_dice_{name}" for name in named),
     }
     assert last["pseudo_dice"] > 0.7
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Return where the positions that a training draws are noted, by the cases drawn from."""
+    noted, draw = [], patches.draw
+
+    def draw_and_note(rng, cases, *rest):
+        positions = draw(rng, cases, *rest)
+        noted.extend((cases[at.case], at.slice) for at in positions)
+        return positions
+
+    monkeypatch.setattr(patches, "draw", draw_and_note)
+    return noted
+
+
+def test_training_draws_the_chosen_slices_only(chain, tmp_path, drawn):
+    train(chain, tmp_path, slices="central 2", epochs=1)
+    assert {index for _, index in drawn} == {2, 3}
+
+
+def test_training_draws_the_share_of_empty_slices(chain, tmp_path, drawn):
+    settings = {"empty_slices": 0.5, "batch_size": 4, "epochs": 1, "loader_workers": 0}
+    train(chain, tmp_path, **settings)
+    filled = [bool(case.counts[:, index].any()) for case, index in drawn]
+    assert filled == [False, False, True, True] * (len(filled) // 4)
+
+
+def test_the_defaults_spelt_out_train_the_same_weights(trained, chain, tmp_path):
+    assert same(trained[0], train(chain, tmp_path, slices="all", empty_slices=None)[0])
+
+
+def test_training_on_slices_that_no_case_has_is_refused(chain, tmp_path):
+    with pytest.raises(ValueError, match=r"training\.slices: found '900 to 950 mm'"):
+        train(chain, tmp_path, slices="900 to 950 mm")
+
+
+def test_only_training_insists_on_its_share_of_empty_slices(caplog):
+    case = ExportedCase("a", None, np.ones((2, 3, 3)), np.array([[9, 9]]), None)
+    with pytest.raises(ValueError, match=r"training\.empty_slices: found 0\.1"):
+        train_fold.share_of_empty([case], 0.1, "train")
+    with caplog.at_level(logging.WARNING, "slicewise"):
+        assert train_fold.share_of_empty([case], 0.1, "val") is None
+    assert "validation batches take slices as they come" in caplog.text
 
 
 def test_pseudo_dice_is_the_mean_of_the_classes_that_exist():

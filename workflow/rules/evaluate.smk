@@ -22,6 +22,7 @@ rule evaluate_fold:
         fold="{fold}",
         seed="{seed}",
         slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
+        slices=lookup(within=config, dpath="evaluation/slices"),
         surface_tolerance_mm=lookup(within=config, dpath="evaluation/surface_tolerance_mm"),
         code=digest("evaluate_fold"),
     conda:

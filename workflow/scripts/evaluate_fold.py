@@ -17,6 +17,7 @@ from slicewise.dataset import Case, open_dataset, read_header, read_label
 from slicewise.files import read_json, write_csv, write_text
 from slicewise.job import logger, run
 from slicewise.labels import Labels
+from slicewise.selection import Selection, parse_selection
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
 PLACE_COLUMNS = ["axis", "slice", "position_mm", "relative_position"]
@@ -30,6 +31,9 @@ CASE_COLUMNS = [*RUN_COLUMNS, *COUNT_COLUMNS, *VOLUME_COLUMNS, *SCORE_COLUMNS]
 IGNORED = "ignored"
 """Status of a slice without a single annotated voxel; it has no scores."""
 
+NO_SURFACE = metrics.SurfaceScores(np.nan, np.nan, np.nan)
+"""Scores in space of slices with gaps between them: apart they have surfaces that nobody has."""
+
 
 @dataclass(frozen=True)
 class SliceStack:
@@ -37,7 +41,7 @@ class SliceStack:
 
     axis: file axis that is sliced; spacing: mm (slice, row, column); pixel_mm2 and voxel_mm3: size
     of one pixel and voxel; position_mm: place of each slice along the unit normal of the slices, in
-    world coordinates, rising with the slice index; ascending: the index rises towards R, A or S.
+    world coordinates, towards R, A or S; ascending: the index rises in that direction too.
     """
 
     axis: int
@@ -49,23 +53,15 @@ class SliceStack:
 
 
 def stack_slices(affine: np.ndarray, shape: tuple[int, ...], axis: int) -> SliceStack:
-    """Return the slices of a file across `axis`.
-
-    The normal is that of the plane of the slices: where the affine shears (a tilted gantry), it is
-    not the direction of the sliced axis, and the distance between slices is measured along it.
-    """
-    columns = affine[:3, :3]
+    """Return the slices of a file across `axis`, their distance measured along their normal."""
     rows = [other for other in range(3) if other != axis]
-    normal = np.cross(*columns[:, rows].T)
-    pixel_mm2 = np.linalg.norm(normal)
-    normal = normal / pixel_mm2 * np.sign(normal @ columns[:, axis])
-    step = normal @ columns[:, axis]
+    normal = geometry.slice_normal(affine, axis)
     return SliceStack(
         axis=axis,
         spacing=tuple(voxel_sizes(affine)[[axis, *rows]].tolist()),
-        pixel_mm2=float(pixel_mm2),
-        voxel_mm3=float(pixel_mm2 * step),
-        position_mm=normal @ affine[:3, 3] + step * np.arange(shape[axis]),
+        pixel_mm2=float(np.linalg.norm(normal)),
+        voxel_mm3=float(normal @ affine[:3, axis]),
+        position_mm=geometry.slice_positions(affine, shape[axis], axis),
         ascending=geometry.axis_codes(affine)[axis] in geometry.CANONICAL,
     )
 
@@ -106,48 +102,55 @@ def score_case(
     labels: Labels,
     stack: SliceStack,
     tolerance_mm: float,
+    chosen: np.ndarray,
+    in_space: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score one case (slice, row, column); return its rows per class and slice, and per class.
 
-    Ignored voxels are background in both, so they count in no score. The column `label` counts the
-    classes from 1.
+    chosen: which slices to score, bool (slice); in_space: whether the case has surface distances.
+    Ignored voxels and those of other slices are background in both, so they count in no score. The
+    relative position is that in the whole structure. The column `label` counts the classes from 1.
     """
     known = labels.annotated(truth)
+    scored = known & chosen[:, None, None]
     by_slice, by_case = [], []
     for number, name in enumerate(labels.classes, start=1):
-        true, found = (labels.mask(array, name) & known for array in (truth, prediction))
-        tp, fp, fn = metrics.overlap_counts(true, found)
+        whole = (labels.mask(truth, name) & known).sum(axis=(1, 2))
+        true, found = (labels.mask(array, name) & scored for array in (truth, prediction))
+        tp, fp, fn = metrics.overlap_counts(true[chosen], found[chosen])
         in_plane = [
             metrics.surface_scores(*pair, stack.spacing[1:], tolerance_mm)
-            for pair in zip(true, found, strict=True)
+            for pair in zip(true[chosen], found[chosen], strict=True)
         ]
         rows = {
             "class": name,
             "label": number,
             "axis": stack.axis,
-            "slice": np.arange(len(truth)),
-            "position_mm": stack.position_mm,
-            "relative_position": relative_position(tp + fn, stack.ascending),
+            "slice": np.flatnonzero(chosen),
+            "position_mm": stack.position_mm[chosen],
+            "relative_position": relative_position(whole, stack.ascending)[chosen],
             "area_true_mm2": (tp + fn) * stack.pixel_mm2,
             "area_predicted_mm2": (tp + fp) * stack.pixel_mm2,
         }
         rows |= score_columns(tp, fp, fn, in_plane)
-        rows["status"] = np.where(known.any(axis=(1, 2)), rows["status"], IGNORED)
+        rows["status"] = np.where(known[chosen].any(axis=(1, 2)), rows["status"], IGNORED)
         by_slice.append(pd.DataFrame(rows))
         tp, fp, fn = ([n.sum()] for n in (tp, fp, fn))
-        whole = metrics.surface_scores(true, found, stack.spacing, tolerance_mm)
+        surface = NO_SURFACE
+        if in_space:
+            surface = metrics.surface_scores(true, found, stack.spacing, tolerance_mm)
         row = {
             "class": name,
             "label": number,
             "volume_true_ml": np.add(tp, fn) * stack.voxel_mm3 / 1000,
             "volume_predicted_ml": np.add(tp, fp) * stack.voxel_mm3 / 1000,
         }
-        by_case.append(pd.DataFrame(row | score_columns(tp, fp, fn, [whole])))
+        by_case.append(pd.DataFrame(row | score_columns(tp, fp, fn, [surface])))
     return pd.concat(by_slice), pd.concat(by_case)
 
 
 def class_metrics(row, voxels: int) -> dict:
-    """Return nnU-Net's metrics of one class in one case of so many voxels that are not ignored."""
+    """Return nnU-Net's metrics of one class in one case of so many voxels that are scored."""
     tp, fp, fn = int(row.tp), int(row.fp), int(row.fn)
     return {
         "Dice": float(row.dice),
@@ -172,7 +175,7 @@ def summarise(
 ) -> dict:
     """Return nnU-Net's summary of the per-case table.
 
-    files: case -> (reference file, prediction file, voxels not ignored). Cases stand in the order
+    files: case -> (reference file, prediction file, voxels scored). Cases stand in the order
     of their prediction files. A class that is empty in every case has a mean of nan, and so has the
     foreground then, as nnU-Net's.
     """
@@ -218,6 +221,27 @@ def read_slices(case: Case, labels: Labels, axis: int) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(file_order, axis, 0))
 
 
+def report_choice(selection: Selection, chosen: dict[str, np.ndarray]) -> None:
+    """Log how many slices are scored; chosen: case -> bool (slice).
+
+    A case without any has empty scores and a warning. Raises ValueError when all cases are such.
+    """
+    without = [case for case, slices in chosen.items() if not slices.any()]
+    if len(without) == len(chosen):
+        raise ValueError(
+            f"evaluation.slices: found {selection}, which chooses no slice of any of the cases "
+            f"{', '.join(without)}; choose others"
+        )
+    if without:
+        logger.warning(
+            "evaluation.slices: no slice of %s is chosen by %s: empty scores, in no mean",
+            ", ".join(without),
+            selection,
+        )
+    scored, total = (sum(map(count, chosen.values())) for count in (np.count_nonzero, len))
+    logger.info("scored %d of %d slices of %d cases", scored, total, len(chosen))
+
+
 def main(
     *,
     dataset_json,
@@ -226,6 +250,7 @@ def main(
     fingerprint,
     orientation,
     slice_axis,
+    slices,
     surface_tolerance_mm,
     dataset,
     experiment,
@@ -240,30 +265,40 @@ def main(
     cases = read_json(splits)[int(fold)]["val"]
     common = read_json(orientation)
     spacing = geometry.target_spacing(read_json(fingerprint))
-    slice_rows, case_rows, files = [], [], {}
+    selection = parse_selection(slices)
+    slice_rows, case_rows, files, chosen = [], [], {}, {}
     for name, path in find_predictions(predictions, cases).items():
         case = source.case(name)
         header = read_header(case)
-        turned = common["reorient"]
-        read_as = geometry.CANONICAL if turned else header.orientation
-        reading_axis = geometry.slice_axis(slice_axis, spacing, read_as)
-        axis = geometry.nifti_axis(reading_axis, header.orientation, turned)
+        axis = geometry.sliced_axis(slice_axis, spacing, header.orientation, common["reorient"])
         truth = read_slices(case, source.labels, axis)
         prediction = read_slices(replace(case, label=path), source.labels, axis)
         stack = stack_slices(header.affine, header.shape, axis)
-        tables = score_case(truth, prediction, source.labels, stack, surface_tolerance_mm)
+        known = source.labels.annotated(truth)
+        filled = ((truth > 0) & known).any(axis=(1, 2))
+        chosen[name] = selection.chosen(filled, stack.position_mm)
+        tables = score_case(
+            truth,
+            prediction,
+            source.labels,
+            stack,
+            surface_tolerance_mm,
+            chosen[name],
+            in_space=not selection.leaves_gaps,
+        )
         for rows, table in zip((slice_rows, case_rows), tables, strict=True):
             rows.append(table.assign(case=name))
-        files[name] = (str(case.label), str(path), int(source.labels.annotated(truth).sum()))
+        files[name] = (str(case.label), str(path), int(known[chosen[name]].sum()))
+    report_choice(selection, chosen)
     run_columns = {
         "dataset": dataset,
         "experiment": experiment,
         "fold": int(fold),
         "seed": int(seed),
     }
-    slices = pd.concat(slice_rows).assign(**run_columns)[SLICE_COLUMNS]
+    places = pd.concat([table for table in slice_rows if len(table)])
     scores = pd.concat(case_rows).assign(**run_columns)[CASE_COLUMNS]
-    write_csv(per_slice, slices)
+    write_csv(per_slice, places.assign(**run_columns)[SLICE_COLUMNS])
     write_csv(per_case, scores)
     write_text(
         summary, json.dumps(summarise(scores, source.labels, files), sort_keys=True, indent=4)

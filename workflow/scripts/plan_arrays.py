@@ -47,8 +47,14 @@ def resampling() -> dict:
     }
 
 
-def plan_arrays(dataset: Dataset, fingerprint: dict, orientation: dict, policy: str | int) -> dict:
-    """Return the content of preprocessing.json for one slicing policy.
+def plan_arrays(
+    dataset: Dataset,
+    fingerprint: dict,
+    orientation: dict,
+    policy: str | int,
+    in_plane_order: str = "stored",
+) -> dict:
+    """Return the content of preprocessing.json for one slicing policy and order within slices.
 
     Raises ValueError for an anatomical plane in a dataset whose cases are stored in several
     orientations and not turned the same way.
@@ -61,7 +67,8 @@ def plan_arrays(dataset: Dataset, fingerprint: dict, orientation: dict, policy: 
         )
     spacing = geometry.target_spacing(fingerprint)
     axis = geometry.slice_axis(policy, spacing, orientation["orientation"])
-    forward, backward = geometry.transposition(axis)
+    finest_last = in_plane_order == "finest_last"
+    forward, backward = geometry.transposition(axis, spacing if finest_last else None)
     schemes, masks = normalization(dataset, fingerprint)
     return {
         "image_reader_writer": READERS[orientation["reorient"]],
@@ -78,7 +85,11 @@ def plan_arrays(dataset: Dataset, fingerprint: dict, orientation: dict, policy: 
         "foreground_intensity_properties_per_channel": fingerprint[
             "foreground_intensity_properties_per_channel"
         ],
-        "slicewise": {"slice_axis": policy, "target_spacing": spacing.tolist()},
+        "slicewise": {
+            "slice_axis": policy,
+            "in_plane_order": in_plane_order,
+            "target_spacing": spacing.tolist(),
+        },
     }
 
 
@@ -94,16 +105,14 @@ def main(
     configuration=CONFIGURATION,
 ):
     """Write preprocessing.json, from the user's own plan where one is given."""
-    if in_plane_order != "stored":
-        raise ValueError(f"planning.in_plane_order: found {in_plane_order!r}, expected stored")
     dataset, stored = open_dataset(dataset_json), read_json(orientation)
     if plans:
         content = read_user_plan(
             plans, len(dataset.channel_names), stored["reorient"], configuration
         )
-        logger.info("using %s as it is: slice_axis is not looked at", plans)
+        logger.info("using %s as it is: slice_axis and in_plane_order are not looked at", plans)
     else:
-        content = plan_arrays(dataset, read_json(fingerprint), stored, slice_axis)
+        content = plan_arrays(dataset, read_json(fingerprint), stored, slice_axis, in_plane_order)
     write_json(preprocessing, content)
     logger.info(
         "slices across axis %d (reading order), %s mm in plane",

@@ -42,7 +42,7 @@ def profile(
 ) -> pd.DataFrame:
     """Return mean Dice and its interval for each experiment, class and bin of relative position.
 
-    There are `bins` of them, or as many as the median case has slices of the structure if that is
+    There are `bins` of them, or as many as the median case has scored slices in it if that is
     fewer: narrower bins would stay empty. Slices (and runs) of one case are averaged within each
     bin first, so that every case weighs the same; the interval resamples cases and is pointwise.
     Slices beyond the true structure have no relative position and stay out. Columns: experiment,

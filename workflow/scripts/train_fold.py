@@ -23,10 +23,12 @@ from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.loss import Loss, deep_supervision_loss, pseudo_dice_counts, training_loss
 from slicewise.network import build_network, initialise
+from slicewise.patches import EmptyShare, empty_share
 from slicewise.plans import Plan, read_plan
 from slicewise.pretrained import start_from
 from slicewise.randomness import seed_from
-from slicewise.slices import ExportedCase, open_cases
+from slicewise.selection import parse_selection
+from slicewise.slices import ExportedCase, choose_cases, open_cases
 from slicewise.sources import digest
 
 POLYNOMIAL_EXPONENT = 0.9  # nnU-Net: PolyLRScheduler
@@ -202,6 +204,24 @@ def train(
     bar.close()
 
 
+def share_of_empty(
+    cases: list[ExportedCase], share: float | None, purpose: str
+) -> EmptyShare | None:
+    """Return the share of empty slices with the cases that serve it, None to leave it to chance.
+
+    The few cases of a validation fold may lack such slices: there chance decides, with a warning.
+    """
+    if share is None:
+        return None
+    try:
+        return empty_share(cases, share)
+    except ValueError as error:
+        if purpose == "train":
+            raise
+        logger.warning("validation batches take slices as they come (%s)", error)
+        return None
+
+
 def make_batches(
     plan: Plan, cases: list[ExportedCase], labels: Labels, settings: dict, fold: int, seed: int
 ) -> dict[str, Batches]:
@@ -218,6 +238,7 @@ def make_batches(
             seed=seed,
             fold=fold,
             purpose=purpose,
+            empty=share_of_empty(cases[purpose], settings["empty_slices"], purpose),
         )
         for purpose in ("train", "val")
     }
@@ -245,7 +266,11 @@ def main(
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
     split = read_json(splits)[fold]
-    cases = {purpose: open_cases(arrays, split[purpose]) for purpose in ("train", "val")}
+    selection, axis = parse_selection(settings["slices"]), plan.preparation.transpose_forward[0]
+    cases = {
+        purpose: choose_cases(open_cases(arrays, split[purpose]), selection, axis)
+        for purpose in ("train", "val")
+    }
 
     network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
     initialise(network, seed_from(seed, fold, "weights"))

@@ -21,7 +21,8 @@ class Batches:
 
     cases: exported cases to draw from; labels: what their labels mean; patch: (row, column)
     voxels; oversample: share of a batch that must hold foreground; augmented: whether to augment;
-    masked_channels: which channels are 0 outside the nonzero mask.
+    masked_channels: which channels are 0 outside the nonzero mask; empty: the share of a batch from
+    slices without foreground, None to leave it to chance.
     """
 
     cases: Sequence[ExportedCase]
@@ -34,13 +35,21 @@ class Batches:
     seed: int
     fold: int
     purpose: str
+    empty: patches.EmptyShare | None = None
 
     def batch(self, index: int) -> tuple[Tensor, Tensor]:
         """Return image (batch, channel, row, column) and label (batch, row, column) of a batch."""
         rng = generator(self.seed, self.fold, self.purpose, index)
         read = augment.initial_patch_size(self.patch) if self.augmented else self.patch
         positions = patches.draw(
-            rng, self.cases, self.labels, self.batch_size, read, self.patch, self.oversample
+            rng,
+            self.cases,
+            self.labels,
+            self.batch_size,
+            read,
+            self.patch,
+            self.oversample,
+            self.empty,
         )
         image, label = map(torch.from_numpy, patches.cut(self.cases, positions, read))
         for case in {position.case for position in positions}:

@@ -104,6 +104,25 @@ def _contradictions(config: dict) -> Iterator[str]:
                 f"datasets.{name}.phantom.cases: found {cases}; allowed: at least {folds}, "
                 f"a case for each of cross_validation.folds"
             )
+    yield from dict.fromkeys(_sampling_contradictions(config))
+
+
+def _sampling_contradictions(config: dict) -> Iterator[str]:
+    """Yield what the settings of an experiment say against each other about a batch's slices."""
+    for name, changes in config["experiments"].items():
+        training = config["training"] | changes.get("training", {})
+        empty, forced = training["empty_slices"], training["oversample_foreground"]
+        where = "training" if "training" not in changes else f"experiments.{name}.training"
+        if empty and empty + forced > 1 + 1e-9:
+            yield (
+                f"{where}.empty_slices: found {empty:g}; allowed: at most {1 - forced:g}, the rest "
+                f"of the batch, as oversample_foreground is {forced:g}"
+            )
+        if empty and training["slices"] == "foreground":
+            yield (
+                f"{where}.empty_slices: found {empty:g}; allowed: 0 or null, as slices are those "
+                "with foreground"
+            )
 
 
 def page() -> str:

@@ -20,6 +20,9 @@ ANATOMICAL_PLANES = {"axial": "IS", "coronal": "PA", "sagittal": "LR"}
 
 CANONICAL = "RAS"
 
+SAME_SPACING = 1e-3
+"""Spacings are equal that differ by less than this share: headers round them."""
+
 
 def is_anisotropic(spacing: Sequence[float]) -> bool:
     """Say whether the largest spacing is more than three times the smallest."""
@@ -70,9 +73,16 @@ def slice_axis(policy: str | int, spacing: Sequence[float], orientation: str) ->
     )
 
 
-def transposition(axis: int) -> tuple[list[int], list[int]]:
-    """Return (forward, backward): `axis` to the front, the others in order, and the way back."""
-    forward = [axis, *(other for other in range(3) if other != axis)]
+def transposition(axis: int, spacing: Sequence[float] | None = None) -> tuple[list[int], list[int]]:
+    """Return (forward, backward): `axis` to the front, the others behind it, and the way back.
+
+    The others stay in order, as in nnU-Net's code; with a `spacing` in mm (reading order) the finer
+    one comes last, as its documentation says (its issue 1661). Of equal spacings the order stays.
+    """
+    row, column = (other for other in range(3) if other != axis)
+    if spacing is not None and spacing[row] < (1 - SAME_SPACING) * spacing[column]:
+        row, column = column, row
+    forward = [axis, row, column]
     return forward, [forward.index(i) for i in range(3)]
 
 
@@ -104,6 +114,38 @@ def nifti_axis(axis: int, orientation: str, reorient: bool) -> int:
     """Return the file axis behind an axis in reading order, for a file stored in `orientation`."""
     file_axis = 2 - axis
     return to_canonical(orientation)[file_axis][0] if reorient else file_axis
+
+
+def slice_normal(affine: np.ndarray, axis: int) -> np.ndarray:
+    """Return the normal of the slices across a file axis, as long as a pixel is large in mm2.
+
+    It points along rising indices. Where the affine shears (a tilted gantry), it is not the
+    direction of the sliced axis.
+    """
+    columns = affine[:3, :3]
+    normal = np.cross(*(columns[:, other] for other in range(3) if other != axis))
+    return normal * np.sign(normal @ columns[:, axis])
+
+
+def slice_positions(affine: np.ndarray, slices: int, axis: int) -> np.ndarray:
+    """Return the place in mm of each of so many slices across a file axis.
+
+    It is measured in world coordinates along the unit normal of the slices, towards R, A or S,
+    whichever way the file is stored: the same plane of a patient has one place.
+    """
+    normal = slice_normal(affine, axis)
+    normal = normal / np.linalg.norm(normal)
+    if axis_codes(affine)[axis] not in CANONICAL:
+        normal = -normal
+    return normal @ affine[:3, 3] + normal @ affine[:3, axis] * np.arange(slices)
+
+
+def sliced_axis(
+    policy: str | int, spacing: Sequence[float], orientation: str, reorient: bool
+) -> int:
+    """Return the axis of a file stored in `orientation` that a policy slices across."""
+    read_as = CANONICAL if reorient else orientation
+    return nifti_axis(slice_axis(policy, spacing, read_as), orientation, reorient)
 
 
 def to_reading_order(array: np.ndarray, orientation: str, reorient: bool) -> np.ndarray:

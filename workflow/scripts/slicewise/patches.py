@@ -41,6 +41,40 @@ def is_forced(sample: int, batch_size: int, oversample: float) -> bool:
     return sample >= round(batch_size * (1 - oversample))
 
 
+@dataclass(frozen=True)
+class EmptyShare:
+    """How much of a batch comes from slices without foreground, and the cases that have such.
+
+    share: of a batch, its first samples; empty, filled: index of a case and that case limited to
+    its slices without foreground, or to those with it. Cases without such slices are left out.
+    """
+
+    share: float
+    empty: Sequence[tuple[int, ExportedCase]]
+    filled: Sequence[tuple[int, ExportedCase]]
+
+    def pool(self, sample: int, batch_size: int) -> Sequence[tuple[int, ExportedCase]]:
+        """Return the cases that a sample of a batch is drawn from."""
+        return self.empty if sample < round(batch_size * self.share) else self.filled
+
+
+def empty_share(cases: Sequence[ExportedCase], share: float) -> EmptyShare:
+    """Return the share with the cases that serve it; a ValueError says which slices there are none.
+
+    A share of 0 needs no empty slices, a share of 1 none with foreground.
+    """
+    empty = [(i, case.limited(case.empty)) for i, case in enumerate(cases) if len(case.empty)]
+    filled = [(i, case.limited(case.filled)) for i, case in enumerate(cases) if len(case.filled)]
+    for found, needed, kind in ((empty, share, "without"), (filled, 1 - share, "with")):
+        if needed > 0 and not found:
+            raise ValueError(
+                f"training.empty_slices: found {share:g}, which needs slices {kind} foreground; "
+                f"none of {len(cases)} cases has one among training.slices; set it to null to take "
+                "slices as they come"
+            )
+    return EmptyShare(share, empty, filled)
+
+
 def _foreground_voxel(
     rng: np.random.Generator, case: ExportedCase, labels: Labels
 ) -> tuple[int, int, int] | None:
@@ -88,27 +122,31 @@ def draw(
     read: tuple[int, int],
     patch: tuple[int, int],
     oversample: float,
+    empty: EmptyShare | None = None,
 ) -> list[Position]:
     """Draw the positions of a batch with nnU-Net's probabilities.
 
     Cases are drawn with replacement, then a slice uniformly, or for the last `oversample` of the
     batch a voxel of a class as the patch's centre. With an ignore label every other patch has an
     annotated voxel as its centre. `read` and `patch`: (row, column) voxels before and after
-    augmentation.
+    augmentation; `empty`: the share from slices without foreground, None to leave it to chance.
+    Forced samples always have foreground where there is any.
     """
     positions = []
     for sample, index in enumerate(rng.integers(len(cases), size=batch_size)):
         case = cases[index]
+        forced = is_forced(sample, batch_size, oversample)
+        if empty is not None:
+            pool = empty.filled if forced else empty.pool(sample, batch_size)
+            index, case = pool[rng.integers(len(pool))]
         ranges = [
             start_range(*axis) for axis in zip(case.label.shape[1:], read, patch, strict=True)
         ]
-        voxel = None
-        if is_forced(sample, batch_size, oversample):
-            voxel = _foreground_voxel(rng, case, labels)
+        voxel = _foreground_voxel(rng, case, labels) if forced else None
         if voxel is None:
             voxel = _annotated_voxel(rng, case, labels)
         if voxel is None:
-            chosen = rng.integers(len(case.label))
+            chosen = case.drawable[rng.integers(len(case.drawable))]
             row, column = (rng.integers(low, high + 1) for low, high in ranges)
         else:
             chosen = voxel[0]

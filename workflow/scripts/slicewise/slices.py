@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from slicewise import geometry
 from slicewise.files import read_json
+from slicewise.job import logger
 from slicewise.labels import Labels
 from slicewise.preprocessing import CaseGeometry
+from slicewise.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class ExportedCase:
 
     image: float32 (slice, channel, row, column) and label: integer (slice, row, column), both
     read-only memory maps; counts: voxels of each foreground class in each slice (class, slice);
-    annotated: voxels in each slice that are not ignored (slice), None without an ignore label.
+    annotated: voxels in each slice that are not ignored (slice), None without an ignore label;
+    slices: indices of the slices that may be drawn, None for all of them.
     """
 
     name: str
@@ -29,6 +33,32 @@ class ExportedCase:
     counts: np.ndarray
     geometry: CaseGeometry
     annotated: np.ndarray | None = None
+    slices: np.ndarray | None = None
+
+    @property
+    def drawable(self) -> np.ndarray:
+        """Return the indices of the slices that may be drawn."""
+        return np.arange(len(self.label)) if self.slices is None else self.slices
+
+    @property
+    def filled(self) -> np.ndarray:
+        """Return the indices of the drawable slices that hold foreground."""
+        return np.flatnonzero(self.counts.any(axis=0))
+
+    @property
+    def empty(self) -> np.ndarray:
+        """Return the indices of the drawable slices without foreground.
+
+        A slice that is ignored altogether is not known to have none.
+        """
+        empty = np.setdiff1d(self.drawable, self.filled)
+        return empty if self.annotated is None else empty[self.annotated[empty] > 0]
+
+    def limited(self, slices: np.ndarray) -> ExportedCase:
+        """Return the case with `slices` (indices) as all that may be drawn and all that counts."""
+        kept = np.isin(np.arange(len(self.label)), slices)
+        annotated = None if self.annotated is None else self.annotated * kept
+        return replace(self, counts=self.counts * kept, annotated=annotated, slices=slices)
 
 
 def slice_table(label: np.ndarray, labels: Labels) -> dict:
@@ -88,3 +118,57 @@ def release(case: ExportedCase) -> None:
 def open_cases(arrays: str | Path, names: Sequence[str]) -> list[ExportedCase]:
     """Open several exported cases in the given order."""
     return [open_case(arrays, name) for name in names]
+
+
+def stored_slices(case: CaseGeometry, axis: int) -> tuple[int, np.ndarray]:
+    """Return the file axis that an exported case is sliced across and its slices' indices there.
+
+    axis: the sliced axis in reading order. The exported stack is cropped, and runs against the
+    file's where the scan was turned to RAS+.
+    """
+    stored = geometry.nifti_axis(axis, case.orientation, case.reorient)
+    indices = np.arange(*case.bounding_box[0])
+    if case.reorient and geometry.to_canonical(case.orientation)[2 - axis][1] < 0:
+        indices = case.shape[0] - 1 - indices
+    return stored, indices
+
+
+def choose_slices(case: ExportedCase, selection: Selection, axis: int) -> np.ndarray:
+    """Return the indices of the slices of an exported case that a selection chooses.
+
+    axis: the sliced axis in reading order. What is cropped away holds no foreground but counts as
+    slices of the file.
+    """
+    stored, indices = stored_slices(case.geometry, axis)
+    count = case.geometry.file_shape[stored]
+    filled = np.zeros(count, bool)
+    filled[indices] = case.counts.any(axis=0)
+    place = geometry.slice_positions(np.array(case.geometry.affine), count, stored)
+    return np.flatnonzero(selection.chosen(filled, place)[indices])
+
+
+def choose_cases(
+    cases: Sequence[ExportedCase], selection: Selection, axis: int
+) -> list[ExportedCase]:
+    """Return the cases limited to the chosen slices, without those that are left with none.
+
+    axis: the sliced axis in reading order. Raises ValueError when no case is left.
+    """
+    if selection.kind == "all":
+        return list(cases)
+    chosen = {case.name: choose_slices(case, selection, axis) for case in cases}
+    without = [name for name, slices in chosen.items() if len(slices) == 0]
+    if len(without) == len(cases):
+        raise ValueError(
+            f"training.slices: found {selection}, which chooses no slice of any of the cases "
+            f"{', '.join(without)}; choose others"
+        )
+    if without:
+        logger.warning(
+            "training.slices: no slice of %s is chosen by %s: left out of these batches",
+            ", ".join(without),
+            selection,
+        )
+    total = sum(len(case.label) for case in cases)
+    logger.info("drawing from %d of %d slices", sum(map(len, chosen.values())), total)
+    return [case.limited(chosen[case.name]) for case in cases if case.name not in without]
