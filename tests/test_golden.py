@@ -19,6 +19,7 @@ from chain import Chain, analyse, export, plan
 from golden import datasets
 from slicewise.dataset import Dataset
 from slicewise.files import read_json
+from slicewise.planners import PLANNERS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -155,7 +156,12 @@ def test_plans_of_a_fingerprint_are_equal(run):
     dataset = Dataset("dataset.json", content)
     arrays = plan_arrays.plan_arrays(dataset, prints, AS_STORED, "coarsest")
     plan = plan_network.plan_network(
-        dataset, prints, arrays, inputs["gpu_memory_gb"], run["plans"]["dataset_name"]
+        dataset,
+        prints,
+        arrays,
+        PLANNERS["default"],
+        inputs["gpu_memory_gb"],
+        run["plans"]["dataset_name"],
     )
     plan.pop("slicewise")
     assert json.loads(json.dumps(plan)) == run["plans"]
