@@ -65,10 +65,10 @@ def test_extents_follow_the_slices_whatever_the_storage(
     assert table["extent_column_p95"].item() * target["column"] == pytest.approx(column)
 
 
-@pytest.fixture
-def analysed(tmp_path):
-    raw = write_dataset(tmp_path / "raw", [(30, 34, 7)] * 4)
-    return analyse(Chain(raw, tmp_path))
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("analysed")
+    return analyse(Chain(write_dataset(folder / "raw", [(30, 34, 7)] * 4), folder))
 
 
 @pytest.mark.parametrize(
