@@ -12,23 +12,29 @@ of_each = pytest.mark.parametrize("planner", PLANNERS.values(), ids=PLANNERS)
 
 
 def test_the_patch_is_the_median_slice_padded_to_what_the_strides_divide():
-    _, patch, _ = plan_patch(DEFAULT, np.ones(2), [50.0, 35.0], 3, DEFAULT.feature_maps(None))
+    _, patch, _ = plan_patch(DEFAULT, np.ones(2), [50.0, 35.0], 3, DEFAULT.capacity(None))
     assert patch == (56, 40)
 
 
 @of_each
 @pytest.mark.parametrize("share", [0.25, 1, 3])
 def test_as_many_samples_of_a_large_patch_as_the_planner_asks_for_fit_in_memory(planner, share):
-    maps = planner.feature_maps(share * planner.gpu_memory_gb)
-    _, patch, estimate = plan_patch(planner, np.ones(2), [3000.0, 900.0], 3, maps)
-    assert estimate / 12 * planner.patch_samples <= maps
-    assert plan_batch(planner, estimate, maps, 1e12, patch) >= planner.patch_samples
+    capacity = planner.capacity(share * planner.gpu_memory_gb)
+    _, patch, estimate = plan_patch(planner, np.ones(2), [3000.0, 900.0], 3, capacity)
+    assert estimate / 12 * planner.patch_samples <= capacity
+    assert plan_batch(planner, estimate, capacity, 1e12, patch) >= planner.patch_samples
+
+
+@of_each
+def test_memory_that_no_patch_fits_in_is_refused(planner):
+    with pytest.raises(ValueError, match=r"planning\.gpu_memory_gb: too small for .* give more"):
+        plan_patch(planner, np.ones(2), [300.0, 300.0], 3, planner.capacity(1e-6))
 
 
 @of_each
 def test_without_a_target_the_planners_own_memory_is_filled(planner):
-    assert planner.feature_maps(None) == planner.feature_maps(planner.gpu_memory_gb)
-    assert planner.feature_maps(None) == planner.reference
+    assert planner.capacity(None) == planner.capacity(planner.gpu_memory_gb)
+    assert planner.capacity(None) == planner.reference
 
 
 @pytest.mark.parametrize(("name", "batch"), [("default", 10), ("resenc_m", 200)])

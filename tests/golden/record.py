@@ -158,14 +158,10 @@ def chosen_fingerprints() -> list[dict]:
 def planner_output(inputs: dict, planner_name: str = "ExperimentPlanner", **settings) -> dict:
     """Run one of nnU-Net's planners on a fingerprint, with a raw dataset that it only looks at."""
     import torch
-    from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import (
-        ExperimentPlanner,
-    )
     from nnunetv2.experiment_planning.experiment_planners.residual_unets import (
-        residual_encoder_unet_planners as residual,
+        residual_encoder_unet_planners as planners,
     )
 
-    planners = {**vars(residual), "ExperimentPlanner": ExperimentPlanner}
     raw, preprocessed = folders("planner")
     dataset_json, fingerprint = planner_files(inputs)
     write_json(raw / "dataset.json", dataset_json)
@@ -173,7 +169,7 @@ def planner_output(inputs: dict, planner_name: str = "ExperimentPlanner", **sett
     for channel in range(len(inputs["channels"])):
         voxels = np.ones((2, 2, 2), np.uint8)
         save(raw / f"imagesTr/case_{channel:04d}.nii.gz", voxels, np.eye(4))
-    planner = planners[planner_name](DATASET_ID, **settings)
+    planner = getattr(planners, planner_name)(DATASET_ID, **settings)
     # No search for 3d_lowres, which takes minutes and which 2d does not depend on.
     planner.lowres_creation_threshold = 0
     # A planner builds networks only to count what they hold; on this device they hold no weights.

@@ -67,18 +67,18 @@ def plan_network(
     ]
     median_shape = np.median(resampled, 0)[forward]
     dataset_voxels = float(np.prod(median_shape, dtype=np.float64) * dataset.content["numTraining"])
-    feature_maps = planner.feature_maps(gpu_memory_gb)
+    capacity = planner.capacity(gpu_memory_gb)
     network, patch, estimate = plan_patch(
         planner,
         np.array(prepared["spacing"]),
         median_shape[1:],
         len(dataset.content["labels"]),
-        feature_maps,
+        capacity,
     )
     configuration = {
         "data_identifier": f"nnUNetPlans_{CONFIGURATION}",
         "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": plan_batch(planner, estimate, feature_maps, dataset_voxels, patch),
+        "batch_size": plan_batch(planner, estimate, capacity, dataset_voxels, patch),
         "patch_size": list(patch),
         "median_image_size_in_voxels": median_shape[1:].tolist(),
         **prepared,

@@ -44,8 +44,8 @@ class Planner:
     patch_samples: int
     max_share_of_dataset: float
 
-    def feature_maps(self, gpu_memory_gb: float | None) -> float:
-        """Return the estimate that a batch of 12 may reach; None stands for its own target."""
+    def capacity(self, gpu_memory_gb: float | None) -> float:
+        """Return how large an estimate fits at a batch of 12; None is the planner's own target."""
         target = self.gpu_memory_gb if gpu_memory_gb is None else gpu_memory_gb
         return self.reference * (target / self.gpu_memory_gb)
 
@@ -104,15 +104,15 @@ def plan_patch(
     spacing: np.ndarray,
     median_size: Sequence[float],
     classes: int,
-    feature_maps: float,
+    capacity: float,
 ) -> tuple[Architecture, tuple[int, int], int]:
     """Return the network, its patch, and the estimate of its memory in feature-map values.
 
     spacing: mm and median_size: voxels, both (row, column). The patch starts at the median size,
     or at an area of 2048 x 2048 in the aspect ratio of the voxels where that is smaller, and
     shrinks along the axis that is the largest against the median until as many samples as the
-    planner asks for fit in `feature_maps`, of which a batch of 12 may take all
-    (nnU-Net: get_plans_for_configuration).
+    planner asks for fit in `capacity`, which is for a batch of 12 (nnU-Net:
+    get_plans_for_configuration). Raises ValueError where they never fit.
     """
     aspect = 1 / spacing
     initial = [round(edge) for edge in aspect * (INITIAL_AREA / np.prod(aspect)) ** 0.5]
@@ -121,8 +121,13 @@ def plan_patch(
         topology = pool_and_kernel_sizes(spacing, patch)
         network = planner.architecture(topology)
         estimate = conv_feature_map_size(network, topology.patch_size, classes)
-        if estimate / REFERENCE_BATCH * planner.patch_samples <= feature_maps:
+        if estimate / REFERENCE_BATCH * planner.patch_samples <= capacity:
             return network, topology.patch_size, estimate
+        if network.n_stages == 1:
+            raise ValueError(
+                f"planning.gpu_memory_gb: too small for {planner.patch_samples} patches of "
+                f"{topology.patch_size} voxels, which the network cannot halve once; give more"
+            )
         relative = [
             edge / size for edge, size in zip(topology.patch_size, median_size, strict=True)
         ]
@@ -138,11 +143,11 @@ def plan_patch(
 def plan_batch(
     planner: Planner,
     estimate: int,
-    feature_maps: float,
+    capacity: float,
     dataset_voxels: float,
     patch: tuple[int, int],
 ) -> int:
     """Return the batch size: what memory holds, at most a share of the dataset, at least 2."""
-    fits = round(feature_maps / estimate * REFERENCE_BATCH)
+    fits = round(capacity / estimate * REFERENCE_BATCH)
     share = round(dataset_voxels * planner.max_share_of_dataset / np.prod(patch, dtype=np.float64))
     return max(min(fits, share), MIN_BATCH)

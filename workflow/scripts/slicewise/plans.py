@@ -91,10 +91,10 @@ LAYERS = {"conv_op": "Conv2d", "norm_op": "InstanceNorm2d", "nonlin": "LeakyReLU
 """The layers that every network here is made of; a plan may name them with any module path."""
 
 LAYER_SETTINGS = {
-    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-    "nonlin_kwargs": {"negative_slope": 0.01},
+    "norm_op_kwargs": {"eps": (1e-5, 1e-5), "affine": (True, False)},
+    "nonlin_kwargs": {"negative_slope": (0.01, 0.01)},
 }
-"""What nnU-Net's planner, and torch by default, sets for these layers."""
+"""What these layers are built with here, as nnU-Net plans them, and what torch takes by default."""
 
 
 def _architecture(content: dict) -> Architecture:
@@ -110,9 +110,9 @@ def _architecture(content: dict) -> Architecture:
     for key in ("dropout_op", "nonlin_first", "block", "bottleneck_channels", "stem_channels"):
         if kwargs.get(key):
             raise ValueError(f"arch_kwargs.{key}: found {kwargs[key]}, which is not supported")
-    for key, defaults in LAYER_SETTINGS.items():
-        for setting, expected in defaults.items():
-            found = (kwargs.get(key) or {}).get(setting, expected)
+    for key, settings in LAYER_SETTINGS.items():
+        for setting, (expected, default) in settings.items():
+            found = (kwargs.get(key) or {}).get(setting, default)
             if found != expected:
                 raise ValueError(f"arch_kwargs.{key}.{setting}: found {found}, expected {expected}")
     return Architecture(
