@@ -1,9 +1,10 @@
-"""The golden models of nnU-Net's, brought in here."""
+"""The golden models of nnU-Net's, brought in here and sent out again."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import export_model
 import import_model
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json
@@ -86,3 +87,23 @@ def bring_in(model: GoldenModel, folder: Path, **changes) -> Path:
     }
     import_model.main(**(arguments | changes))
     return folder
+
+
+def send_out(folder: Path, **changes) -> Path:
+    """Export what `bring_in` left in a folder, and return the model's folder."""
+    arguments = {
+        "dataset_json": folder / "dataset.json",
+        "plan": folder / "plans.json",
+        "fingerprint": folder / "splits_final.json",
+        "splits": folder / "splits_final.json",
+        "checkpoints": [folder / "checkpoint_final.pt"],
+        "histories": [folder / "history.csv"],
+        "folds": [0],
+        "settings": {"learning_rate": 0.01, "momentum": 0.99, "weight_decay": 3e-5},
+        "mirroring": True,
+        "dataset_name": "Dataset007_Mine",
+        "exported": folder / "exported",
+    }
+    export_model.main(**(arguments | changes))
+    (model,) = (folder / "exported/results").iterdir()
+    return model

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 import export_model
-from models import MODELS, PLAIN, bring_in
+from models import MODELS, PLAIN, bring_in, send_out
 from scans import write_decathlon
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json
 from slicewise.nnunet_checkpoints import read_checkpoint
+from slicewise.user_plans import read_user_plan
 
-SETTINGS = {"learning_rate": 0.01, "momentum": 0.99, "weight_decay": 3e-5}
 KEYS = {
     "network_weights",
     "optimizer_state",
@@ -24,29 +24,9 @@ KEYS = {
 }
 
 
-def export(folder, **changes):
-    """Export what `bring_in` left in a folder, and return the model's folder."""
-    arguments = {
-        "dataset_json": folder / "dataset.json",
-        "plan": folder / "plans.json",
-        "fingerprint": folder / "splits_final.json",
-        "splits": folder / "splits_final.json",
-        "checkpoints": [folder / "checkpoint_final.pt"],
-        "histories": [folder / "history.csv"],
-        "folds": [0],
-        "settings": SETTINGS,
-        "mirroring": True,
-        "dataset_name": "Dataset007_Mine",
-        "exported": folder / "exported",
-    }
-    export_model.main(**(arguments | changes))
-    (model,) = (folder / "exported/results").iterdir()
-    return model
-
-
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    return export(bring_in(PLAIN, tmp_path_factory.mktemp("export")))
+    return send_out(bring_in(PLAIN, tmp_path_factory.mktemp("export")))
 
 
 def checkpoint(model):
@@ -55,7 +35,7 @@ def checkpoint(model):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_weights_have_nnunets_names_shapes_and_values(model, tmp_path):
-    found = checkpoint(export(bring_in(model, tmp_path)))["network_weights"]
+    found = checkpoint(send_out(bring_in(model, tmp_path)))["network_weights"]
     expected = read_checkpoint(model.checkpoint)["network_weights"]
     assert set(found) == set(expected)
     for name, weights in expected.items():
@@ -93,13 +73,13 @@ def test_a_network_of_our_own_is_nnunets_default_trainers(tmp_path):
     saved = torch.load(folder / "checkpoint_final.pt", weights_only=True)
     own = {name: saved[name] for name in ("network", "plan")}
     torch.save(own, folder / "checkpoint_final.pt")
-    model = export(folder)
+    model = send_out(folder)
     assert model.name == "nnUNetTrainer__nnUNetPlans__2d"
     assert checkpoint(model)["inference_allowed_mirroring_axes"] == (0, 1)
 
 
 def test_nnunet_does_not_mirror_where_we_do_not(tmp_path):
-    model = export(bring_in(PLAIN, tmp_path), mirroring=False)
+    model = send_out(bring_in(PLAIN, tmp_path), mirroring=False)
     assert checkpoint(model)["inference_allowed_mirroring_axes"] is None
 
 
@@ -107,7 +87,7 @@ def test_the_folder_holds_every_fold_and_what_describes_it(tmp_path):
     folder = bring_in(PLAIN, tmp_path)
     twice = {"checkpoints": [folder / "checkpoint_final.pt"] * 2}
     twice["histories"] = [folder / "history.csv"] * 2
-    model = export(folder, folds=[0, 3], **twice)
+    model = send_out(folder, folds=[0, 3], **twice)
     files = {str(path.relative_to(folder / "exported")) for path in model.rglob("*.*")}
     inside = f"results/{model.name}"
     assert files == {
@@ -134,6 +114,11 @@ def test_plans_and_checkpoint_name_the_dataset(exported):
     assert checkpoint(exported)["init_args"]["plans"] == plans
 
 
+def test_an_exported_plan_is_one_that_can_be_used_again(exported):
+    again = read_user_plan(exported / "plans.json", channels=1, reorient=False)
+    assert again["configurations"]["2d"] == PLAIN.plan()["configurations"]["2d"]
+
+
 def test_an_exported_model_can_be_brought_in_again(exported, tmp_path):
     folder = bring_in(
         PLAIN,
@@ -143,7 +128,7 @@ def test_an_exported_model_can_be_brought_in_again(exported, tmp_path):
         configuration="2d",
     )
     first = read_checkpoint(PLAIN.checkpoint)["network_weights"]
-    again = checkpoint(export(folder))["network_weights"]
+    again = checkpoint(send_out(folder))["network_weights"]
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 

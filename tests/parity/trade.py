@@ -1,7 +1,8 @@
 """Trade in both directions: the same network segments the same scans in both programs.
 
 nnU-Net trains a network shortly, which is brought in here; we train one, which goes out to nnU-Net.
-Ten scans that neither has seen are predicted by both programs with each.
+Ten scans that neither has seen are predicted by both programs with each. The recorded models of
+tests/golden/trade make the way in and out again: regions, two channels, a residual encoder.
 """
 
 import json
@@ -15,6 +16,9 @@ import numpy as np
 import torch
 import yaml
 
+from models import MODELS, GoldenModel
+from models import bring_in as bring_in_golden
+from models import send_out as send_out_golden
 from parity import oracle
 from parity.comparison import Comparison
 
@@ -82,17 +86,26 @@ def workflow(folder: Path, experiments: dict, *targets: str) -> Path:
     return folder / "results" / "scans"
 
 
-def disagreement(first: Path, second: Path, name: str) -> Comparison:
-    """Compare two folders of predictions; the foreground is counted, so that it is not empty."""
+def disagreement(pairs: list[tuple[Path, Path]], name: str) -> Comparison:
+    """Compare pairs of segmentations; the foreground is counted, so that it is not empty."""
     shares, foreground = [], 0
-    for path in sorted(first.glob("*.nii.gz")):
-        ours, theirs = (np.asarray(nib.load(f / path.name).dataobj) for f in (first, second))
-        shares.append(float((ours != theirs).mean()))
-        foreground += int((theirs > 0).sum())
-    if not foreground or len(shares) != PREDICTED:
-        raise RuntimeError(f"{name}: {len(shares)} scans with {foreground} voxels of foreground")
-    name = f"{name}, {len(shares)} scans, {foreground} foreground voxels"
+    for pair in pairs:
+        first, second = (np.asarray(nib.load(path).dataobj) for path in pair)
+        shares.append(float((first != second).mean()))
+        foreground += int((second > 0).sum())
+    if not foreground:
+        raise RuntimeError(f"{name}: no foreground in {len(shares)} scans, nothing to compare")
+    scans = f"{len(shares)} scan{'s' if len(shares) > 1 else ''}"
+    name = f"{name}, {scans}, {foreground} foreground voxels"
     return Comparison(name, max(shares), DISAGREEMENT, "of a scan's voxels differ")
+
+
+def paired(first: Path, second: Path) -> list[tuple[Path, Path]]:
+    """Return the segmentations of the same names in two folders."""
+    found = sorted(first.glob("*.nii.gz"))
+    if len(found) != PREDICTED:
+        raise RuntimeError(f"{first}: found {len(found)} segmentations, expected {PREDICTED}")
+    return [(path, second / path.name) for path in found]
 
 
 def model_of(folder: Path) -> Path:
@@ -114,8 +127,8 @@ def bring_in(python: Path, folder: Path) -> Comparison:
     arguments = {"model": model, "images": folder / "images", "folds": [0]}
     nnunet(python, folder, "predict", **arguments, predictions=folder / "theirs")
     results = workflow(folder, {"theirs": {"model": {"nnunet": str(model)}}}, "predict", "evaluate")
-    name = "trade: nnU-Net's checkpoint, predicted by both"
-    return disagreement(results / "theirs" / "predicted", folder / "theirs", name)
+    name = "trade: nnU-Net's network here"
+    return disagreement(paired(results / "theirs" / "predicted", folder / "theirs"), name)
 
 
 def send_out(python: Path, folder: Path) -> list[Comparison]:
@@ -130,8 +143,8 @@ def send_out(python: Path, folder: Path) -> list[Comparison]:
     (model,) = (exported / "results").iterdir()
     arguments = {"model": model, "images": folder / "images", "folds": [0]}
     nnunet(python, folder, "predict", **arguments, predictions=folder / "ours")
-    name = "trade: our checkpoint, predicted by both"
-    predictions = disagreement(results / "ours" / "predicted", folder / "ours", name)
+    name = "trade: our network in nnU-Net"
+    predictions = disagreement(paired(results / "ours" / "predicted", folder / "ours"), name)
 
     weights = folder / "loaded.npz"
     arguments = {"model": model, "preprocessed": exported / "preprocessed", "fold": 0}
@@ -142,8 +155,18 @@ def send_out(python: Path, folder: Path) -> list[Comparison]:
             float(np.abs(loaded[name] - array.numpy()).max())
             for name, array in content["network_weights"].items()
         ]
-    name = "trade: our checkpoint, loaded by nnU-Net's trainer"
+    name = "trade: our checkpoint in nnU-Net's trainer"
     return [predictions, Comparison(name, max(differences), 0.0, "largest weight difference")]
+
+
+def send_back(python: Path, folder: Path, model: GoldenModel) -> Comparison:
+    """Compare what nnU-Net predicts with a recorded model of its own after its way through here."""
+    sent = send_out_golden(bring_in_golden(model, folder / model.name))
+    predictions = folder / model.name / "predictions"
+    arguments = {"model": sent, "images": model.images, "folds": [0], "predictions": predictions}
+    nnunet(python, folder, "predict", **arguments)
+    pair = (predictions / "case_0.nii.gz", model.prediction)
+    return disagreement([pair], f"trade: recorded model ({model.name}) sent back")
 
 
 def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Comparison]:
@@ -152,4 +175,8 @@ def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Compar
         data = folder / "generated"
         write_generated(data)
     select(data, folder / "nnUNet_raw" / DATASET, folder / "images")
-    return [bring_in(oracle_python, folder), *send_out(oracle_python, folder)]
+    return [
+        *(send_back(oracle_python, folder, model) for model in MODELS),
+        bring_in(oracle_python, folder),
+        *send_out(oracle_python, folder),
+    ]

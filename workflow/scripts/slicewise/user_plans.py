@@ -74,6 +74,7 @@ def with_configuration(content: dict, name: str) -> dict:
     merged: dict = {}
     for ancestor in reversed(lineage):
         merged |= known[ancestor]
+    merged.pop("inherits_from", None)
     if "architecture" not in merged and "UNet_class_name" in merged:
         merged = _with_architecture(merged)
     if lineage == [CONFIGURATION] and merged == known[CONFIGURATION]:
