@@ -66,6 +66,8 @@ def plan(
     plans=None,
     dataset_name: str = "Dataset001_Test",
     in_plane_order: str = "stored",
+    planner: str = "default",
+    overwrite_target_spacing: list[float] | None = None,
 ) -> Chain:
     """Plan arrays, network and two folds."""
     plan_arrays.main(
@@ -74,6 +76,7 @@ def plan(
         orientation=chain.orientation,
         slice_axis=slice_axis,
         in_plane_order=in_plane_order,
+        overwrite_target_spacing=overwrite_target_spacing,
         plans=plans,
         preprocessing=chain.preprocessing,
     )
@@ -84,7 +87,8 @@ def plan(
         orientation=chain.orientation,
         spacing=chain.spacing,
         extents=sorted(chain.folder.glob("extents_*.csv")),
-        gpu_memory_gb=8,
+        planner=planner,
+        gpu_memory_gb=None,
         dataset_name=dataset_name,
         plans=plans,
         plan=chain.plan,

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from slicewise import config, schemas
+from slicewise.planners import PLANNERS
 
 MINE = {"mine": {"raw": "scans/Dataset001_Mine"}}
 
@@ -105,6 +106,17 @@ def test_values_of_the_command_line_take_their_types():
     assert [training[key] for key in text] == [3, 0.001, False, None]
 
 
+def test_a_target_spacing_is_three_numbers_or_none():
+    for given, found in (([3, "1", 0.5], [3.0, 1.0, 0.5]), ("null", None)):
+        planning = load(planning={"overwrite_target_spacing": given})["planning"]
+        assert planning["overwrite_target_spacing"] == found
+
+
+def test_the_planners_of_the_config_are_those_there_are():
+    schema = schemas.read_schema("config")["properties"]["planning"]["properties"]["planner"]
+    assert schema["enum"] == list(PLANNERS)
+
+
 def test_an_experiment_of_the_command_line_takes_its_types():
     loaded = load(experiments={"a": {"planning": {"slice_axis": "2"}, "training": {"epochs": "3"}}})
     assert loaded["experiments"]["a"]["planning"]["slice_axis"] == 2
@@ -157,6 +169,15 @@ def test_lists_of_the_command_line_take_their_types():
             "training:",
             "training: found null; allowed: a mapping of "
             + ", ".join(schemas.read_schema("config")["properties"]["training"]["properties"]),
+        ),
+        (
+            "planning: {overwrite_target_spacing: [3, 1]}",
+            "planning.overwrite_target_spacing: found [3.0, 1.0]; allowed: a list, 3 long, each of "
+            "them a number, above 0, or null",
+        ),
+        (
+            "planning: {overwrite_target_spacing: [3, 0, 1]}",
+            "planning.overwrite_target_spacing[1]: found 0.0; allowed: a number, above 0",
         ),
         ("results: 'a{b}'", 'results: found "a{b}"; allowed: a path without braces'),
     ],

@@ -100,6 +100,11 @@ def test_a_transposition_by_spacing_undoes_itself(axis, spacing):
     assert spacing[forward[2]] <= spacing[forward[1]] * 1.002
 
 
+def test_a_target_spacing_of_ones_own_is_taken_as_it_is():
+    found = geometry.target_spacing({"spacings": [[3, 1, 1]]}, overwrite=[2, 0.5, 4])
+    assert found.tolist() == [2.0, 0.5, 4.0]
+
+
 def test_target_spacing_is_the_median():
     fingerprint = {
         "spacings": [[2, 1, 1], [3, 1, 1], [4, 2, 1]],

@@ -19,6 +19,7 @@ from chain import Chain, analyse, export, plan
 from golden import datasets
 from slicewise.dataset import Dataset
 from slicewise.files import read_json
+from slicewise.planners import PLANNERS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -148,14 +149,44 @@ def test_folds_of_a_list_of_names_are_equal(run, tmp_path):
     assert json.loads((tmp_path / "splits.json").read_text()) == run["splits"]
 
 
+def plan_of(inputs: dict, planner: str, gpu_memory_gb=None, overwrite_target_spacing=None) -> dict:
+    """Return our plan of a recorded fingerprint, without what it holds of our own."""
+    content, prints = datasets.planner_files(inputs)
+    dataset = Dataset("dataset.json", content)
+    arrays = plan_arrays.plan_arrays(
+        dataset, prints, AS_STORED, "coarsest", overwrite_target_spacing=overwrite_target_spacing
+    )
+    plan = plan_network.plan_network(
+        dataset, prints, arrays, PLANNERS[planner], gpu_memory_gb, "Dataset001_planner"
+    )
+    del plan["slicewise"]
+    return json.loads(json.dumps(plan))
+
+
 @pytest.mark.parametrize("run", recorded("planner.json"), ids=lambda run: run["inputs"]["name"])
 def test_plans_of_a_fingerprint_are_equal(run):
     inputs = run["inputs"]
-    content, prints = datasets.planner_files(inputs)
-    dataset = Dataset("dataset.json", content)
-    arrays = plan_arrays.plan_arrays(dataset, prints, AS_STORED, "coarsest")
-    plan = plan_network.plan_network(
-        dataset, prints, arrays, inputs["gpu_memory_gb"], run["plans"]["dataset_name"]
-    )
-    plan.pop("slicewise")
-    assert json.loads(json.dumps(plan)) == run["plans"]
+    assert plan_of(inputs, "default", inputs["gpu_memory_gb"]) == run["plans"]
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_plans_of_other_planners_targets_and_spacings_are_equal(name):
+    default = {run["inputs"]["name"]: run for run in recorded("planner.json")}
+    runs = [run for run in recorded("presets.json") if run["planner"] == PLANNERS[name].nnunet_name]
+    assert runs
+    for run in runs:
+        base = default[run["fingerprint"]]
+        expected = {
+            **base["plans"],
+            **run["plans"],
+            "configurations": {"2d": {**configuration(base["plans"]), **run["2d"]}},
+        }
+        memory, spacing = map(run.get, ("gpu_memory_target_in_gb", "overwrite_target_spacing"))
+        assert plan_of(base["inputs"], name, memory, spacing) == expected, run["fingerprint"]
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_the_records_of_a_planner_hold_other_patches_and_turned_axes(name):
+    runs = [run for run in recorded("presets.json") if run["planner"] == PLANNERS[name].nnunet_name]
+    assert any("patch_size" in run["2d"] for run in runs)
+    assert any("transpose_forward" in run["plans"] for run in runs)

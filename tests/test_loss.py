@@ -1,26 +1,21 @@
 """The loss against nnU-Net's (golden/record_network.py), and losses with known answers."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+import networks
 from golden.record_labels import KINDS
 from scans import labels_of
 from slicewise import loss, network
 from slicewise.labels import parse_labels
-from slicewise.plans import Architecture
-
-GOLDEN = Path(__file__).parent / "golden" / "network" / "step.npz"
+from slicewise.plans import BLOCKS
 
 
-@pytest.fixture(scope="module")
-def golden() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN, allow_pickle=False) as arrays:
-        return dict(arrays)
+@pytest.fixture(scope="module", params=BLOCKS)
+def golden(request) -> dict[str, np.ndarray]:
+    return networks.read_step(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +31,7 @@ def target(golden) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def trained(golden) -> tuple[network.UNet, dict[str, torch.Tensor]]:
     """Return the recorded network after one step of ours, and the gradients before clipping."""
-    content = json.loads(str(golden["architecture"]))
-    unet = network.UNet(Architecture("PlainConvUNet", **content), 2, 4)
-    unet.load_state_dict(tensors(golden, "before/"))
+    unet = networks.build(golden)
     unet.deep_supervision = True
     optimizer = torch.optim.SGD(
         unet.parameters(), 0.01, momentum=0.99, nesterov=True, weight_decay=3e-5
@@ -55,13 +48,7 @@ def trained(golden) -> tuple[network.UNet, dict[str, torch.Tensor]]:
 
 def tensors(golden: dict[str, np.ndarray], prefix: str) -> dict[str, torch.Tensor]:
     """Return the recorded arrays under a prefix by our parameter names."""
-    return network.from_nnunet(
-        {
-            name.removeprefix(prefix): torch.tensor(array)
-            for name, array in golden.items()
-            if name.startswith(prefix)
-        }
-    )
+    return network.from_nnunet(networks.tensors(golden, prefix))
 
 
 def certain(labels: torch.Tensor, classes: int) -> torch.Tensor:
@@ -187,7 +174,7 @@ def test_pseudo_dice_counts_voxels_of_each_foreground_class():
 
 @pytest.fixture(scope="module")
 def recorded() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN.with_name("labels.npz"), allow_pickle=False) as arrays:
+    with np.load(networks.FOLDER / "labels.npz", allow_pickle=False) as arrays:
         return dict(arrays)
 
 

@@ -3,47 +3,41 @@
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
+import networks
 from slicewise import network
-from slicewise.plans import Architecture
+from slicewise.plans import BLOCKS, PLAIN, RESIDUAL, Architecture
 
-GOLDEN = Path(__file__).parent / "golden" / "network" / "step.npz"
+INITIAL = json.loads((networks.FOLDER / "initial.json").read_text())
 SQUARE = Architecture(
-    class_name="PlainConvUNet",
+    class_name=PLAIN,
     n_stages=3,
     features_per_stage=(4, 8, 16),
     kernel_sizes=((3, 3),) * 3,
     strides=((1, 1), (2, 2), (2, 2)),
-    n_conv_per_stage=(2, 2, 2),
+    n_blocks_per_stage=(2, 2, 2),
     n_conv_per_stage_decoder=(2, 2),
     conv_bias=True,
 )
 
+of_both = pytest.mark.parametrize("class_name", BLOCKS)
 
-@pytest.fixture(scope="module")
-def golden() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN, allow_pickle=False) as arrays:
-        return dict(arrays)
+
+@pytest.fixture(scope="module", params=BLOCKS)
+def golden(request) -> dict[str, np.ndarray]:
+    return networks.read_step(request.param)
 
 
 @pytest.fixture
 def recorded(golden) -> network.UNet:
     """Return the recorded network: our layers, nnU-Net's weights."""
-    content = json.loads(str(golden["architecture"]))
-    unet = network.UNet(
-        Architecture(class_name="PlainConvUNet", **content),
-        input_channels=golden["image"].shape[1],
-        num_classes=golden["head_0"].shape[1],
-    )
-    weights = {name[7:]: torch.tensor(w) for name, w in golden.items() if name[:7] == "before/"}
-    unet.load_state_dict(network.from_nnunet(weights))
-    return unet
+    return networks.build(golden)
 
 
 def square(seed: int = 0, **changes) -> network.UNet:
@@ -78,20 +72,22 @@ def test_nnunets_state_has_the_names_that_ours_is_renamed_to(golden, recorded):
 
 
 def test_parameters_come_in_nnunets_order(golden, recorded):
-    theirs = {name[7:]: None for name in golden if name[:7] == "before/"}
+    theirs = networks.tensors(golden, "before/")
     assert list(network.from_nnunet(theirs)) == [name for name, _ in recorded.named_parameters()]
 
 
-def test_a_state_survives_the_way_to_nnunet_and_back():
-    state = square().state_dict()
+@of_both
+def test_a_state_survives_the_way_to_nnunet_and_back(class_name):
+    state = square(class_name=class_name).state_dict()
     back = network.from_nnunet(network.to_nnunet(state))
     assert list(back) == list(state)
     assert all(torch.equal(back[name], weights) for name, weights in state.items())
 
 
-def test_a_residual_networks_state_is_refused():
-    with pytest.raises(ValueError, match=r"stem\.convs.*PlainConvUNet"):
-        network.from_nnunet({"encoder.stem.convs.0.conv.weight": torch.zeros(1)})
+@pytest.mark.parametrize("name", ["encoder.stages.0.blocks.0.conv3.conv.weight", "head.weight"])
+def test_a_state_of_another_network_is_refused(name):
+    with pytest.raises(ValueError, match=rf"{name} is no parameter of nnU-Net's PlainConvUNet or"):
+        network.from_nnunet({name: torch.zeros(1)})
 
 
 def test_a_foreign_state_is_refused():
@@ -120,9 +116,19 @@ def test_instance_norm_has_the_gradient_of_torchs_own():
         torch.testing.assert_close(gradient, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("layer", ["encoder.2.1.conv", "decoder.0.0.conv", "heads.1"])
-def test_convolutions_start_he_normal(layer):
-    weights = square(features_per_stage=(32, 64, 96)).get_parameter(f"{layer}.weight")
+@pytest.mark.parametrize(
+    ("class_name", "layer"),
+    [
+        (PLAIN, "encoder.2.1.conv"),
+        (PLAIN, "decoder.0.0.conv"),
+        (PLAIN, "heads.1"),
+        (RESIDUAL, "encoder.1.0.conv2.conv"),
+        (RESIDUAL, "encoder.2.0.skip.1.conv"),
+    ],
+)
+def test_convolutions_start_he_normal(class_name, layer):
+    unet = square(class_name=class_name, features_per_stage=(32, 64, 96))
+    weights = unet.get_parameter(f"{layer}.weight")
     spread = math.sqrt(2 / (1 + 0.01**2) / weights[0].numel())
     assert weights.std().item() == pytest.approx(spread, rel=0.15)
     assert abs(weights.mean().item()) < 5 * spread / math.sqrt(weights.numel())
@@ -134,16 +140,26 @@ def test_a_transposed_convolution_takes_its_fan_from_its_output_channels():
     assert weights.std().item() == pytest.approx(math.sqrt(2 / 1.0001 / fan), rel=0.05)
 
 
-def test_biases_start_at_zero_and_norms_neutral():
-    for name, weights in square().named_parameters():
-        if weights.ndim == 1:
-            assert (weights == (1 if name.endswith("norm.weight") else 0)).all(), name
+@of_both
+@pytest.mark.parametrize("value", [0, 1])
+def test_biases_and_norms_start_as_nnunets_do(class_name, value):
+    unet = networks.build(networks.read_step(class_name))
+    network.initialise(unet, 0)
+    found = [name for name, weights in unet.named_parameters() if (weights == value).all()]
+    assert found == list(network.from_nnunet(dict.fromkeys(INITIAL[class_name][str(value)])))
 
 
-def test_a_seed_fixes_the_weights_whatever_was_drawn_before():
-    first = square(seed=3).state_dict()
+def test_a_residual_block_starts_as_its_skip():
+    block = square(class_name=RESIDUAL).encoder[0][1]
+    maps = torch.randn(2, 4, 6, 5, generator=torch.manual_seed(0))
+    torch.testing.assert_close(block(maps), functional.leaky_relu(maps, 0.01))
+
+
+@of_both
+def test_a_seed_fixes_the_weights_whatever_was_drawn_before(class_name):
+    first = square(seed=3, class_name=class_name).state_dict()
     torch.rand(7)
-    second = square(seed=3).state_dict()
+    second = square(seed=3, class_name=class_name).state_dict()
     assert all(torch.equal(second[name], weights) for name, weights in first.items())
 
 
@@ -152,8 +168,10 @@ def test_another_seed_gives_other_weights():
     assert not torch.equal(square(0).get_parameter(name), square(1).get_parameter(name))
 
 
-def test_convolutions_go_without_bias_if_the_plan_says_so():
-    names = [name for name, _ in square(conv_bias=False).named_parameters()]
+@of_both
+def test_convolutions_go_without_bias_if_the_plan_says_so(class_name):
+    unet = square(class_name=class_name, conv_bias=False)
+    names = [name for name, _ in unet.named_parameters()]
     biases = {name.split(".")[0] for name in names if name.endswith("bias") and "norm" not in name}
     assert biases == {"heads"}
 
@@ -162,13 +180,6 @@ def test_a_plan_is_built_as_its_architecture_says():
     plan = SimpleNamespace(dataset_name="phantom", architecture=SQUARE)
     built = network.build_network(plan, input_channels=2, num_classes=5)
     assert built(torch.zeros(1, 2, 8, 12)).shape == (1, 5, 8, 12)
-
-
-def test_an_unknown_architecture_is_named():
-    architecture = replace(SQUARE, class_name="ResidualEncoderUNet")
-    plan = SimpleNamespace(dataset_name="phantom", architecture=architecture)
-    with pytest.raises(ValueError, match=r"phantom.*ResidualEncoderUNet.*PlainConvUNet"):
-        network.build_network(plan, input_channels=1, num_classes=2)
 
 
 def test_a_single_stage_is_refused():
@@ -183,8 +194,12 @@ def test_sizes_that_the_strides_do_not_divide_are_refused(shape):
         square()(torch.zeros(1, 1, *shape))
 
 
-def test_memory_format_changes_no_result():
-    unet, image = square(), torch.randn(2, 1, 16, 12, generator=torch.manual_seed(0))
+@of_both
+def test_memory_format_changes_no_result(class_name):
+    unet, image = (
+        square(class_name=class_name),
+        torch.randn(2, 1, 16, 12, generator=torch.manual_seed(0)),
+    )
     expected = unet(image)
     last = unet.to(memory_format=torch.channels_last)
     found = last(image.to(memory_format=torch.channels_last))

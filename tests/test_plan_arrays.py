@@ -72,6 +72,18 @@ def test_the_finest_axis_of_a_slice_comes_last_on_request(analysed, policy, forw
         assert content["slicewise"]["in_plane_order"] == "finest_last"
 
 
+@pytest.mark.parametrize(
+    ("policy", "forward", "in_plane"),
+    [("coarsest", [1, 0, 2], [2.0, 1.5]), ("finest", [2, 0, 1], [2.0, 3.0])],
+)
+def test_an_own_target_spacing_decides_grid_and_axis(analysed, policy, forward, in_plane):
+    chain = plan(analysed, policy, overwrite_target_spacing=[2.0, 3.0, 1.5])
+    content = read_json(chain.preprocessing)
+    assert content["transpose_forward"] == forward
+    assert content["configurations"]["2d"]["spacing"] == in_plane
+    assert content["slicewise"]["target_spacing"] == [2.0, 3.0, 1.5]
+
+
 def test_a_plane_needs_one_orientation(tmp_path):
     raw = write_dataset(tmp_path / "raw", orientations=("RAS", "SAR"))
     chain = analyse(Chain(raw, tmp_path), reorient="never")

@@ -5,29 +5,16 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from chain import Chain, analyse, plan
-from plan_network import REFERENCE_FEATURE_MAP, patch_adequacy, plan_batch, plan_patch, report
+from plan_network import patch_adequacy, report
 from scans import affine_of, write_case, write_dataset, write_json_of
 from slicewise.files import read_json
+from slicewise.network import build_network
+from slicewise.planners import PLANNERS
 from slicewise.plans import read_plan
-
-
-def test_the_patch_is_the_median_slice_padded_to_what_the_strides_divide():
-    topology, _ = plan_patch(np.ones(2), np.array([50.0, 35.0]), 3, REFERENCE_FEATURE_MAP)
-    assert topology.patch_size == (56, 40)
-
-
-@pytest.mark.parametrize("share", [0.25, 1, 3])
-def test_two_samples_of_a_large_patch_fit_in_memory(share):
-    reference = share * REFERENCE_FEATURE_MAP
-    topology, estimate = plan_patch(np.ones(2), np.array([3000.0, 900.0]), 3, reference)
-    assert estimate / 12 * 2 <= reference
-    assert plan_batch(estimate, reference, 1e12, topology.patch_size) >= 2
-
-
-def test_a_batch_covers_at_most_a_twentieth_of_the_dataset():
-    assert plan_batch(10**6, REFERENCE_FEATURE_MAP, 100_000, (50, 10)) == 10
+from slicewise.schemas import problems, read_schema
 
 
 def test_extents_fit_in_both_directions_or_not_at_all():
@@ -78,10 +65,36 @@ def test_extents_follow_the_slices_whatever_the_storage(
     assert table["extent_column_p95"].item() * target["column"] == pytest.approx(column)
 
 
-def test_a_plan_is_read_back_as_one_record(tmp_path):
-    raw = write_dataset(tmp_path / "raw", [(30, 34, 7)] * 4)
-    chain = plan(analyse(Chain(raw, tmp_path)))
+@pytest.fixture(scope="module")
+def analysed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("analysed")
+    return analyse(Chain(write_dataset(folder / "raw", [(30, 34, 7)] * 4), folder))
+
+
+@pytest.mark.parametrize(
+    ("planner", "class_name"),
+    [("default", "PlainConvUNet"), ("resenc_m", "ResidualEncoderUNet")],
+)
+def test_a_plan_is_read_back_as_one_record(analysed, planner, class_name):
+    chain = plan(analysed, planner=planner)
     record = read_plan(chain.plan)
     assert record.dataset_name == "Dataset001_Test"
-    assert record.architecture.class_name == "PlainConvUNet"
+    assert record.architecture.class_name == class_name
     assert record.raw == read_json(chain.plan)
+
+
+def test_an_own_target_spacing_sets_the_grid_that_patches_are_planned_on(analysed):
+    median = read_plan(plan(analysed).plan).median_image_size
+    finer = read_plan(plan(analysed, overwrite_target_spacing=[5.0, 0.5, 0.5]).plan)
+    assert finer.spacing == (0.5, 0.5)
+    assert finer.median_image_size == tuple(2 * edge for edge in median)
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+def test_the_plans_of_every_planner_pass_the_schema_and_are_built(analysed, planner):
+    chain = plan(analysed, planner=planner)
+    assert problems(read_json(chain.plan), read_schema("plans")) == []
+    record = read_plan(chain.plan)
+    with torch.device("meta"):
+        logits = build_network(record, 1, 2)(torch.zeros(1, 1, *record.patch_size))
+    assert logits.shape == (1, 2, *record.patch_size)

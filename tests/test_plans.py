@@ -44,6 +44,11 @@ def test_a_cut_file_is_refused(tmp_path):
         ("norm_op", "torch.nn.modules.batchnorm.BatchNorm2d"),
         ("dropout_op", "torch.nn.Dropout"),
         ("nonlin_first", True),
+        ("norm_op_kwargs", {"eps": 1e-3, "affine": True}),
+        ("norm_op_kwargs", {}),
+        ("nonlin_kwargs", {"negative_slope": 0.1}),
+        ("stem_channels", 16),
+        ("bottleneck_channels", [8, 8, 8, 8]),
     ],
 )
 def test_layers_that_cannot_be_built_are_refused(tmp_path, key, value):
@@ -52,3 +57,25 @@ def test_layers_that_cannot_be_built_are_refused(tmp_path, key, value):
 
     with pytest.raises(ValueError, match=key):
         read_plan(changed(tmp_path, change))
+
+
+def test_an_unknown_network_is_refused(tmp_path):
+    def change(_, plan):
+        plan["architecture"]["network_class_name"] = "somewhere.SwinUNETR"
+
+    expected = "found SwinUNETR, expected PlainConvUNet or ResidualEncoderUNet"
+    with pytest.raises(ValueError, match=expected):
+        read_plan(changed(tmp_path, change))
+
+
+def test_a_residual_network_of_nnunet_is_read(tmp_path):
+    def change(_, plan):
+        plan["architecture"] = next(
+            run["2d"]["architecture"]
+            for run in read_json(GOLDEN.parents[1] / "presets.json")
+            if run["planner"] == "nnUNetPlannerResEncL"
+        )
+
+    network = read_plan(changed(tmp_path, change)).architecture
+    assert network.residual
+    assert network.n_blocks_per_stage[:4] == (1, 3, 4, 6)

@@ -8,7 +8,14 @@ from scans import write_dataset
 from slicewise.dataset import Dataset
 from slicewise.runs import MAX_GROUPS, RunDataset, arrays_key, open_datasets
 
-PLANNING = {"slice_axis": "coarsest", "in_plane_order": "stored", "plans": None, "gpu_memory_gb": 8}
+PLANNING = {
+    "slice_axis": "coarsest",
+    "in_plane_order": "stored",
+    "overwrite_target_spacing": None,
+    "planner": "default",
+    "gpu_memory_gb": None,
+    "plans": None,
+}
 
 
 def of(names, per_job=16):
@@ -41,6 +48,9 @@ def test_no_stage_has_more_jobs_than_a_scheduler_likes():
 def test_experiments_that_differ_in_patch_or_training_share_arrays():
     first = arrays_key(PLANNING, {"reorient": "auto"})
     assert arrays_key(PLANNING | {"gpu_memory_gb": 4}, {"reorient": "auto"}) == first
+    assert arrays_key(PLANNING | {"planner": "resenc_l"}, {"reorient": "auto"}) == first
+    spacing = {"overwrite_target_spacing": [3.0, 1.0, 1.0]}
+    assert arrays_key(PLANNING | spacing, {"reorient": "auto"}) != first
     assert arrays_key(PLANNING | {"slice_axis": "finest"}, {"reorient": "auto"}) != first
     assert arrays_key(PLANNING | {"in_plane_order": "finest_last"}, {"reorient": "auto"}) != first
     assert arrays_key(PLANNING, {"reorient": "never"}) != first

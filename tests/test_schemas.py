@@ -111,9 +111,22 @@ def test_a_patch_of_a_3d_plan_is_refused(plan):
 
 def test_a_network_of_another_kind_is_refused_by_name(plan):
     plan = copy.deepcopy(plan)
-    plan["configurations"]["2d"]["architecture"]["network_class_name"] = "x.ResidualEncoderUNet"
+    plan["configurations"]["2d"]["architecture"]["network_class_name"] = "x.SwinUNETR"
     (line,) = problems(plan, "plans")
-    assert 'network_class_name: found "x.ResidualEncoderUNet"; allowed: ' in line
+    assert 'network_class_name: found "x.SwinUNETR"; allowed: ' in line
+
+
+def test_a_residual_network_counts_its_blocks(plan):
+    plan = copy.deepcopy(plan)
+    architecture = plan["configurations"]["2d"]["architecture"]
+    path = architecture["network_class_name"].rsplit(".", 1)[0]
+    architecture["network_class_name"] = f"{path}.ResidualEncoderUNet"
+    kwargs = architecture["arch_kwargs"]
+    kwargs["n_blocks_per_stage"] = kwargs.pop("n_conv_per_stage")
+    assert problems(plan, "plans") == []
+    del kwargs["n_blocks_per_stage"]
+    (line,) = problems(plan, "plans")
+    assert line.endswith("missing; give n_conv_per_stage or n_blocks_per_stage")
 
 
 def test_transpose_forward_names_every_axis_once(plan):

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from slicewise.plans import Architecture
+from networks import architecture_of
+from slicewise.plans import BLOCKS, PLAIN, RESIDUAL, Architecture
 from slicewise.topology import conv_feature_map_size, pool_and_kernel_sizes
 
 GOLDEN = Path(__file__).parent / "golden" / "network" / "topology.json"
+ESTIMATE = {PLAIN: "feature_map_size", RESIDUAL: "residual_feature_map_size"}
 RECORDS = json.loads(GOLDEN.read_text())
 DEEP = [record for record in RECORDS if "feature_map_size" in record]
 
@@ -23,18 +25,10 @@ def plan(record: dict):
     return pool_and_kernel_sizes(record["spacing"], record["patch_size"])
 
 
-def architecture(record: dict) -> Architecture:
+def architecture(record: dict, class_name: str) -> Architecture:
     """Return the network of a record; features double from 32 up to 512, as nnU-Net's do in 2D."""
-    stages = len(record["strides"])
-    return Architecture(
-        class_name="PlainConvUNet",
-        n_stages=stages,
-        features_per_stage=tuple(min(512, 32 * 2**stage) for stage in range(stages)),
-        kernel_sizes=nested(record["kernel_sizes"]),
-        strides=nested(record["strides"]),
-        n_conv_per_stage=tuple(record["n_conv_per_stage"]),
-        n_conv_per_stage_decoder=tuple(record["n_conv_per_stage_decoder"]),
-    )
+    features = [min(512, 32 * 2**stage) for stage in range(len(record["strides"]))]
+    return architecture_of(class_name, {**record, "features_per_stage": features})
 
 
 def test_strides_equal_nnunets():
@@ -57,9 +51,15 @@ def test_divisors_equal_nnunets():
     assert not wrong
 
 
-def test_memory_estimates_equal_nnunets():
-    found = [conv_feature_map_size(architecture(r), r["padded"], r["num_classes"]) for r in DEEP]
-    assert found == [r["feature_map_size"] for r in DEEP]
+@pytest.mark.parametrize("class_name", BLOCKS)
+def test_memory_estimates_equal_nnunets(class_name):
+    found = [
+        conv_feature_map_size(
+            architecture(record, class_name), record["padded"], record["num_classes"]
+        )
+        for record in DEEP
+    ]
+    assert found == [record[ESTIMATE[class_name]] for record in DEEP]
 
 
 def test_the_records_cover_shallow_and_anisotropic_networks():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slicewise.files import read_json
+from slicewise.plans import parse_plan
 from slicewise.user_plans import read_user_plan
 
 GOLDEN = Path(__file__).parent / "golden" / "thick_z" / "plans.json"
@@ -55,6 +56,29 @@ def test_another_number_of_channels_is_refused(tmp_path):
 def test_axes_of_turned_images_need_turned_images(tmp_path):
     with pytest.raises(ValueError, match=r"image_reader_writer.*reorient: never"):
         read_changed(tmp_path, lambda *_: None, reorient=True)
+
+
+def residual(_, plan):
+    architecture = plan["architecture"]
+    module = architecture["network_class_name"].rsplit(".", 1)[0]
+    architecture["network_class_name"] = f"{module}.ResidualEncoderUNet"
+    kwargs = architecture["arch_kwargs"]
+    kwargs["n_blocks_per_stage"] = kwargs.pop("n_conv_per_stage")
+
+
+def test_a_plan_of_a_residual_network_is_used(tmp_path):
+    content = read_changed(tmp_path, residual)
+    assert parse_plan(content).architecture.residual
+
+
+def test_blocks_under_the_key_of_the_other_network_are_refused(tmp_path):
+    def change(content, plan):
+        residual(content, plan)
+        kwargs = plan["architecture"]["arch_kwargs"]
+        kwargs["n_conv_per_stage"] = kwargs.pop("n_blocks_per_stage")
+
+    with pytest.raises(ValueError, match="key 'n_blocks_per_stage' is missing"):
+        read_changed(tmp_path, change)
 
 
 def test_a_missing_plan_is_named(tmp_path):

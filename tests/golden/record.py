@@ -4,7 +4,8 @@ Run it in an environment that holds nnunetv2 2.8.1 (`pip install nnunetv2==2.8.1
 part of this project:
 
     python tests/golden/record.py                 # everything
-    python tests/golden/record.py ct planner      # some datasets, the planner's file, the splits
+    python tests/golden/record.py ct planner      # some datasets, planner.json
+    python tests/golden/record.py presets splits  # presets.json, which builds on planner.json
 
 Every dataset of datasets.py goes through nnU-Net's own entry points: fingerprint extraction,
 planning of all configurations (the golden plan keeps 2d), preprocessing for 2d and the
@@ -154,10 +155,11 @@ def chosen_fingerprints() -> list[dict]:
     ]
 
 
-def planner_output(inputs: dict) -> dict:
-    """Run nnU-Net's planner on a fingerprint, with a raw dataset that it only looks at."""
-    from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import (
-        ExperimentPlanner,
+def planner_output(inputs: dict, planner_name: str = "ExperimentPlanner", **settings) -> dict:
+    """Run one of nnU-Net's planners on a fingerprint, with a raw dataset that it only looks at."""
+    import torch
+    from nnunetv2.experiment_planning.experiment_planners.residual_unets import (
+        residual_encoder_unet_planners as planners,
     )
 
     raw, preprocessed = folders("planner")
@@ -167,18 +169,20 @@ def planner_output(inputs: dict) -> dict:
     for channel in range(len(inputs["channels"])):
         voxels = np.ones((2, 2, 2), np.uint8)
         save(raw / f"imagesTr/case_{channel:04d}.nii.gz", voxels, np.eye(4))
-    planner = ExperimentPlanner(DATASET_ID, gpu_memory_target_in_gb=inputs["gpu_memory_gb"])
+    planner = getattr(planners, planner_name)(DATASET_ID, **settings)
     # No search for 3d_lowres, which takes minutes and which 2d does not depend on.
     planner.lowres_creation_threshold = 0
-    planner.plan_experiment()
-    plans = json.loads((preprocessed / "nnUNetPlans.json").read_text())
+    # A planner builds networks only to count what they hold; on this device they hold no weights.
+    with torch.device("meta"):
+        planner.plan_experiment()
+    plans = json.loads((preprocessed / f"{planner.plans_identifier}.json").read_text())
     shutil.rmtree(raw)
     shutil.rmtree(preprocessed)
     return only_2d(plans)
 
 
-def record_planner() -> None:
-    """Record plans for fingerprints made by hand, images of any size among them."""
+def planner_inputs() -> list[dict]:
+    """Return what planners are run on: fingerprints made by hand, images of any size among them."""
     random = np.random.RandomState(20261123)
     inputs = chosen_fingerprints()
     for number in range(40):
@@ -186,8 +190,60 @@ def record_planner() -> None:
     # Where two samples of the median size do not fit, the patch is reduced.
     for number in range(16):
         inputs.append(random_fingerprint(f"large {number}", random, (600, 2400), [1, 4, 8]))
-    runs = [{"inputs": one, "plans": planner_output(one)} for one in inputs]
+    return inputs
+
+
+def record_planner() -> None:
+    """Record the default planner's plans."""
+    runs = [
+        {
+            "inputs": inputs,
+            "plans": planner_output(inputs, gpu_memory_target_in_gb=inputs["gpu_memory_gb"]),
+        }
+        for inputs in planner_inputs()
+    ]
     write_json(GOLDEN / "planner.json", runs)
+
+
+def preset_settings() -> list[tuple[str, str, dict]]:
+    """Return runs of presets and of overwritten spacings: fingerprint, planner and its settings."""
+    presets = [f"nnUNetPlannerResEnc{size}" for size in ("M", "L", "XL")]
+    names = [inputs["name"] for inputs in planner_inputs()]
+    large = names[-16:]
+    random = np.random.RandomState(20261125)
+    runs = [(name, preset, {}) for preset in presets for name in [*names[:20], *large[:6]]]
+    for preset, gigabytes in zip(presets, ((4, 11), (8, 12), (24, 80)), strict=True):
+        for target in gigabytes:
+            some = [*names[20:24], *large[6:10]]
+            runs += [(name, preset, {"gpu_memory_target_in_gb": target}) for name in some]
+    for preset in ("ExperimentPlanner", *presets):
+        for name in [*names[:5], *large[10:12]]:
+            spacing = np.exp(random.uniform(np.log(0.4), np.log(6), size=3)).round(2)
+            runs.append((name, preset, {"overwrite_target_spacing": spacing.tolist()}))
+    return runs
+
+
+def record_presets() -> None:
+    """Record where plans of other settings differ from the default planner's in planner.json."""
+    default = json.loads((GOLDEN / "planner.json").read_text())
+    by_name = {run["inputs"]["name"]: run for run in default}
+    runs = []
+    for name, planner, settings in preset_settings():
+        before = by_name[name]["plans"]
+        after = planner_output(by_name[name]["inputs"], planner, **settings)
+        top = {key: value for key, value in after.items() if value != before.get(key)}
+        inside = top.pop("configurations")["2d"]
+        base = before["configurations"]["2d"]
+        runs.append(
+            {
+                "fingerprint": name,
+                "planner": planner,
+                **settings,
+                "plans": top,
+                "2d": {key: value for key, value in inside.items() if value != base.get(key)},
+            }
+        )
+    write_json(GOLDEN / "presets.json", runs)
 
 
 def record_splits() -> None:
@@ -206,7 +262,7 @@ def main(names: list[str]) -> None:
     """Record what is named, or everything."""
     if version("nnunetv2") != NNUNET:
         raise SystemExit(f"found nnunetv2 {version('nnunetv2')}, the golden files need {NNUNET}")
-    others = {"planner": record_planner, "splits": record_splits}
+    others = {"planner": record_planner, "presets": record_presets, "splits": record_splits}
     with tempfile.TemporaryDirectory() as root:
         os.environ.update({folder: f"{root}/{folder}" for folder in FOLDERS})
         for name in names or [*RECIPES, *others]:

@@ -11,7 +11,7 @@ import torch
 from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import (
     DownsampleSegForDSTransform,
 )
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from nnunetv2.experiment_planning.experiment_planners.network_topology import (
     get_pool_and_conv_props,
 )
@@ -21,7 +21,7 @@ from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss, get_tp_fp_f
 
 FOLDER = Path(__file__).parent / "network"
 # every kind of stride and kernel that nnU-Net plans in 2D, in few weights
-ARCHITECTURE = {
+PLAIN = {
     "n_stages": 4,
     "features_per_stage": [4, 6, 8, 10],
     "kernel_sizes": [[1, 3], [3, 3], [3, 3], [3, 3]],
@@ -30,13 +30,24 @@ ARCHITECTURE = {
     "n_conv_per_stage_decoder": [2, 1, 2],
     "conv_bias": True,
 }
+# and every kind of skip: none, pooled and projected, only pooled, only projected
+RESIDUAL = {
+    "n_stages": 4,
+    "features_per_stage": [4, 6, 6, 8],
+    "kernel_sizes": [[1, 3], [3, 3], [3, 3], [3, 3]],
+    "strides": [[1, 1], [1, 2], [2, 2], [1, 1]],
+    "n_blocks_per_stage": [1, 2, 1, 1],
+    "n_conv_per_stage_decoder": [1, 2, 1],
+    "conv_bias": True,
+}
 INPUT_CHANNELS, NUM_CLASSES = 2, 4
 PATCH_SIZE, BATCH_SIZE = (16, 20), 3
 
 
 def build(architecture, input_channels, num_classes, deep_supervision):
     """Build nnU-Net's network as its plans describe it."""
-    return PlainConvUNet(
+    network = ResidualEncoderUNet if "n_blocks_per_stage" in architecture else PlainConvUNet
+    return network(
         input_channels=input_channels,
         num_classes=num_classes,
         conv_op=torch.nn.Conv2d,
@@ -64,19 +75,19 @@ def build_loss(batch_dice, heads):
     return DeepSupervisionWrapper(loss, weights / weights.sum())
 
 
-def record_step():
+def record_step(architecture, file, enlarged):
     """Record one training step: heads, losses, gradients, and the weights before and after."""
     torch.manual_seed(0)
-    network = build(ARCHITECTURE, INPUT_CHANNELS, NUM_CLASSES, deep_supervision=True)
+    network = build(architecture, INPUT_CHANNELS, NUM_CLASSES, deep_supervision=True)
     network.apply(network.initialize)
     for name, weights in network.named_parameters():
         if weights.ndim == 1:
             weights.data += 0.2 * torch.randn_like(weights)
         elif "seg_layers" in name:
-            weights.data *= 10  # so that the gradient is long enough to be clipped
+            weights.data *= enlarged  # so that the gradient is long enough to be clipped
     image = torch.randn(BATCH_SIZE, INPUT_CHANNELS, *PATCH_SIZE)
     target = torch.randint(0, NUM_CLASSES, (BATCH_SIZE, 1, *PATCH_SIZE), dtype=torch.int16)
-    scales = (1 / np.cumprod(ARCHITECTURE["strides"], axis=0))[:-1].tolist()
+    scales = (1 / np.cumprod(architecture["strides"], axis=0))[:-1].tolist()
     downsample = DownsampleSegForDSTransform(scales)
     targets = [
         torch.stack(same_scale)
@@ -103,7 +114,7 @@ def record_step():
     hard = torch.zeros_like(outputs[0]).scatter_(1, outputs[0].argmax(1, keepdim=True), 1)
     counts = get_tp_fp_fn_tn(hard, targets[0], axes=[0, 2, 3])[:3]
     arrays = {
-        "architecture": np.array(json.dumps(ARCHITECTURE)),
+        "architecture": np.array(json.dumps(architecture)),
         "state_names": np.array(list(state)),
         "image": image,
         "loss": loss.detach(),
@@ -116,12 +127,25 @@ def record_step():
         **{f"gradient/{name}": gradient for name, gradient in gradients.items()},
         **{f"after/{name}": weights.detach() for name, weights in once.items()},
     }
-    np.savez_compressed(FOLDER / "step.npz", **{k: np.asarray(v) for k, v in arrays.items()})
+    np.savez_compressed(FOLDER / file, **{k: np.asarray(v) for k, v in arrays.items()})
+
+
+def record_initial():
+    """Record the names of the weights that both networks start at zero and at one."""
+    names = {}
+    for architecture in (PLAIN, RESIDUAL):
+        network = build(architecture, INPUT_CHANNELS, NUM_CLASSES, deep_supervision=True)
+        network.apply(network.initialize)
+        names[type(network).__name__] = {
+            value: [key for key, weights in network.named_parameters() if (weights == value).all()]
+            for value in (0, 1)
+        }
+    (FOLDER / "initial.json").write_text(json.dumps(names, indent=1) + "\n")
 
 
 def record_topologies(count=400):
     """Record strides, kernels, padded patches and memory estimates for random inputs."""
-    random = np.random.default_rng(0)
+    random, random_blocks = np.random.default_rng(0), np.random.default_rng(1)
     rows = []
     for index in range(count):
         spacing = np.exp(random.uniform(-1.5, 1.5, 2)).round(4).tolist()
@@ -144,13 +168,13 @@ def record_topologies(count=400):
             "divisor": [int(edge) for edge in divisor],
         }
         if len(strides) > 1:
-            row |= record_memory(row, random)
+            row |= record_memory(row, random, random_blocks)
         rows.append(json.dumps(row, separators=(",", ":")))
     (FOLDER / "topology.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
 
 
-def record_memory(row, random):
-    """Return a random width and depth for a topology, and nnU-Net's estimate for it."""
+def record_memory(row, random, random_blocks):
+    """Return random depths for a topology, and nnU-Net's estimates for both networks."""
     stages = len(row["strides"])
     architecture = {
         "n_stages": stages,
@@ -162,17 +186,26 @@ def record_memory(row, random):
         "conv_bias": True,
     }
     classes = int(random.integers(2, 20))
+    residual = {key: value for key, value in architecture.items() if key != "n_conv_per_stage"}
+    residual["n_blocks_per_stage"] = random_blocks.integers(1, 7, stages).tolist()
     with torch.device("meta"):
-        network = build(architecture, 1, classes, deep_supervision=False)
+        sizes = [
+            int(build(one, 1, classes, False).compute_conv_feature_map_size(row["padded"]))
+            for one in (architecture, residual)
+        ]
     kept = ("n_conv_per_stage", "n_conv_per_stage_decoder")
     return {
         **{key: architecture[key] for key in kept},
         "num_classes": classes,
-        "feature_map_size": int(network.compute_conv_feature_map_size(row["padded"])),
+        "feature_map_size": sizes[0],
+        "n_blocks_per_stage": residual["n_blocks_per_stage"],
+        "residual_feature_map_size": sizes[1],
     }
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    record_step()
+    record_step(PLAIN, "step.npz", enlarged=10)
+    record_step(RESIDUAL, "residual_step.npz", enlarged=20)
+    record_initial()
     record_topologies()

@@ -13,6 +13,7 @@ rule plan_arrays:
     params:
         slice_axis=lambda w: planning_of(w.key, "slice_axis"),
         in_plane_order=lambda w: planning_of(w.key, "in_plane_order"),
+        overwrite_target_spacing=lambda w: planning_of(w.key, "overwrite_target_spacing"),
         plans=lambda w: planning_of(w.key, "plans"),
         code=digest("plan_arrays"),
     conda:
@@ -37,6 +38,7 @@ rule plan_network:
     log:
         f"{LOGS}/plan_network/{{dataset}}_{{experiment}}.log",
     params:
+        planner=section("planning", "planner"),
         gpu_memory_gb=section("planning", "gpu_memory_gb"),
         plans=section("planning", "plans"),
         dataset_name=lambda w: DATASETS[w.dataset].title,

@@ -53,9 +53,12 @@ def plan_arrays(
     orientation: dict,
     policy: str | int,
     in_plane_order: str = "stored",
+    overwrite_target_spacing: list[float] | None = None,
 ) -> dict:
     """Return the content of preprocessing.json for one slicing policy and order within slices.
 
+    overwrite_target_spacing: mm in reading order, in place of what the fingerprint leads to; the
+    policy looks at it too, as nnU-Net does.
     Raises ValueError for an anatomical plane in a dataset whose cases are stored in several
     orientations and not turned the same way.
     """
@@ -65,7 +68,7 @@ def plan_arrays(
             f"planning.slice_axis: {policy} needs one orientation, found "
             f"{orientation['orientations']}; set preprocessing.reorient to auto or always"
         )
-    spacing = geometry.target_spacing(fingerprint)
+    spacing = geometry.target_spacing(fingerprint, overwrite_target_spacing)
     axis = geometry.slice_axis(policy, spacing, orientation["orientation"])
     finest_last = in_plane_order == "finest_last"
     forward, backward = geometry.transposition(axis, spacing if finest_last else None)
@@ -94,15 +97,34 @@ def plan_arrays(
 
 
 def main(
-    *, dataset_json, fingerprint, orientation, slice_axis, in_plane_order, plans, preprocessing
+    *,
+    dataset_json,
+    fingerprint,
+    orientation,
+    slice_axis,
+    in_plane_order,
+    overwrite_target_spacing,
+    plans,
+    preprocessing,
 ):
     """Write preprocessing.json, from the user's own plan where one is given."""
     dataset, stored = open_dataset(dataset_json), read_json(orientation)
     if plans:
         content = read_user_plan(plans, len(dataset.channel_names), stored["reorient"])
-        logger.info("using %s as it is: slice_axis and in_plane_order are not looked at", plans)
+        logger.info(
+            "using %s as it is: slice_axis, in_plane_order and overwrite_target_spacing are not "
+            "looked at",
+            plans,
+        )
     else:
-        content = plan_arrays(dataset, read_json(fingerprint), stored, slice_axis, in_plane_order)
+        content = plan_arrays(
+            dataset,
+            read_json(fingerprint),
+            stored,
+            slice_axis,
+            in_plane_order,
+            overwrite_target_spacing,
+        )
     write_json(preprocessing, content)
     logger.info(
         "slices across axis %d (reading order), %s mm in plane",

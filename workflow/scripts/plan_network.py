@@ -9,88 +9,29 @@ from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import read_json, write_csv, write_json
 from slicewise.job import logger, run
-from slicewise.plans import CONFIGURATION, Architecture, parse_plan
+from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch
+from slicewise.plans import BLOCKS, CONFIGURATION, Architecture, parse_plan
 from slicewise.resampling import resampled_shape
-from slicewise.topology import Topology, conv_feature_map_size, pool_and_kernel_sizes
 from slicewise.user_plans import read_user_plan
 
-# nnU-Net's ExperimentPlanner for 2D: the estimate of a reference network that fills 8 GB at a
-# batch of 12, the widest and narrowest layers, and the bounds of the batch.
-REFERENCE_FEATURE_MAP = 85_000_000
-REFERENCE_BATCH = 12
-REFERENCE_GB = 8
-BASE_FEATURES = 32
-MAX_FEATURES = 512
-MIN_BATCH = 2
-MAX_SHARE_OF_DATASET = 0.05
-INITIAL_AREA = 2048**2
+NETWORKS = "dynamic_network_architectures.architectures.unet"
+"""The module that plans.json names for every network."""
 
 ADEQUATE_SHARE = 0.95
 """Below this share of extents that fit in the patch the log warns."""
 
 
-def architecture(topology: Topology) -> Architecture:
-    """Return nnU-Net's plain U-Net of a topology: two convolutions a stage, features doubling."""
-    stages = len(topology.strides)
-    return Architecture(
-        class_name="PlainConvUNet",
-        n_stages=stages,
-        features_per_stage=tuple(min(MAX_FEATURES, BASE_FEATURES * 2**i) for i in range(stages)),
-        kernel_sizes=topology.kernel_sizes,
-        strides=topology.strides,
-        n_conv_per_stage=(2,) * stages,
-        n_conv_per_stage_decoder=(2,) * (stages - 1),
-    )
-
-
-def plan_patch(
-    spacing: np.ndarray, median_size: np.ndarray, classes: int, reference: float
-) -> tuple[Topology, int]:
-    """Return the topology with its patch, and the estimate of its memory in feature-map voxels.
-
-    spacing: mm and median_size: voxels, both (row, column). The patch starts at the median size,
-    or at an area of 2048 x 2048 in the aspect ratio of the voxels where that is smaller, and
-    shrinks along the axis that is the largest against the median until two samples fit in
-    `reference` (nnU-Net: get_plans_for_configuration).
-    """
-    aspect = 1 / spacing
-    initial = [round(edge) for edge in aspect * (INITIAL_AREA / np.prod(aspect)) ** 0.5]
-    patch = [min(edge, size) for edge, size in zip(initial, median_size, strict=True)]
-    while True:
-        topology = pool_and_kernel_sizes(spacing, patch)
-        estimate = conv_feature_map_size(architecture(topology), topology.patch_size, classes)
-        if estimate / REFERENCE_BATCH * MIN_BATCH <= reference:
-            return topology, estimate
-        relative = [
-            edge / size for edge, size in zip(topology.patch_size, median_size, strict=True)
-        ]
-        axis = int(np.argsort(relative)[-1])
-        # The step follows from the divisor of the smaller patch: that of the larger one can be
-        # twice as large and would skip valid sizes.
-        smaller = list(topology.patch_size)
-        smaller[axis] -= topology.divisor[axis]
-        patch = list(topology.patch_size)
-        patch[axis] -= pool_and_kernel_sizes(spacing, smaller).divisor[axis]
-
-
-def plan_batch(estimate: int, reference: float, dataset_voxels: float, patch: tuple) -> int:
-    """Return the batch size: what memory holds, at most 5 % of the dataset's voxels, at least 2."""
-    fits = round(reference / estimate * REFERENCE_BATCH)
-    share = round(dataset_voxels * MAX_SHARE_OF_DATASET / np.prod(patch, dtype=np.float64))
-    return max(min(fits, share), MIN_BATCH)
-
-
 def architecture_json(network: Architecture) -> dict:
     """Return a network in the words of nnU-Net's plans.json."""
     return {
-        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+        "network_class_name": f"{NETWORKS}.{network.class_name}",
         "arch_kwargs": {
             "n_stages": network.n_stages,
             "features_per_stage": list(network.features_per_stage),
             "conv_op": "torch.nn.modules.conv.Conv2d",
             "kernel_sizes": [list(kernel) for kernel in network.kernel_sizes],
             "strides": [list(stride) for stride in network.strides],
-            "n_conv_per_stage": list(network.n_conv_per_stage),
+            BLOCKS[network.class_name]: list(network.n_blocks_per_stage),
             "n_conv_per_stage_decoder": list(network.n_conv_per_stage_decoder),
             "conv_bias": network.conv_bias,
             "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
@@ -105,39 +46,48 @@ def architecture_json(network: Architecture) -> dict:
 
 
 def plan_network(
-    dataset: Dataset, fingerprint: dict, preparation: dict, gpu_memory_gb: float, name: str
+    dataset: Dataset,
+    fingerprint: dict,
+    preparation: dict,
+    planner: Planner,
+    gpu_memory_gb: float | None,
+    name: str,
 ) -> dict:
-    """Return the content of plans.json; `preparation` is that of preprocessing.json."""
+    """Return the content of plans.json; `preparation` is that of preprocessing.json.
+
+    gpu_memory_gb: the memory to fill, or None for the planner's own target.
+    """
     forward = preparation["transpose_forward"]
     prepared = preparation["configurations"][CONFIGURATION]
-    target = geometry.target_spacing(fingerprint)
+    target = np.array(preparation["slicewise"]["target_spacing"])
     spacings, shapes = fingerprint["spacings"], fingerprint["shapes_after_crop"]
     resampled = [
         resampled_shape(shape, spacing, target)
         for spacing, shape in zip(spacings, shapes, strict=True)
     ]
     median_shape = np.median(resampled, 0)[forward]
-    reference = REFERENCE_FEATURE_MAP * (gpu_memory_gb / REFERENCE_GB)
-    topology, estimate = plan_patch(
+    dataset_voxels = float(np.prod(median_shape, dtype=np.float64) * dataset.content["numTraining"])
+    capacity = planner.capacity(gpu_memory_gb)
+    network, patch, estimate = plan_patch(
+        planner,
         np.array(prepared["spacing"]),
         median_shape[1:],
         len(dataset.content["labels"]),
-        reference,
+        capacity,
     )
-    dataset_voxels = float(np.prod(median_shape, dtype=np.float64) * dataset.content["numTraining"])
     configuration = {
         "data_identifier": f"nnUNetPlans_{CONFIGURATION}",
         "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": plan_batch(estimate, reference, dataset_voxels, topology.patch_size),
-        "patch_size": list(topology.patch_size),
+        "batch_size": plan_batch(planner, estimate, capacity, dataset_voxels, patch),
+        "patch_size": list(patch),
         "median_image_size_in_voxels": median_shape[1:].tolist(),
         **prepared,
-        "architecture": architecture_json(architecture(topology)),
+        "architecture": architecture_json(network),
         "batch_dice": True,
     }
     return {
         "dataset_name": name,
-        "plans_name": "nnUNetPlans",
+        "plans_name": planner.plans_name,
         "original_median_spacing_after_transp": np.median(spacings, 0)[forward].tolist(),
         "original_median_shape_after_transp": [
             round(edge) for edge in np.median(shapes, 0)[forward]
@@ -146,7 +96,7 @@ def plan_network(
         "transpose_forward": forward,
         "transpose_backward": preparation["transpose_backward"],
         "configurations": {CONFIGURATION: configuration},
-        "experiment_planner_used": "ExperimentPlanner",
+        "experiment_planner_used": planner.nnunet_name,
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": preparation[
             "foreground_intensity_properties_per_channel"
@@ -241,6 +191,7 @@ def main(
     orientation,
     spacing,
     extents,
+    planner,
     gpu_memory_gb,
     dataset_name,
     plans,
@@ -254,7 +205,12 @@ def main(
         content = read_user_plan(plans, len(dataset.channel_names), reorient)
     else:
         content = plan_network(
-            dataset, read_json(fingerprint), read_json(preprocessing), gpu_memory_gb, dataset_name
+            dataset,
+            read_json(fingerprint),
+            read_json(preprocessing),
+            PLANNERS[planner],
+            gpu_memory_gb,
+            dataset_name,
         )
     patch = parse_plan(content).patch_size
     table = patch_adequacy(

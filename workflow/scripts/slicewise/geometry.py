@@ -29,13 +29,16 @@ def is_anisotropic(spacing: Sequence[float]) -> bool:
     return bool(np.max(spacing) / np.min(spacing) > ANISOTROPY_THRESHOLD)
 
 
-def target_spacing(fingerprint: dict) -> np.ndarray:
+def target_spacing(fingerprint: dict, overwrite: Sequence[float] | None = None) -> np.ndarray:
     """Return the spacing in mm (reading order) that nnU-Net resamples a dataset to.
 
-    It is the median of the cases, but the 10th percentile along an axis that has both more than
-    three times the spacing of the others and less than a third of their voxels: the median would
-    blur the few slices of such an axis (nnU-Net: determine_fullres_target_spacing).
+    It is `overwrite` where that is given, and else the median of the cases, but the 10th percentile
+    along an axis that has both more than three times the spacing of the others and less than a
+    third of their voxels: the median would blur the few slices of such an axis (nnU-Net:
+    determine_fullres_target_spacing).
     """
+    if overwrite is not None:
+        return np.array(overwrite, dtype=np.float64)
     spacings = np.vstack(fingerprint["spacings"])
     target = np.percentile(spacings, 50, 0)
     size = np.percentile(np.vstack(fingerprint["shapes_after_crop"]), 50, 0)

@@ -10,19 +10,33 @@ from slicewise.files import read_json
 
 CONFIGURATION = "2d"
 
+PLAIN, RESIDUAL = "PlainConvUNet", "ResidualEncoderUNet"
+
+BLOCKS = {PLAIN: "n_conv_per_stage", RESIDUAL: "n_blocks_per_stage"}
+"""The networks that can be built, each with the key that counts the blocks of its encoder."""
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """The network of a plan; stages count from the full resolution down."""
+    """The network of a plan; stages count from the full resolution down.
+
+    n_blocks_per_stage: convolutions of each stage of a plain encoder, or residual blocks, of two
+    convolutions each, of a residual one.
+    """
 
     class_name: str
     n_stages: int
     features_per_stage: tuple[int, ...]
     kernel_sizes: tuple[tuple[int, int], ...]
     strides: tuple[tuple[int, int], ...]
-    n_conv_per_stage: tuple[int, ...]
+    n_blocks_per_stage: tuple[int, ...]
     n_conv_per_stage_decoder: tuple[int, ...]
     conv_bias: bool = True
+
+    @property
+    def residual(self) -> bool:
+        """Say whether the encoder is made of residual blocks, after a stem."""
+        return self.class_name == RESIDUAL
 
 
 @dataclass(frozen=True)
@@ -77,33 +91,37 @@ LAYERS = {"conv_op": "Conv2d", "norm_op": "InstanceNorm2d", "nonlin": "LeakyReLU
 """The layers that every network here is made of; a plan may name them with any module path."""
 
 LAYER_SETTINGS = {
-    "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-    "nonlin_kwargs": {"negative_slope": 0.01},
+    "norm_op_kwargs": {"eps": (1e-5, 1e-5), "affine": (True, False)},
+    "nonlin_kwargs": {"negative_slope": (0.01, 0.01)},
 }
-"""What nnU-Net's planner, and torch by default, sets for these layers."""
+"""What these layers are built with here, as nnU-Net plans them, and what torch takes by default."""
 
 
 def _architecture(content: dict) -> Architecture:
-    """Return the network of a plan; a ValueError names a layer that cannot be built."""
+    """Return the network of a plan; a ValueError names what of it cannot be built."""
+    class_name = content["network_class_name"].rsplit(".", 1)[-1]
+    if class_name not in BLOCKS:
+        expected = " or ".join(BLOCKS)
+        raise ValueError(f"network_class_name: found {class_name}, expected {expected}")
     kwargs = content["arch_kwargs"]
     for key, expected in LAYERS.items():
         if str(kwargs[key]).rsplit(".", 1)[-1] != expected:
             raise ValueError(f"arch_kwargs.{key}: found {kwargs[key]}, expected {expected}")
-    for key in ("dropout_op", "nonlin_first"):
+    for key in ("dropout_op", "nonlin_first", "block", "bottleneck_channels", "stem_channels"):
         if kwargs.get(key):
             raise ValueError(f"arch_kwargs.{key}: found {kwargs[key]}, which is not supported")
-    for key, defaults in LAYER_SETTINGS.items():
-        for setting, expected in defaults.items():
-            found = (kwargs.get(key) or {}).get(setting, expected)
+    for key, settings in LAYER_SETTINGS.items():
+        for setting, (expected, default) in settings.items():
+            found = (kwargs.get(key) or {}).get(setting, default)
             if found != expected:
                 raise ValueError(f"arch_kwargs.{key}.{setting}: found {found}, expected {expected}")
     return Architecture(
-        class_name=content["network_class_name"].rsplit(".", 1)[-1],
+        class_name=class_name,
         n_stages=int(kwargs["n_stages"]),
         features_per_stage=tuple(kwargs["features_per_stage"]),
         kernel_sizes=_pairs(kwargs["kernel_sizes"]),
         strides=_pairs(kwargs["strides"]),
-        n_conv_per_stage=tuple(kwargs["n_conv_per_stage"]),
+        n_blocks_per_stage=tuple(kwargs[BLOCKS[class_name]]),
         n_conv_per_stage_decoder=tuple(kwargs["n_conv_per_stage_decoder"]),
         conv_bias=bool(kwargs["conv_bias"]),
     )

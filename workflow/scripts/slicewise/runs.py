@@ -14,6 +14,9 @@ from pathlib import Path
 
 from slicewise.dataset import Dataset
 
+ARRAYS_FOLLOW = ("slice_axis", "in_plane_order", "overwrite_target_spacing", "plans")
+"""The keys of a planning section that exported arrays depend on."""
+
 MAX_GROUPS = 256
 """No stage submits more jobs than this, however many cases there are."""
 
@@ -111,7 +114,7 @@ def arrays_key(planning: dict, preprocessing: dict) -> str:
     It names all that arrays depend on, so experiments that differ only in patch or training share
     them: the slicing policy in words, and a digest of the rest.
     """
-    depends_on = {key: planning[key] for key in ("slice_axis", "in_plane_order", "plans")}
+    depends_on = {key: planning[key] for key in ARRAYS_FOLLOW}
     plans = planning["plans"]
     if plans and Path(plans).exists():
         depends_on["plans"] = hashlib.sha256(Path(plans).read_bytes()).hexdigest()

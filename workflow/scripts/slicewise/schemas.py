@@ -159,7 +159,7 @@ def type_names(schema: dict, root: dict) -> str:
     kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
     types = _types(schema) or list(dict.fromkeys(kinds[type(v)] for v in schema["enum"]))
     if "items" in schema:
-        return f"list of {type_names(schema['items'], root)}s"
+        types = [f"list of {type_names(schema['items'], root)}s", *types[1:]]
     return _either(["text" if name == "string" else name for name in types])
 
 

@@ -70,7 +70,8 @@ def conv_feature_map_size(
     """Count the values that all convolutions put out for one patch: nnU-Net's memory estimate.
 
     patch_size (row, column) in voxels; num_classes counts the background. Equal to
-    PlainConvUNet.compute_conv_feature_map_size without deep supervision, as nnU-Net plans with.
+    compute_conv_feature_map_size of PlainConvUNet and of ResidualEncoderUNet without deep
+    supervision, as nnU-Net plans with.
     """
     sizes, edges = [], tuple(patch_size)
     for stride in architecture.strides:
@@ -79,8 +80,9 @@ def conv_feature_map_size(
     features = architecture.features_per_stage
     encoder = sum(
         convs * maps * size
-        for convs, maps, size in zip(architecture.n_conv_per_stage, features, sizes, strict=True)
+        for convs, maps, size in zip(_encoder_convs(architecture), features, sizes, strict=True)
     )
+    stem = features[0] * math.prod(patch_size) if architecture.residual else 0
     # the decoder runs from the coarsest skip up, and adds one transposed convolution to each stage
     decoder = sum(
         (convs + 1) * maps * size
@@ -88,4 +90,22 @@ def conv_feature_map_size(
             architecture.n_conv_per_stage_decoder, features[-2::-1], sizes[-2::-1], strict=True
         )
     )
-    return encoder + decoder + num_classes * sizes[0]
+    return stem + encoder + decoder + num_classes * sizes[0]
+
+
+def _encoder_convs(architecture: Architecture) -> list[int]:
+    """Count the convolutions of each encoder stage.
+
+    Residual blocks have two. The skip of a stage's first block counts as one more where it changes
+    channels or size: nnU-Net counts it too where it only pools.
+    """
+    blocks, features = architecture.n_blocks_per_stage, architecture.features_per_stage
+    if not architecture.residual:
+        return list(blocks)
+    inputs = (features[0], *features[:-1])
+    return [
+        2 * count + (before != after or any(step != 1 for step in stride))
+        for count, before, after, stride in zip(
+            blocks, inputs, features, architecture.strides, strict=True
+        )
+    ]

@@ -1,0 +1,58 @@
+"""Patch, batch and network of every planner; golden/presets.json holds them to nnU-Net's."""
+
+import numpy as np
+import pytest
+
+from slicewise.planners import PLANNERS, plan_batch, plan_patch
+from slicewise.topology import pool_and_kernel_sizes
+
+DEFAULT = PLANNERS["default"]
+
+of_each = pytest.mark.parametrize("planner", PLANNERS.values(), ids=PLANNERS)
+
+
+def test_the_patch_is_the_median_slice_padded_to_what_the_strides_divide():
+    _, patch, _ = plan_patch(DEFAULT, np.ones(2), [50.0, 35.0], 3, DEFAULT.capacity(None))
+    assert patch == (56, 40)
+
+
+@of_each
+@pytest.mark.parametrize("share", [0.25, 1, 3])
+def test_as_many_samples_of_a_large_patch_as_the_planner_asks_for_fit_in_memory(planner, share):
+    capacity = planner.capacity(share * planner.gpu_memory_gb)
+    _, patch, estimate = plan_patch(planner, np.ones(2), [3000.0, 900.0], 3, capacity)
+    assert estimate / 12 * planner.patch_samples <= capacity
+    assert plan_batch(planner, estimate, capacity, 1e12, patch) >= planner.patch_samples
+
+
+@of_each
+def test_memory_that_no_patch_fits_in_is_refused(planner):
+    with pytest.raises(ValueError, match=r"planning\.gpu_memory_gb: too small for .* give more"):
+        plan_patch(planner, np.ones(2), [300.0, 300.0], 3, planner.capacity(1e-6))
+
+
+@of_each
+def test_without_a_target_the_planners_own_memory_is_filled(planner):
+    assert planner.capacity(None) == planner.capacity(planner.gpu_memory_gb)
+    assert planner.capacity(None) == planner.reference
+
+
+@pytest.mark.parametrize(("name", "batch"), [("default", 10), ("resenc_m", 200)])
+def test_a_batch_covers_at_most_the_planners_share_of_the_dataset(name, batch):
+    assert plan_batch(PLANNERS[name], 10**6, 85e6, 100_000, (50, 10)) == batch
+
+
+@of_each
+def test_a_batch_holds_two_at_least(planner):
+    assert plan_batch(planner, 10**9, 1e6, 1.0, (50, 10)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "decoder"),
+    [("default", (2,) * 6, (2,) * 5), ("resenc_l", (1, 3, 4, 6, 6, 6), (1,) * 5)],
+)
+def test_stages_have_as_many_blocks_as_the_planner_says(name, blocks, decoder):
+    network = PLANNERS[name].architecture(pool_and_kernel_sizes((1, 1), (128, 128)))
+    assert network.n_blocks_per_stage == blocks
+    assert network.n_conv_per_stage_decoder == decoder
+    assert network.features_per_stage == (32, 64, 128, 256, 512, 512)
