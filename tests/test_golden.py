@@ -154,7 +154,7 @@ def plan_of(inputs: dict, planner: str, gpu_memory_gb=None, overwrite_target_spa
     content, prints = datasets.planner_files(inputs)
     dataset = Dataset("dataset.json", content)
     arrays = plan_arrays.plan_arrays(
-        dataset, prints, AS_STORED, "coarsest", overwrite_target_spacing
+        dataset, prints, AS_STORED, "coarsest", overwrite_target_spacing=overwrite_target_spacing
     )
     plan = plan_network.plan_network(
         dataset, prints, arrays, PLANNERS[planner], gpu_memory_gb, "Dataset001_planner"
