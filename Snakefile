@@ -13,6 +13,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/networks.smk"
 include: "workflow/rules/datasets.smk"  # generated phantoms
 include: "workflow/rules/fingerprint.smk"  # spacing analysis -> dataset_fingerprint.json
 include: "workflow/rules/plan.smk"  # sliced axis, patch, batch, network -> plans.json

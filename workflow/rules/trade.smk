@@ -1,32 +1,6 @@
 """Trade with nnU-Net: its trained models in place of a training here, and ours as its folders."""
 
 
-def model(wildcards) -> dict:
-    """Return the trained model of the wildcards' experiment."""
-    return config["experiments"][wildcards.experiment]["model"]
-
-
-def model_dataset_json(wildcards) -> str:
-    """Return the dataset.json of the wildcards' experiment's model."""
-    return str(Path(model(wildcards)["nnunet"]) / "dataset.json")
-
-
-def model_splits(wildcards) -> list[str]:
-    """Return the folds that the wildcards' experiment's model was trained on, if it has them."""
-    path = Path(model(wildcards)["nnunet"]) / "splits_final.json"
-    return [str(path)] if path.exists() else []
-
-
-def model_checkpoint(wildcards) -> str:
-    """Return the checkpoint of a fold of the wildcards' experiment, as nnU-Net wrote it."""
-    if model(wildcards)["fold"] == model_folders.ALL:
-        raise WorkflowError(
-            f"experiments.{wildcards.experiment}.model.fold: found all, a network trained on every "
-            "case, so no case is left to score it on; use it with the target predict alone"
-        )
-    return str(model_folders.checkpoint_path(model(wildcards), wildcards.fold))
-
-
 rule import_model:
     input:
         model_checkpoint=model_checkpoint,
@@ -62,7 +36,7 @@ rule import_fold_all:
         plan=rules.plan_network.output.plan,
         splits=rules.split_folds.output.splits,
     output:
-        checkpoint=f"{RESULTS}/{{dataset}}/{{experiment}}/fold-all/checkpoint_final.pt",
+        checkpoint=FOLD_ALL_CHECKPOINT,
     log:
         f"{LOGS}/import_fold_all/{{dataset}}_{{experiment}}.log",
     wildcard_constraints:
@@ -77,13 +51,6 @@ rule import_fold_all:
         "{wildcards.dataset}: bringing in {wildcards.experiment}, trained on all cases"
     script:
         "../scripts/import_model.py"
-
-
-def networks(wildcards) -> list[str]:
-    """Return the checkpoints that predict new images together: of all folds, or of fold_all."""
-    if model(wildcards)["fold"] == model_folders.ALL:
-        return rules.import_fold_all.output.checkpoint
-    return expand(rules.train_fold.output.checkpoint, fold=FOLDS, seed=SEEDS, allow_missing=True)
 
 
 rule export_model:

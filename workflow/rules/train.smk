@@ -1,12 +1,6 @@
 """Training: one network for each experiment, fold and seed."""
 
 
-def pretrained(wildcards) -> list[str]:
-    """Return the checkpoint that the wildcards' experiment starts from, if any."""
-    path = section("training", "pretrained")(wildcards)
-    return [path] if path else []
-
-
 rule train_fold:
     input:
         manifests=exported,

@@ -15,7 +15,13 @@ from pathlib import Path
 from slicewise.dataset import Dataset
 from slicewise.model_folders import check_folder
 
-ARRAYS_FOLLOW = ("slice_axis", "in_plane_order", "overwrite_target_spacing", "plans")
+ARRAYS_FOLLOW = (
+    "slice_axis",
+    "in_plane_order",
+    "overwrite_target_spacing",
+    "plans",
+    "configuration",
+)
 """The keys of a planning section that exported arrays depend on."""
 
 MAX_GROUPS = 256
@@ -124,8 +130,6 @@ def arrays_key(planning: dict, preprocessing: dict) -> str:
     """
     depends_on = {key: planning[key] for key in ARRAYS_FOLLOW}
     plans = planning["plans"]
-    if plans:
-        depends_on["configuration"] = planning["configuration"]
     if plans and Path(plans).exists():
         depends_on["plans"] = hashlib.sha256(Path(plans).read_bytes()).hexdigest()
     content = json.dumps([depends_on, preprocessing], sort_keys=True)
