@@ -80,6 +80,7 @@ def _contradictions(config: dict) -> Iterator[str]:
                 f"a case for each of cross_validation.folds"
             )
     yield from dict.fromkeys(_sampling_contradictions(config))
+    yield from _wrong_ensembles(config["ensembles"], list(config["experiments"]))
 
 
 def _sampling_contradictions(config: dict) -> Iterator[str]:
@@ -98,6 +99,19 @@ def _sampling_contradictions(config: dict) -> Iterator[str]:
                 f"{where}.empty_slices: found {empty:g}; allowed: 0 or null, as slices are those "
                 "with foreground"
             )
+
+
+def _wrong_ensembles(ensembles: dict[str, list[str]], experiments: list[str]) -> Iterator[str]:
+    """Yield the ensembles whose name or members do not fit the experiments, one line each."""
+    for name, members in ensembles.items():
+        if name in experiments:
+            yield f"ensembles.{name}: found the name of an experiment; allowed: a name of its own"
+        for member in members:
+            if member not in experiments:
+                yield (
+                    f"ensembles.{name}: found {member}; allowed: experiments, here "
+                    f"{', '.join(experiments)}"
+                )
 
 
 def page() -> str:
