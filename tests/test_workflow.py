@@ -21,6 +21,7 @@ TINY = {
         "coarsest": {"planning": {"slice_axis": "coarsest"}},
         "finest": {"planning": {"slice_axis": "finest"}},
     },
+    "ensembles": {"both": ["coarsest", "finest"]},
     "cross_validation": {"folds": 2, "run": [0, 1]},
     "training": {
         "epochs": 1,

@@ -142,10 +142,10 @@ def of_members(kept: str, temporary: str):
     return folders
 
 
-def decided_postprocessing(wildcards) -> list[str]:
-    """Return the postprocessing.json to apply to new images, if any is to be."""
+def decided_postprocessing(wildcards) -> str | list:
+    """Return the postprocessing.json to apply to new images, or nothing."""
     wanted = config["postprocessing"]["largest_component"] == "auto"
-    return [POSTPROCESSING.format(**wildcards)] if wanted else []
+    return POSTPROCESSING.format(**wildcards) if wanted else []
 
 
 def images_folder(wildcards) -> str:

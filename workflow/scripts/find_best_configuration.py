@@ -6,8 +6,8 @@ simpler wins: an experiment before an ensemble, fewer members before more, then 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean
 
+import numpy as np
 import pandas as pd
 
 from slicewise.files import read_json, write_csv, write_json
@@ -64,8 +64,8 @@ def rank(
             "members": " + ".join(fused),
             "networks": max(len(fused), 1),
             "cases": content["cases"],
-            "foreground_dice": mean(before),
-            "foreground_dice_postprocessed": mean(after),
+            "foreground_dice": np.mean(before),
+            "foreground_dice_postprocessed": np.mean(after),
         }
         rows.append(row | {f"dice_{c}": dice for c, dice in zip(classes, before, strict=True)})
     order = ["foreground_dice", "networks"]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
 
 ARRAYS_FOLLOW = ("slice_axis", "in_plane_order", "overwrite_target_spacing", "plans")
@@ -133,7 +134,7 @@ def predict_command(target: str, configfiles: Sequence[Path], overrides: dict) -
     here = Path.cwd()
     files = [str(f.relative_to(here) if f.is_relative_to(here) else f) for f in configfiles]
     changed = {**overrides, "inference": {**overrides.get("inference", {}), "images": "IMAGES"}}
-    pairs = [f"{key}={json.dumps(value)}" for key, value in changed.items()]
+    pairs = [f"{key}={as_yaml(value)}" for key, value in changed.items()]
     parts = ["snakemake", "--cores", "all", target]
     parts += ["--configfile", *files] if files else []
     return shlex.join([*parts, "--config", *pairs])
