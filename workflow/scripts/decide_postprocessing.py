@@ -45,9 +45,9 @@ class Packed:
 
 
 def crop(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both label maps (z, y, x) cut to the box of what either of them holds."""
+    """Return both label maps (z, y, x) cut to the box of what either holds, a voxel at least."""
     boxes = ndimage.find_objects(((truth > 0) | (prediction > 0)).astype(np.uint8))
-    box = boxes[0] if boxes else (slice(0), slice(0), slice(0))
+    box = boxes[0] if boxes else (slice(1), slice(1), slice(1))
     return truth[box], prediction[box]
 
 
