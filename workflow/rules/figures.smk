@@ -1,5 +1,7 @@
 """Figures: six for a paper, each with the table behind it and a caption for the report."""
 
+from itertools import product
+
 # In the order in which expand() fills experiment, fold and seed.
 TRAINED_RUNS = list(product(EXPERIMENTS, FOLDS, SEEDS))
 SCORED_RUNS = list(product(MODELS, FOLDS, SEEDS))
