@@ -89,13 +89,8 @@ def test_a_step_tells_the_dice_it_was_decided_on(tmp_path):
 
 
 def test_a_class_that_gets_worse_forbids_the_step_for_all(tmp_path):
-    truth = np.zeros((12, 6, 5), np.uint8)
-    truth[:4], truth[10:, :2] = 1, 2
-    prediction = np.where(truth == 2, 2, 0).astype(np.uint8)
-    prediction[:4] = 1
-    stray = prediction.copy()
-    stray[5:9, 5] = 1
-    steps = run(tmp_path, {"a": (truth, stray)}, record.PLAIN)["steps"]
+    steps = of_scenario(tmp_path, "gain_and_loss")["steps"]
+    assert steps[0]["dice_after"] > steps[0]["dice_before"]
     assert [(step["name"], step["kept"]) for step in steps] == [
         ("foreground", False),
         ("a", True),

@@ -118,6 +118,9 @@ SCENARIOS = {
         (*BODY, _box(2, 6, 8, 2, 2, 3, 2)),
         (_box(1, 7, 0, 4, 1, 1, 1), _box(1, 0, 11, 0, 1, 1, 1)),
     ),
+    "gain_and_loss": Scenario(
+        PLAIN, (*BODY, _box(2, 7, 10, 4, 1, 1, 1)), (_box(1, 7, 0, 0, 1, 4, 5),) * 2
+    ),
     "inside": Scenario(PLAIN, BODY, (_box(2, 4, 6, 3, 1, 1, 1),)),
     "touches_at_a_corner": Scenario(PLAIN, BODY, (_box(1, 5, 7, 4, 1, 1, 1),)),
     "equal_parts": Scenario(
