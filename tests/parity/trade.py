@@ -75,6 +75,7 @@ def workflow(folder: Path, experiments: dict, *targets: str) -> Path:
         "cross_validation": {"run": [0]},
         "training": {**LENGTH, "learning_rate": LEARNING_RATE, "threads": 1},
         "inference": {"images": str(folder / "images")},
+        "postprocessing": {"largest_component": "never"},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     files = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
