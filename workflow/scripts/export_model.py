@@ -3,18 +3,23 @@
 `results` goes into nnUNet_results/DATASET, `preprocessed` into nnUNet_preprocessed/DATASET.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import nn
 
 from slicewise.dataset import Dataset, open_dataset
-from slicewise.files import read_json, write_json
+from slicewise.files import read_json, write_json, write_torch
 from slicewise.job import logger, run
 from slicewise.model_folders import PLANS_NAME, TRAINER
-from slicewise.network import build_network
-from slicewise.nnunet_checkpoints import BOTH_AXES, log_of, write_checkpoint
+from slicewise.network import build_network, to_nnunet
+from slicewise.nnunet_logs import log_of
 from slicewise.plans import CONFIGURATION, parse_plan
+
+BOTH_AXES = (0, 1)
+"""Axes of a slice, row and column, that a network saw mirrored (nnU-Net's default in 2D)."""
 
 
 def dataset_description(dataset: Dataset) -> dict:
@@ -32,6 +37,46 @@ def dataset_description(dataset: Dataset) -> dict:
     # Where each case lies is of no use away from the raw dataset.
     content.pop("dataset", None)
     return content | {"file_ending": dataset.file_ending}
+
+
+def write_checkpoint(
+    path: str | Path,
+    network: nn.Module,
+    log: dict[str, list],
+    init_args: dict,
+    *,
+    settings: dict,
+    trainer: str,
+    axes: Sequence[int],
+) -> None:
+    """Write a network as a checkpoint that nnU-Net predicts with, validates and trains on from.
+
+    init_args: plans, configuration, fold and dataset_json, what nnU-Net's trainer is made from;
+    settings: our training settings; axes: those to mirror along in prediction. The optimiser has
+    no momentum yet: nnU-Net's builds it up anew.
+    """
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=log["lrs"][-1] if log["lrs"] else settings["learning_rate"],
+        momentum=settings["momentum"],
+        weight_decay=settings["weight_decay"],
+        nesterov=settings["momentum"] > 0,
+    )
+    state = optimizer.state_dict()
+    for group in state["param_groups"]:
+        group["initial_lr"] = settings["learning_rate"]
+    content = {
+        "network_weights": to_nnunet(network.state_dict()),
+        "optimizer_state": state,
+        "grad_scaler_state": None,
+        "logging": log,
+        "_best_ema": max(log["ema_fg_dice"], default=None),
+        "current_epoch": len(log["lrs"]),
+        "init_args": {**init_args, "device": torch.device("cpu")},
+        "trainer_name": trainer,
+        "inference_allowed_mirroring_axes": tuple(axes) or None,
+    }
+    write_torch(path, content)
 
 
 def export_fold(

@@ -11,7 +11,8 @@ from slicewise.files import read_json, write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.model_folders import ALL, check_dataset, check_fold
 from slicewise.network import build_network, from_nnunet
-from slicewise.nnunet_checkpoints import history_of, mirror_axes, read_checkpoint
+from slicewise.nnunet_checkpoints import read_checkpoint
+from slicewise.nnunet_logs import history_of
 from slicewise.plans import Plan, read_plan
 
 
@@ -50,7 +51,7 @@ def main(
     """
     content, plan = read_checkpoint(model_checkpoint), read_plan(plan)
     theirs, ours = open_dataset(model_dataset_json), open_dataset(dataset_json)
-    trained = content["init_args"]["configuration"]
+    trained = content["init_args"].get("configuration")
     if trained != configuration:
         raise ValueError(
             f"{model_checkpoint}: found a network of the configuration {trained}, expected "
@@ -62,14 +63,14 @@ def main(
         fold = int(fold)
         given = [read_json(path) for path in model_splits]
         check_fold(fold, read_json(splits)[fold], theirs, len(ours.cases()), *given)
-    axes = mirror_axes(content)
+    axes = list(content.get("inference_allowed_mirroring_axes") or ())
     state = weights(model_checkpoint, content, plan, len(ours.channel_names), ours.labels.outputs)
     write_torch(
         checkpoint,
         {
             "network": state,
             "plan": json.dumps(plan.raw),
-            "mirror_axes": list(axes),
+            "mirror_axes": axes,
             "trainer": content["trainer_name"],
         },
     )
@@ -81,7 +82,7 @@ def main(
         Path(model_checkpoint).parent.name,
         content["trainer_name"],
         len(curve),
-        list(axes),
+        axes,
     )
 
 

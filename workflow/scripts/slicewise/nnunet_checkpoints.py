@@ -1,4 +1,4 @@
-"""nnU-Net's checkpoint files: read without running code from them, and written for nnU-Net to load.
+"""nnU-Net's checkpoint files, read without running code from them.
 
 A .pth is a pickle, which can call anything while it is read. torch reads one that holds nothing but
 tensors and plain values; nnU-Net's hold numpy's scalars as well, in their log. `ALLOWED` is all
@@ -8,31 +8,16 @@ that is added for them, and it stands for numpy's own code, which is not run eit
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from slicewise.files import write_torch
-from slicewise.network import from_nnunet, to_nnunet
+from slicewise.network import from_nnunet
 
-BOTH_AXES = (0, 1)
-"""Axes of a slice, row and column, that a network saw mirrored (nnU-Net's default in 2D)."""
-
-LOG = {
-    "learning_rate": "lrs",
-    "train_loss": "train_losses",
-    "validation_loss": "val_losses",
-    "pseudo_dice": "mean_fg_dice",
-    "pseudo_dice_ema": "ema_fg_dice",
-}
-"""Columns of history.csv and what nnU-Net's log calls them (nnUNetLogger)."""
-
-REQUIRED = ("network_weights", "init_args", "trainer_name")
+REQUIRED = ("network_weights", "init_args", "trainer_name", "logging")
 
 
 CODES = {"f2": "e", "f4": "f", "f8": "d", "i4": "i", "i8": "q", "b1": "?"}
@@ -124,76 +109,3 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         f"{path}: found no weights of a network, expected a checkpoint_final.pt of ours or a .pth "
         "of nnU-Net v2"
     )
-
-
-def mirror_axes(checkpoint: Mapping) -> tuple[int, ...]:
-    """Return the axes of a slice to mirror in prediction, some of (0, 1)."""
-    return tuple(checkpoint.get("inference_allowed_mirroring_axes") or ())
-
-
-def history_of(log: Mapping[str, list], names: Sequence[str]) -> pd.DataFrame:
-    """Return nnU-Net's log as history.csv: a row for each complete epoch.
-
-    names: the classes, in the order of the network's outputs.
-    """
-    per_class = log["dice_per_class_or_region"]
-    epochs = min(len(per_class), *(len(log[key]) for key in LOG.values()))
-    columns: dict[str, Sequence] = {"epoch": range(epochs)}
-    for column, key in LOG.items():
-        columns[column] = log[key][:epochs]
-        if column == "pseudo_dice":
-            for index, name in enumerate(names):
-                dice = [float(values[index]) for values in per_class[:epochs]]
-                columns[f"pseudo_dice_{name}"] = dice
-    return pd.DataFrame(columns)
-
-
-def log_of(history: pd.DataFrame, names: Sequence[str]) -> dict[str, list]:
-    """Return history.csv as nnU-Net's log; it knows no times, so all of them are 0."""
-    per_class = history[[f"pseudo_dice_{name}" for name in names]].to_numpy(float).tolist()
-    nothing = [0.0] * len(history)
-    return {key: history[column].astype(float).tolist() for column, key in LOG.items()} | {
-        "dice_per_class_or_region": per_class,
-        "epoch_start_timestamps": nothing,
-        "epoch_end_timestamps": list(nothing),
-    }
-
-
-def write_checkpoint(
-    path: str | Path,
-    network: nn.Module,
-    log: dict[str, list],
-    init_args: dict,
-    *,
-    settings: dict,
-    trainer: str,
-    axes: Sequence[int],
-) -> None:
-    """Write a network as a checkpoint that nnU-Net predicts with, validates and trains on from.
-
-    init_args: plans, configuration, fold and dataset_json, what nnU-Net's trainer is made from;
-    settings: our training settings; axes: those to mirror along in prediction. The optimiser has
-    no momentum yet: nnU-Net's builds it up anew.
-    """
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=log["lrs"][-1] if log["lrs"] else settings["learning_rate"],
-        momentum=settings["momentum"],
-        weight_decay=settings["weight_decay"],
-        nesterov=settings["momentum"] > 0,
-    )
-    state = optimizer.state_dict()
-    for group in state["param_groups"]:
-        group["initial_lr"] = settings["learning_rate"]
-    content = {
-        "network_weights": to_nnunet(network.state_dict()),
-        "optimizer_state": state,
-        "grad_scaler_state": None,
-        "logging": log,
-        "_best_ema": max(log["ema_fg_dice"], default=None),
-        "current_epoch": len(log["lrs"]),
-        "init_args": {**init_args, "device": torch.device("cpu")},
-        "trainer_name": trainer,
-        "inference_allowed_mirroring_axes": tuple(axes) or None,
-    }
-    write_torch(path, content)
