@@ -89,6 +89,12 @@ def test_all_labels_together_come_first_and_one_class_has_no_step_of_its_own(tmp
     ]
 
 
+def test_a_class_may_be_called_foreground(tmp_path):
+    labels = {"background": 0, "foreground": 1, "b": 2}
+    steps = run(tmp_path, record.volumes("strays"), labels)["steps"]
+    assert [step["labels"] for step in steps] == [[1, 2], [1], [2]]
+
+
 def test_a_step_tells_the_dice_it_was_decided_on(tmp_path):
     steps = of_scenario(tmp_path, "noise")["steps"]
     for step in steps:

@@ -93,11 +93,11 @@ def decide(
     that decides on it, and whether it is kept. Where no case has a class, the mean foreground Dice
     does not exist and all labels together are left as they are, as in nnU-Net.
     """
-    names = list(labels.classes)
-    candidates = {FOREGROUND: labels.values[1:]} | (labels.classes if len(names) > 1 else {})
+    of_classes = labels.classes.items() if len(labels.classes) > 1 else ()
+    candidates = [(FOREGROUND, labels.values[1:]), *of_classes] if tries else []
     before = current = mean_dice(_scores(truths, predictions, labels))
     steps = []
-    for place, (name, values) in enumerate(candidates.items() if tries else ()):
+    for place, (name, values) in enumerate(candidates):
         changed = [Packed.of(keep_largest(packed.open(), values)) for packed in predictions]
         found = mean_dice(_scores(truths, changed, labels))
         if place == 0:
