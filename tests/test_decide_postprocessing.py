@@ -18,7 +18,7 @@ def save(path, voxels):
     write_nifti(path, nib.Nifti1Image(voxels, AFFINE))
 
 
-def run(folder, cases, labels, order=None, runs=((0, 0),), largest_component="auto"):
+def run(folder, cases, labels, order=None, runs=((0, 0),), **settings):
     """Decide on `cases`, all of them in fold 0; runs: (fold, seed), a folder of predictions each.
 
     cases: name -> truth and one prediction for each run.
@@ -33,25 +33,32 @@ def run(folder, cases, labels, order=None, runs=((0, 0),), largest_component="au
         content["regions_class_order"] = order
     (folder / "dataset.json").write_text(json.dumps(content))
     (folder / "splits.json").write_text(json.dumps([{"train": [], "val": list(cases)}]))
-    return decide(folder, runs, largest_component)
+    spacing = {"spacings": [[4.0, 1.0, 1.0]], "shapes_after_crop": [[5, 12, 8]]}
+    (folder / "fingerprint.json").write_text(json.dumps(spacing))
+    (folder / "orientation.json").write_text('{"reorient": false}')
+    return decide(folder, runs, **settings)
 
 
-def decide(folder, runs=((0, 0),), largest_component="auto"):
+def decide(folder, runs=((0, 0),), largest_component="auto", slices="all"):
     decide_postprocessing.main(
         dataset_json=folder / "dataset.json",
         splits=folder / "splits.json",
+        fingerprint=folder / "fingerprint.json",
+        orientation=folder / "orientation.json",
         predictions=[folder / f"predictions_{fold}_{seed}" for fold, seed in runs],
         experiment="planes",
         runs=runs,
+        slice_axis="coarsest",
+        slices=slices,
         largest_component=largest_component,
         postprocessing=folder / "postprocessing.json",
     )
     return read_json(folder / "postprocessing.json")
 
 
-def of_scenario(folder, name, **changes):
+def of_scenario(folder, name, **settings):
     scenario = record.SCENARIOS[name]
-    return run(folder, record.volumes(name), scenario.labels, scenario.order, **changes)
+    return run(folder, record.volumes(name), scenario.labels, scenario.order, **settings)
 
 
 def as_recorded(means):
@@ -80,6 +87,12 @@ def test_all_labels_together_come_first_and_one_class_has_no_step_of_its_own(tmp
     assert [step["name"] for step in of_scenario(tmp_path / "one", "one_class")["steps"]] == [
         "foreground"
     ]
+
+
+def test_a_class_may_be_called_foreground(tmp_path):
+    labels = {"background": 0, "foreground": 1, "b": 2}
+    steps = run(tmp_path, record.volumes("strays"), labels)["steps"]
+    assert [step["labels"] for step in steps] == [[1, 2], [1], [2]]
 
 
 def test_a_step_tells_the_dice_it_was_decided_on(tmp_path):
@@ -123,6 +136,15 @@ def test_every_seed_of_a_case_counts(tmp_path):
 def test_the_result_names_what_it_was_decided_for(tmp_path):
     found = of_scenario(tmp_path, "strays")
     assert (found["experiment"], found["largest_component"]) == ("planes", "auto")
+
+
+def test_slices_that_are_not_evaluated_do_not_count(tmp_path):
+    """The strays lie in the first and the last slice, 0 and 16 mm from the origin."""
+    found = of_scenario(tmp_path, "strays", slices="4 to 12 mm")
+    assert found["before"]["foreground_mean"] == 1
+    assert not any(step["kept"] for step in found["steps"])
+    every = of_scenario(tmp_path, "strays", slices="every 4")
+    assert every["before"]["foreground_mean"] < 1
 
 
 def test_a_case_of_background_alone_counts_for_nothing(tmp_path):

@@ -44,6 +44,8 @@ rule decide_postprocessing:
     input:
         dataset_json=dataset_json,
         splits=rules.split_folds.output.splits,
+        fingerprint=rules.merge_fingerprint.output.fingerprint,
+        orientation=rules.merge_fingerprint.output.orientation,
         predictions=expand(PREDICTIONS, fold=FOLDS, seed=SEEDS, allow_missing=True),
     output:
         postprocessing=POSTPROCESSING,
@@ -56,6 +58,8 @@ rule decide_postprocessing:
     params:
         experiment="{experiment}",
         runs=list(product(FOLDS, SEEDS)),
+        slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
+        slices=lookup(within=config, dpath="evaluation/slices"),
         largest_component=lookup(within=config, dpath="postprocessing/largest_component"),
         code=digest("decide_postprocessing"),
     conda:

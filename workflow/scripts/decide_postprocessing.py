@@ -4,24 +4,27 @@ First of all labels together, then of each class by itself, each on top of the s
 (nnU-Net: determine_postprocessing). The first is kept where it raises the mean foreground Dice and
 lowers that of no class; the others where they raise the Dice of their class. With several seeds
 every case counts once for each: new images are predicted by all networks together, so that one
-decision has to suit all.
+decision has to suit all. Ignored voxels and slices that are not evaluated do not count.
 """
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
-from slicewise.dataset import Dataset, open_dataset, read_label
+from slicewise import geometry
+from slicewise.dataset import Case, open_dataset, read_header, read_label
 from slicewise.files import read_json, write_json
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.metrics import dice
 from slicewise.postprocessing import keep_largest
+from slicewise.selection import Selection, parse_selection
 
 FOREGROUND = "foreground"
 
@@ -45,24 +48,28 @@ class Packed:
 
 
 def crop(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both label maps (z, y, x) cut to the box of what either holds, a voxel at least."""
+    """Return both label maps (i, j, k) cut to the box of what either holds, a voxel at least."""
     boxes = ndimage.find_objects(((truth > 0) | (prediction > 0)).astype(np.uint8))
     box = boxes[0] if boxes else (slice(1), slice(1), slice(1))
     return truth[box], prediction[box]
 
 
+def uncounted(labels: Labels) -> int:
+    """Return the value of voxels that do not count: one above the labels, where ignore is too."""
+    return labels.values[-1] + 1
+
+
 def class_dice(truth: np.ndarray, prediction: np.ndarray, labels: Labels) -> np.ndarray:
     """Return the Dice of every class or region (class), nan where both are empty.
 
-    Voxels that hold the ignore label in the truth do not count.
+    Voxels whose truth is one above the highest label do not count.
     """
-    size = 1 + max(labels.stored)
+    size = uncounted(labels) + 1
     joint = np.bincount(
         truth.ravel().astype(np.intp) * size + prediction.ravel(), minlength=size**2
     )
     joint = joint.reshape(size, size)
-    if labels.ignore is not None:
-        joint[labels.ignore] = 0
+    joint[-1] = 0
     members = [list(values) for values in labels.classes.values()]
     both = np.array([joint[np.ix_(values, values)].sum() for values in members])
     true = np.array([joint[values].sum() for values in members])
@@ -86,11 +93,11 @@ def decide(
     that decides on it, and whether it is kept. Where no case has a class, the mean foreground Dice
     does not exist and all labels together are left as they are, as in nnU-Net.
     """
-    names = list(labels.classes)
-    candidates = {FOREGROUND: labels.values[1:]} | (labels.classes if len(names) > 1 else {})
+    of_classes = labels.classes.items() if len(labels.classes) > 1 else ()
+    candidates = [(FOREGROUND, labels.values[1:]), *of_classes] if tries else []
     before = current = mean_dice(_scores(truths, predictions, labels))
     steps = []
-    for place, (name, values) in enumerate(candidates.items() if tries else ()):
+    for place, (name, values) in enumerate(candidates):
         changed = [Packed.of(keep_largest(packed.open(), values)) for packed in predictions]
         found = mean_dice(_scores(truths, changed, labels))
         if place == 0:
@@ -123,40 +130,73 @@ def means(scores: np.ndarray, labels: Labels) -> dict:
     return {"foreground_mean": number(scores.mean()), "mean": dict(of_classes)}
 
 
-def read_pairs(
-    dataset: Dataset, cases: Sequence[tuple[str, Path]]
-) -> tuple[list[Packed], list[Packed]]:
-    """Return the truths and the predictions of some cases; cases: name and prediction file."""
-    truths, predictions = [], []
-    for name, path in cases:
-        case = dataset.case(name)
-        truth = read_label(case, dataset.labels, reorient=False)
-        prediction = read_label(replace(case, label=path), dataset.labels, reorient=False)
-        for held, label in zip((truths, predictions), crop(truth, prediction), strict=True):
-            held.append(Packed.of(label))
-    return truths, predictions
+def read_in_file_order(case: Case, labels: Labels) -> np.ndarray:
+    """Read the label of a case: int16 (i, j, k)."""
+    return read_label(case, labels, reorient=False).transpose(2, 1, 0)
+
+
+def read_pair(
+    case: Case,
+    prediction: Path,
+    labels: Labels,
+    axis_of: Callable[[str], int],
+    selection: Selection,
+) -> tuple[Packed, Packed]:
+    """Read truth and prediction of a case; axis_of: a file's orientation -> its sliced axis."""
+    header = read_header(case)
+    axis = axis_of(header.orientation)
+    places = geometry.slice_positions(header.affine, header.shape[axis], axis)
+    truth = hide_unscored(read_in_file_order(case, labels), places, axis, selection, labels)
+    pair = crop(truth, read_in_file_order(replace(case, label=prediction), labels))
+    return tuple(map(Packed.of, pair))
+
+
+def hide_unscored(
+    truth: np.ndarray, position_mm: np.ndarray, axis: int, selection: Selection, labels: Labels
+) -> np.ndarray:
+    """Return a truth (i, j, k) in which slices across `axis` that are not scored do not count.
+
+    position_mm: the place of each slice, as geometry.slice_positions gives it.
+    """
+    slices = np.moveaxis(truth.copy(), axis, 0)
+    filled = ((slices > 0) & labels.annotated(slices)).any(axis=(1, 2))
+    slices[~selection.chosen(filled, position_mm)] = uncounted(labels)
+    return np.moveaxis(slices, 0, axis)
 
 
 def main(
     *,
     dataset_json,
     splits,
+    fingerprint,
+    orientation,
     predictions,
     experiment,
     runs,
+    slice_axis,
+    slices,
     largest_component,
     postprocessing,
 ):
-    """Write postprocessing.json; predictions (folders) are in the order of `runs`: fold, seed."""
-    dataset = open_dataset(dataset_json)
-    folds = read_json(splits)
+    """Write postprocessing.json; predictions (folders) are in the order of `runs`: fold, seed.
+
+    As in the evaluation only the `slices` across `slice_axis` are scored.
+    """
+    dataset, folds = open_dataset(dataset_json), read_json(splits)
+    labels, selection = dataset.labels, parse_selection(slices)
+    axis_of = partial(
+        geometry.sliced_axis,
+        slice_axis,
+        geometry.target_spacing(read_json(fingerprint)),
+        reorient=read_json(orientation)["reorient"],
+    )
     cases = [
         (name, Path(folder) / f"{name}.nii.gz")
         for (fold, _), folder in zip(runs, predictions, strict=True)
         for name in folds[fold]["val"]
     ]
-    pairs = read_pairs(dataset, cases)
-    steps, before, after = decide(*pairs, dataset.labels, largest_component == "auto")
+    pairs = [read_pair(dataset.case(n), path, labels, axis_of, selection) for n, path in cases]
+    steps, before, after = decide(*zip(*pairs, strict=True), labels, largest_component == "auto")
     content = {
         "experiment": experiment,
         "folds": sorted({fold for fold, _ in runs}),
@@ -164,8 +204,8 @@ def main(
         "cases": len({name for name, _ in cases}),
         "largest_component": largest_component,
         "steps": steps,
-        "before": means(before, dataset.labels),
-        "after": means(after, dataset.labels),
+        "before": means(before, labels),
+        "after": means(after, labels),
     }
     write_json(postprocessing, content)
     for step in steps:
