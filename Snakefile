@@ -19,7 +19,8 @@ include: "workflow/rules/plan.smk"  # sliced axis, patch, batch, network -> plan
 include: "workflow/rules/export.smk"  # crop, normalise, resample -> slice-major .npy
 include: "workflow/rules/train.smk"  # patches of single slices -> checkpoint_final.pt
 include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
-include: "workflow/rules/evaluate.smk"  # per_slice.csv, per_case.csv, summary.json
+include: "workflow/rules/ensemble.smk"  # experiments fused -> CASE.nii.gz
+include: "workflow/rules/evaluate.smk"  # scores, post-processing, the best configuration
 include: "workflow/rules/figures.smk"  # the figures of a paper
 
 

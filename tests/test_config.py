@@ -218,7 +218,9 @@ def test_an_unknown_key_is_named_with_what_it_may_have_meant(text, line):
     assert mistakes(text) == [line]
 
 
-@pytest.mark.parametrize("section", ["preprocessing", "cross_validation", "evaluation"])
+@pytest.mark.parametrize(
+    "section", ["preprocessing", "cross_validation", "evaluation", "postprocessing"]
+)
 def test_experiments_share_what_makes_their_scores_pair(section):
     (line,) = mistakes(experiments={"a": {section: {}}})
     assert line.startswith(f"experiments.a.{section}: unknown key")
@@ -230,9 +232,9 @@ def test_all_mistakes_are_told_at_once():
 
 
 @pytest.mark.parametrize("name", ["a b", "a/b", "", "_a", "ä", "figures", "logs", "arrays"])
-@pytest.mark.parametrize("section", ["datasets", "experiments"])
+@pytest.mark.parametrize("section", ["datasets", "experiments", "ensembles"])
 def test_names_that_cannot_be_folders_are_refused(section, name):
-    content = {"raw": "x"} if section == "datasets" else {}
+    content = {"datasets": {"raw": "x"}, "experiments": {}, "ensembles": ["a", "b"]}[section]
     (line,) = mistakes(**{section: {name: content}})
     assert line.startswith(f"{section}.{name}: ")
     assert "cannot be a name here; allowed: letters, digits" in line
@@ -255,6 +257,37 @@ def test_a_dataset_is_of_one_kind(kinds):
 def test_a_fold_to_run_is_one_of_the_folds():
     assert mistakes("cross_validation: {folds: 3, run: [0, 3]}") == [
         "cross_validation.run: found fold 3; allowed: 0 to 2, as cross_validation.folds is 3"
+    ]
+
+
+PLANES = "experiments: {axial: {}, coronal: {}}\n"
+
+
+def test_an_ensemble_is_a_list_of_experiments():
+    assert load(PLANES + "ensembles: {planes: [axial, coronal]}")["ensembles"] == {
+        "planes": ["axial", "coronal"]
+    }
+    assert load()["ensembles"] == {}
+
+
+@pytest.mark.parametrize(
+    ("members", "line"),
+    [
+        ("[axial, saggital]", "found saggital; allowed: experiments, here axial, coronal"),
+        ("[axial, planes]", "found planes; allowed: experiments, here axial, coronal"),
+        ("[axial]", 'found ["axial"]; allowed: a list, at least 2 long, none twice'),
+        ("[axial, axial]", 'found ["axial", "axial"]; allowed: a list, at least 2 long'),
+        ("axial", 'found "axial"; allowed: a list, at least 2 long'),
+    ],
+)
+def test_a_wrong_ensemble_is_named(members, line):
+    (found,) = mistakes(f"{PLANES}ensembles: {{planes: {members}}}")
+    assert found.startswith(f"ensembles.planes: {line}")
+
+
+def test_an_ensemble_has_a_name_of_its_own():
+    assert mistakes(PLANES + "ensembles: {axial: [axial, coronal]}") == [
+        "ensembles.axial: found the name of an experiment; allowed: a name of its own"
     ]
 
 

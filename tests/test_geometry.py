@@ -17,13 +17,6 @@ def test_there_are_48_orientations():
     assert len(set(ORIENTATIONS)) == 48
 
 
-@given(orientations, shapes, st.booleans())
-def test_file_order_is_restored_from_reading_order(orientation, shape, reorient):
-    array = np.arange(np.prod(shape)).reshape(shape)
-    read = geometry.to_reading_order(array, orientation, reorient)
-    np.testing.assert_array_equal(geometry.to_file_order(read, orientation, reorient), array)
-
-
 @given(orientations, shapes)
 def test_turning_to_ras_is_that_of_nibabel(orientation, shape):
     array = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)

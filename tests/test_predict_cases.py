@@ -14,6 +14,7 @@ from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_nifti, write_torch
 from slicewise.network import build_network, initialise
 from slicewise.plans import read_plan
+from slicewise.postprocessing import keep_largest
 
 INFERENCE = {"mirroring": False, "tile_step": 0.5, "gaussian": True, "batch_size": 4}
 
@@ -48,7 +49,7 @@ def predict(chain, target, checkpoints=("0.pt",), **changes):
         "predictions": target,
     }
     predict_cases.main(**(arguments | changes))
-    return {path.name: nib.load(path) for path in sorted(target.iterdir())}
+    return {path.name: nib.load(path) for path in sorted(target.glob("*.nii.gz"))}
 
 
 def fold_of(chain):
@@ -156,9 +157,31 @@ def test_an_orientation_that_training_did_not_see_is_refused(chain, tmp_path):
         predict(chain, tmp_path / "out", images=tmp_path / "new", orientation=stored)
 
 
-def test_an_empty_folder_is_named(chain, tmp_path):
-    with pytest.raises(ValueError, match=r"inference\.images: found no \*_0000\.nii\.gz in"):
-        predict(chain, tmp_path / "out", images=tmp_path)
+def test_probabilities_go_beside_the_predictions_or_to_a_folder_of_their_own(chain, tmp_path):
+    plain = predict(chain, tmp_path / "plain", **fold_of(chain))
+    assert not list((tmp_path / "plain").glob("*.npy"))
+    apart = tmp_path / "probabilities"
+    predict(chain, tmp_path / "a", probabilities=apart, **fold_of(chain))
+    predict(chain, tmp_path / "b", save_probabilities=True, **fold_of(chain))
+    for name, segmentation in plain.items():
+        case = name.removesuffix(".nii.gz")
+        found = np.load(apart / f"{case}.npy", allow_pickle=False)
+        np.testing.assert_array_equal(found, np.load(tmp_path / f"b/{case}.npy"))
+        assert found.shape == (3, *segmentation.shape)
+        np.testing.assert_allclose(found.sum(0), 1, atol=1e-6)
+        np.testing.assert_array_equal(found.argmax(0), segmentation.dataobj)
+
+
+def test_post_processing_is_applied(chain, tmp_path):
+    steps = tmp_path / "postprocessing.json"
+    steps.write_text('{"steps": [{"labels": [1], "kept": true}]}')
+    images = chain.dataset_json.parent / "imagesTr"
+    plain = predict(chain, tmp_path / "plain", ("1.pt",), images=images)
+    found = predict(chain, tmp_path / "out", ("1.pt",), images=images, postprocessing=steps)
+    for name, segmentation in found.items():
+        before = np.asarray(plain[name].dataobj)
+        np.testing.assert_array_equal(segmentation.dataobj, keep_largest(before, (1,)))
+        assert (before != segmentation.dataobj).any()
 
 
 def test_a_checkpoint_of_another_network_is_named(chain, tmp_path):

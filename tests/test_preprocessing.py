@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golden import record_segmentation as record
 from preparations import as_volume, preparation
-from scans import ORIENTATIONS
+from scans import ORIENTATIONS, labels_of
 from slicewise import geometry
+from slicewise.labels import parse_labels
 from slicewise.preprocessing import (
     OUTSIDE,
     CaseGeometry,
@@ -36,7 +38,11 @@ def test_a_label_comes_back_voxel_for_voxel(orientation, reorient, forward, shap
     read_label = geometry.to_reading_order(label, orientation, reorient)
     _, exported, case = preprocess(volume, read_label, plan, reorient)
     logits = np.stack([exported.clip(0) == value for value in range(3)]).astype(np.float32)
-    np.testing.assert_array_equal(restore(logits, case, plan), label)
+    found, _ = restore(logits, case, plan, labels_of(2))
+    np.testing.assert_array_equal(found, label)
+    same, probabilities = restore(logits, case, plan, labels_of(2), with_probabilities=True)
+    np.testing.assert_array_equal(same, label)
+    np.testing.assert_array_equal(probabilities.argmax(0), label)
 
 
 @given(st.sampled_from([(1.0, 1.0, 1.0), (0.7, 0.7, 5.0), (3.0, 1.2, 0.8)]), st.integers(0, 2))
@@ -49,9 +55,64 @@ def test_a_smooth_label_survives_resampling(spacing, axis):
     volume = as_volume(label + 1, spacing=spacing)
     _, exported, case = preprocess(volume, label.transpose(2, 1, 0).astype(np.int16), plan, False)
     logits = np.stack([exported == 0, exported == 1]).astype(np.float32)
-    back = restore(logits, case, plan)
+    back, _ = restore(logits, case, plan, labels_of(1))
     assert back.shape == label.shape
     assert 2 * (back * label).sum() / (back.sum() + label.sum()) > 0.95
+
+
+def restored(name):
+    """Restore the recorded logits of a grid; the result is in reading order, as nnU-Net's is."""
+    grid = record.GRIDS[name]
+    plan = preparation(spacing=grid.target, forward=grid.forward)
+    case = CaseGeometry(
+        orientation="RAS",
+        reorient=False,
+        affine=np.diag([*grid.spacing[::-1], 1]).tolist(),
+        file_shape=grid.shape[::-1],
+        spacing=grid.transposed_spacing,
+        shape=grid.transposed_shape,
+        bounding_box=grid.box,
+        resampled_spacing=(grid.transposed_spacing[0], *grid.target),
+        resampled_shape=grid.exported,
+    )
+    labels = parse_labels(grid.labels, record.ORDER if grid.labels is record.REGIONS else None)
+    logits = record.logits_of(name)
+    segmentation, probabilities = restore(logits, case, plan, labels, with_probabilities=True)
+    alone, nothing = restore(logits, case, plan, labels)
+    np.testing.assert_array_equal(alone, segmentation)
+    assert nothing is None
+    return segmentation.transpose(2, 1, 0), probabilities.transpose(0, 3, 2, 1)
+
+
+@pytest.mark.parametrize("name", record.GRIDS)
+def test_segmentations_are_nnunets(name):
+    with np.load(record.FOLDER / "grids.npz", allow_pickle=False) as recorded:
+        np.testing.assert_array_equal(restored(name)[0], recorded[f"{name}/segmentation"])
+
+
+@pytest.mark.parametrize("name", record.GRIDS)
+def test_probabilities_are_nnunets_to_float32_rounding(name):
+    found = restored(name)[1]
+    with np.load(record.FOLDER / "grids.npz", allow_pickle=False) as recorded:
+        expected = recorded[f"{name}/probabilities"]
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_probabilities_have_the_axes_of_the_file_and_background_outside_the_crop():
+    image = np.zeros((4, 5, 6))
+    image[1:, 2:, :3] = 1
+    plan = preparation(axis=1)
+    _, exported, case = preprocess(as_volume(image, "LIP", reorient=True), None, plan, True)
+    logits = np.stack([exported * 0, exported * 0 + 9]).astype(np.float32)
+    segmentation, probabilities = restore(logits, case, plan, labels_of(1), with_probabilities=True)
+    np.testing.assert_array_equal(segmentation, image)
+    assert probabilities.shape == (2, 4, 5, 6)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_array_equal(
+        probabilities[:, image == 0].T, [[1, 0]] * int((image == 0).sum())
+    )
+    np.testing.assert_allclose(probabilities[1][image > 0], 1 / (1 + np.exp(-9)), rtol=1e-6)
 
 
 def test_the_geometry_survives_json():

@@ -1,12 +1,15 @@
 """What a run consists of."""
 
+import shlex
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scans import write_dataset
 from slicewise.dataset import Dataset
-from slicewise.runs import MAX_GROUPS, RunDataset, arrays_key, open_datasets
+from slicewise.runs import MAX_GROUPS, RunDataset, arrays_key, open_datasets, predict_command
 
 PLANNING = {
     "slice_axis": "coarsest",
@@ -110,3 +113,23 @@ def test_fewer_cases_than_folds_stop_before_the_first_job(tmp_path):
     raw = write_dataset(tmp_path, [(4, 4, 4)] * 3)
     with pytest.raises(ValueError, match="dataset d: found 3 cases, expected at least 5"):
         open_datasets(config_of({"raw": str(raw.parent)}, folds=5))
+
+
+def test_the_command_that_predicts_repeats_what_the_run_was_given():
+    command = predict_command(
+        "results/d/planes/predicted",
+        [Path.cwd() / "config/my scans.yaml", Path("/elsewhere/b.yaml")],
+        {"training": {"epochs": 3}, "inference": {"mirroring": False, "images": "old"}},
+    )
+    assert shlex.split(command) == [
+        *("snakemake", "--cores", "all", "results/d/planes/predicted"),
+        *("--configfile", "config/my scans.yaml", "/elsewhere/b.yaml", "--config"),
+        *("training={epochs: 3}", "inference={images: IMAGES, mirroring: false}"),
+    ]
+
+
+def test_the_command_names_no_config_file_where_the_default_one_was_read():
+    command = predict_command("results/d/a/predicted", [], {})
+    assert command == (
+        "snakemake --cores all results/d/a/predicted --config 'inference={images: IMAGES}'"
+    )

@@ -1,6 +1,7 @@
 """The workflow as its users run it: dry runs, one whole run on tiny phantoms, and what reruns."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ TINY = {
         "coarsest": {"planning": {"slice_axis": "coarsest"}},
         "finest": {"planning": {"slice_axis": "finest"}},
     },
+    "ensembles": {"both": ["coarsest", "finest"]},
     "cross_validation": {"folds": 2, "run": [0, 1]},
     "training": {
         "epochs": 1,
@@ -34,7 +36,8 @@ TINY = {
     "execution": {"cases_per_job": 2},
 }
 FIGURES = ("spacing", "patch", "training", "dice_profile", "comparison", "gallery")
-FOLDS = [f"{name}/fold-{fold}_seed-0" for name in ("coarsest", "finest") for fold in (0, 1)]
+MODELS = ("coarsest", "finest", "both")
+FOLDS = [f"{name}/fold-{fold}_seed-0" for name in MODELS for fold in (0, 1)]
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,10 @@ def test_the_default_run_needs_no_argument(fresh):
         ("plan", {"plan_arrays", "plan_network", "split_folds"}),
         ("export", {"export_cases"}),
         ("train", {"train_fold"}),
-        ("evaluate", {"predict_fold", "evaluate_fold"}),
+        (
+            "evaluate",
+            {"predict_member_fold", "fuse_fold", "evaluate_fold", "decide_postprocessing"},
+        ),
         ("figures", {f"plot_{figure}" for figure in FIGURES}),
     ],
 )
@@ -137,10 +143,12 @@ def test_every_artifact_is_there(results):
         *(phantom / name / "plans.json" for name in ("coarsest", "finest")),
         *(phantom / name / "patch_adequacy.csv" for name in ("coarsest", "finest")),
     ]
+    expected += [phantom / name / "postprocessing.json" for name in MODELS]
+    expected += [phantom / "best_configuration.json", results / "tables/phantom_configurations.csv"]
     for fold in FOLDS:
-        for name in ("checkpoint_final.pt", "history.csv", "per_slice.csv", "per_case.csv"):
+        trained = [] if fold.startswith("both") else ["checkpoint_final.pt", "history.csv"]
+        for name in (*trained, "per_slice.csv", "per_case.csv", "summary.json"):
             expected.append(phantom / fold / name)
-        expected.append(phantom / fold / "summary.json")
     for figure in FIGURES:
         expected += [results / f"figures/phantom_{figure}.{kind}" for kind in ("svg", "png")]
         expected.append(results / f"tables/phantom_{figure}.csv")
@@ -158,13 +166,38 @@ def test_every_held_out_case_is_predicted_and_scored(results):
         assert len(read_json(phantom / name / "summary.json")["metric_per_case"]) == len(held_out)
 
 
-def test_both_experiments_score_the_same_slices(results):
+def test_experiments_and_their_ensemble_score_the_same_slices(results):
     keys = ["case", "class", "axis", "slice", "position_mm"]
-    first, second = (
+    first, *others = (
         pd.read_csv(results / f"phantom/{name}/fold-0_seed-0/per_slice.csv")[keys]
-        for name in ("coarsest", "finest")
+        for name in MODELS
     )
-    pd.testing.assert_frame_equal(first, second)
+    for other in others:
+        pd.testing.assert_frame_equal(first, other)
+
+
+def test_figures_show_the_ensemble_beside_its_members(results):
+    compared = pd.read_csv(results / "tables/phantom_comparison.csv")
+    assert set(compared["experiment"]) == {"finest", "both"}
+    assert set(pd.read_csv(results / "tables/phantom_gallery.csv")["experiment"]) == set(MODELS)
+
+
+def test_the_best_configuration_is_found_among_all(results):
+    best = read_json(results / "phantom/best_configuration.json")
+    assert set(best["scores"]) == set(MODELS)
+    for name, score in best["scores"].items():
+        cases = pd.concat(
+            pd.read_csv(results / f"phantom/{name}/fold-{fold}_seed-0/per_case.csv")
+            for fold in (0, 1)
+        )
+        expected = cases.groupby("class")["dice"].mean().mean()
+        assert score["foreground_dice"] == pytest.approx(expected)
+    assert best["predict"].startswith(f"snakemake --cores all results/phantom/{best['best']}/")
+
+
+def test_probabilities_go_once_they_are_fused(results):
+    assert list(results.rglob("probabilities")) == []
+    assert list((results / "phantom/coarsest").rglob("*.npy")) == []
 
 
 def test_slices_add_up_to_cases(results):
@@ -214,8 +247,8 @@ def test_an_edit_of_a_package_module_reruns_the_rules_that_use_it(finished):
         jobs = finished.jobs()
     finally:
         module.write_text(before)
-    assert jobs["evaluate_fold"] == 4
-    assert not {"train_fold", "export_cases", "predict_fold"} & set(jobs)
+    assert jobs["evaluate_fold"] == 6
+    assert not {"train_fold", "export_cases", "predict_member_fold"} & set(jobs)
 
 
 def test_a_new_learning_rate_retrains_and_does_not_export(finished):
@@ -224,7 +257,8 @@ def test_a_new_learning_rate_retrains_and_does_not_export(finished):
         jobs = finished.jobs()
     finally:
         finished.configure()
-    assert jobs["train_fold"] == jobs["predict_fold"] == jobs["evaluate_fold"] == 4
+    assert jobs["train_fold"] == jobs["predict_member_fold"] == 4
+    assert jobs["evaluate_fold"] == 6
     assert not {"analyze_cases", "plan_arrays", "plan_network", "export_cases"} & set(jobs)
 
 
@@ -239,16 +273,25 @@ def test_one_more_case_reruns_its_group_the_merge_and_what_follows(finished):
     assert grown["train_fold"] == 4
 
 
-def test_new_images_are_predicted_by_all_folds(finished):
-    images = finished.folder / "results/phantom/raw/imagesTr"
-    finished.configure(inference={"mirroring": False, "images": str(images)})
+def test_without_its_ensemble_a_run_repeats_no_prediction(finished):
+    finished.configure(ensembles={})
     try:
-        done = finished.snakemake("predict", "--configfile", "tiny.yaml")
+        jobs = finished.jobs("evaluate")
     finally:
         finished.configure()
+    assert jobs == {"find_best_configuration": 1, "evaluate": 1}
+
+
+def test_new_images_are_predicted_by_all_folds_and_fused_by_the_command_that_is_told(finished):
+    told = read_json(finished.folder / "results/phantom/best_configuration.json")["predict"]
+    images = finished.folder / "results/phantom/raw/imagesTr"
+    command = shlex.split(told.replace("IMAGES", str(images)))[3:]
+    command[0] = "predict"
+    done = finished.snakemake(*command)
     assert done.returncode == 0, done.stdout + done.stderr
-    predicted = finished.folder / "results/phantom/finest/predicted"
-    assert len(list(predicted.glob("*.nii.gz"))) == 4
+    for name in MODELS:
+        predicted = finished.folder / f"results/phantom/{name}/predicted"
+        assert len(list(predicted.glob("*.nii.gz"))) == 4
 
 
 def test_a_raw_dataset_of_the_users_own_runs_to_its_arrays(fresh):

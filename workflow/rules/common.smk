@@ -23,14 +23,27 @@ RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 EXPERIMENTS = list(config["experiments"])
+ENSEMBLES = config["ensembles"]
+# What predicts, is scored and compared: networks of an experiment, or several experiments fused.
+MODELS = [*EXPERIMENTS, *ENSEMBLES]
+MEMBERS = sorted({member for members in ENSEMBLES.values() for member in members})
 FOLDS = config["cross_validation"]["run"]
 SEEDS = config["cross_validation"]["seeds"]
-FOLD_FOLDER = f"{RESULTS}/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}"
+EXPERIMENT_FOLDER = f"{RESULTS}/{{dataset}}/{{experiment}}"
+FOLD_FOLDER = f"{EXPERIMENT_FOLDER}/fold-{{fold}}_seed-{{seed}}"
+PREDICTIONS = f"{FOLD_FOLDER}/predictions"
+PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
+POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
+
+
+def one_of(names) -> str:
+    """Return a wildcard constraint: any of some names, nothing if there are none."""
+    return "|".join(names) or "(?!)"
 
 
 wildcard_constraints:
-    dataset="|".join(DATASETS),
-    experiment="|".join(EXPERIMENTS),
+    dataset=one_of(DATASETS),
+    experiment=one_of(EXPERIMENTS),
     index=r"\d+",
     key=r"[A-Za-z0-9_-]+",
     group=r"\d+",
@@ -49,8 +62,9 @@ def section(name: str, key: str | None = None):
 
 
 def inference(wildcards) -> dict:
-    """Return how the wildcards' experiment predicts; which images is no matter of it."""
-    return {key: value for key, value in section("inference")(wildcards).items() if key != "images"}
+    """Return how the wildcards' experiment predicts, but for what it reads and what it keeps."""
+    apart = ("images", "save_probabilities")
+    return {k: value for k, value in section("inference")(wildcards).items() if k not in apart}
 
 
 def group_cases(wildcards) -> list[str]:
@@ -106,9 +120,50 @@ def planning_of(key: str, name: str):
     )
 
 
-def new_images(wildcards) -> list[str]:
-    """Return the files in the folder of new images of an experiment."""
-    folder = section("inference", "images")(wildcards)
+def saves_probabilities(experiment: str) -> bool:
+    """Say whether an experiment keeps its probabilities, beside its predictions."""
+    return config["experiments"][experiment]["inference"]["save_probabilities"]
+
+
+def of_members(kept: str, temporary: str):
+    """Return an input function: where the members of the wildcards' ensemble leave probabilities.
+
+    Of a member that saves them that is the folder `kept`, else `temporary`.
+    """
+
+    def folders(wildcards):
+        return [
+            (kept if saves_probabilities(member) else temporary).format(
+                **{**wildcards, "experiment": member}
+            )
+            for member in ENSEMBLES[wildcards.experiment]
+        ]
+
+    return folders
+
+
+def decided_postprocessing(wildcards) -> str | list:
+    """Return the postprocessing.json to apply to new images, or nothing."""
+    wanted = config["postprocessing"]["largest_component"] == "auto"
+    return POSTPROCESSING.format(**wildcards) if wanted else []
+
+
+def images_folder(wildcards) -> str:
+    """Return the folder of new images of the wildcards' experiment, or an ensemble's members."""
+    member = ENSEMBLES.get(wildcards.experiment, [wildcards.experiment])[0]
+    folder = config["experiments"][member]["inference"]["images"]
     if folder is None:
         raise WorkflowError("inference.images: found null, expected a folder of new images")
-    return sorted(str(path) for path in Path(folder).glob("*.nii*"))
+    return folder
+
+
+def new_images(wildcards) -> list[str]:
+    """Return the files in the folder of new images of an experiment or an ensemble."""
+    return sorted(str(path) for path in Path(images_folder(wildcards)).glob("*.nii*"))
+
+
+def predict_command(experiment: str, dataset: str) -> str:
+    """Return the command that predicts new images with an experiment or an ensemble."""
+    given = workflow.config_settings
+    target = PREDICTED.format(dataset=dataset, experiment=experiment)
+    return runs.predict_command(target, given.configfiles, dict(given.config))

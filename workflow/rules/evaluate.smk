@@ -1,4 +1,9 @@
-"""Evaluation: every slice and every case of the validation folds, in mm on the input's grid."""
+"""Evaluation: every slice and every case of the validation folds, in mm on the input's grid.
+
+Then what follows from all folds of an experiment: post-processing, and the best configuration.
+"""
+
+from itertools import product
 
 
 rule evaluate_fold:
@@ -7,7 +12,7 @@ rule evaluate_fold:
         splits=rules.split_folds.output.splits,
         fingerprint=rules.merge_fingerprint.output.fingerprint,
         orientation=rules.merge_fingerprint.output.orientation,
-        predictions=rules.predict_fold.output.predictions,
+        predictions=PREDICTIONS,
     output:
         per_slice=f"{FOLD_FOLDER}/per_slice.csv",
         per_case=f"{FOLD_FOLDER}/per_case.csv",
@@ -16,6 +21,8 @@ rule evaluate_fold:
         f"{LOGS}/evaluate_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/evaluate_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+    wildcard_constraints:
+        experiment=one_of(MODELS),
     params:
         dataset="{dataset}",
         experiment="{experiment}",
@@ -33,12 +40,69 @@ rule evaluate_fold:
         "../scripts/evaluate_fold.py"
 
 
+rule decide_postprocessing:
+    input:
+        dataset_json=dataset_json,
+        splits=rules.split_folds.output.splits,
+        fingerprint=rules.merge_fingerprint.output.fingerprint,
+        orientation=rules.merge_fingerprint.output.orientation,
+        predictions=expand(PREDICTIONS, fold=FOLDS, seed=SEEDS, allow_missing=True),
+    output:
+        postprocessing=POSTPROCESSING,
+    log:
+        f"{LOGS}/decide_postprocessing/{{dataset}}_{{experiment}}.log",
+    benchmark:
+        f"{BENCHMARKS}/decide_postprocessing/{{dataset}}_{{experiment}}.tsv"
+    wildcard_constraints:
+        experiment=one_of(MODELS),
+    params:
+        experiment="{experiment}",
+        runs=list(product(FOLDS, SEEDS)),
+        slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
+        slices=lookup(within=config, dpath="evaluation/slices"),
+        largest_component=lookup(within=config, dpath="postprocessing/largest_component"),
+        code=digest("decide_postprocessing"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: deciding on post-processing of {wildcards.experiment}"
+    script:
+        "../scripts/decide_postprocessing.py"
+
+
+rule find_best_configuration:
+    input:
+        postprocessing=expand(POSTPROCESSING, experiment=MODELS, allow_missing=True),
+    output:
+        best=f"{RESULTS}/{{dataset}}/best_configuration.json",
+        table=report(
+            f"{RESULTS}/tables/{{dataset}}_configurations.csv",
+            caption="../report/configurations.rst",
+            category="Tables",
+            labels={"table": "best configuration", "dataset": "{dataset}"},
+        ),
+    log:
+        f"{LOGS}/find_best_configuration/{{dataset}}.log",
+    params:
+        dataset="{dataset}",
+        members=ENSEMBLES,
+        commands=lambda w: {name: predict_command(name, w.dataset) for name in MODELS},
+        code=digest("find_best_configuration"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: finding the best configuration"
+    script:
+        "../scripts/find_best_configuration.py"
+
+
 rule evaluate:
     input:
         expand(
             rules.evaluate_fold.output,
             dataset=DATASETS,
-            experiment=EXPERIMENTS,
+            experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
         ),
+        expand(rules.find_best_configuration.output, dataset=DATASETS),

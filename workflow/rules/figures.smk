@@ -3,7 +3,8 @@
 from itertools import product
 
 # In the order in which expand() fills experiment, fold and seed.
-RUNS = list(product(EXPERIMENTS, FOLDS, SEEDS))
+TRAINED_RUNS = list(product(EXPERIMENTS, FOLDS, SEEDS))
+SCORED_RUNS = list(product(MODELS, FOLDS, SEEDS))
 
 
 rule plot_spacing:
@@ -110,7 +111,7 @@ rule plot_training:
         f"{BENCHMARKS}/plot_training/{{dataset}}.tsv"
     params:
         dataset="{dataset}",
-        runs=RUNS,
+        runs=TRAINED_RUNS,
         code=digest("plot_training"),
     conda:
         "../../envs/figures.yaml"
@@ -124,7 +125,7 @@ rule plot_dice_profile:
     input:
         per_slice=expand(
             rules.evaluate_fold.output.per_slice,
-            experiment=EXPERIMENTS,
+            experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
             allow_missing=True,
@@ -153,7 +154,7 @@ rule plot_dice_profile:
         f"{BENCHMARKS}/plot_dice_profile/{{dataset}}.tsv"
     params:
         dataset="{dataset}",
-        experiments=EXPERIMENTS,
+        experiments=MODELS,
         bins=10,
         confidence=lookup(within=config, dpath="figures/confidence"),
         resamples=lookup(within=config, dpath="figures/resamples"),
@@ -170,14 +171,14 @@ rule plot_comparison:
     input:
         per_case=expand(
             rules.evaluate_fold.output.per_case,
-            experiment=EXPERIMENTS,
+            experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
             allow_missing=True,
         ),
         per_slice=expand(
             rules.evaluate_fold.output.per_slice,
-            experiment=EXPERIMENTS,
+            experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
             allow_missing=True,
@@ -202,7 +203,7 @@ rule plot_comparison:
         f"{BENCHMARKS}/plot_comparison/{{dataset}}.tsv"
     params:
         dataset="{dataset}",
-        experiments=EXPERIMENTS,
+        experiments=MODELS,
         confidence=lookup(within=config, dpath="figures/confidence"),
         resamples=lookup(within=config, dpath="figures/resamples"),
         code=digest("plot_comparison"),
@@ -219,14 +220,14 @@ rule plot_gallery:
         dataset_json=dataset_json,
         per_slice=expand(
             rules.evaluate_fold.output.per_slice,
-            experiment=EXPERIMENTS,
+            experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
             allow_missing=True,
         ),
         predictions=expand(
-            rules.predict_fold.output.predictions,
-            experiment=EXPERIMENTS,
+            PREDICTIONS,
+            experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
             allow_missing=True,
@@ -259,8 +260,8 @@ rule plot_gallery:
         f"{BENCHMARKS}/plot_gallery/{{dataset}}.tsv"
     params:
         dataset="{dataset}",
-        experiments=EXPERIMENTS,
-        runs=RUNS,
+        experiments=MODELS,
+        runs=SCORED_RUNS,
         code=digest("plot_gallery"),
     conda:
         "../../envs/figures.yaml"

@@ -1,5 +1,8 @@
 """Prediction: the validation cases of each fold, and new images by all networks together."""
 
+# Members of an ensemble that keep no probabilities: theirs go once they are fused.
+FUSED_ONLY = [name for name in MEMBERS if not saves_probabilities(name)]
+
 
 rule predict_fold:
     input:
@@ -10,11 +13,13 @@ rule predict_fold:
         splits=rules.split_folds.output.splits,
         checkpoints=[rules.train_fold.output.checkpoint],
     output:
-        predictions=directory(f"{FOLD_FOLDER}/predictions"),
+        predictions=directory(PREDICTIONS),
     log:
         f"{LOGS}/predict_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/predict_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+    wildcard_constraints:
+        experiment=one_of(name for name in EXPERIMENTS if name not in FUSED_ONLY),
     threads: section("training", "threads")
     resources:
         gpu=1,
@@ -22,6 +27,7 @@ rule predict_fold:
         arrays=arrays,
         fold="{fold}",
         inference=inference,
+        save_probabilities=section("inference", "save_probabilities"),
         device=section("training", "device"),
         threads=section("training", "threads"),
         code=digest("predict_cases"),
@@ -33,6 +39,14 @@ rule predict_fold:
         "../scripts/predict_cases.py"
 
 
+use rule predict_fold as predict_member_fold with:
+    output:
+        predictions=directory(PREDICTIONS),
+        probabilities=temp(directory(f"{FOLD_FOLDER}/probabilities")),
+    wildcard_constraints:
+        experiment=one_of(FUSED_ONLY),
+
+
 rule predict_images:
     input:
         new_images,
@@ -42,18 +56,22 @@ rule predict_images:
         checkpoints=expand(
             rules.train_fold.output.checkpoint, fold=FOLDS, seed=SEEDS, allow_missing=True
         ),
+        postprocessing=decided_postprocessing,
     output:
-        predictions=directory(f"{RESULTS}/{{dataset}}/{{experiment}}/predicted"),
+        predictions=directory(PREDICTED),
     log:
         f"{LOGS}/predict_images/{{dataset}}_{{experiment}}.log",
     benchmark:
         f"{BENCHMARKS}/predict_images/{{dataset}}_{{experiment}}.tsv"
+    wildcard_constraints:
+        experiment=one_of(name for name in EXPERIMENTS if name not in FUSED_ONLY),
     threads: section("training", "threads")
     resources:
         gpu=1,
     params:
-        images=section("inference", "images"),
+        images=images_folder,
         inference=inference,
+        save_probabilities=section("inference", "save_probabilities"),
         device=section("training", "device"),
         threads=section("training", "threads"),
         code=digest("predict_cases"),
@@ -65,6 +83,14 @@ rule predict_images:
         "../scripts/predict_cases.py"
 
 
+use rule predict_images as predict_member_images with:
+    output:
+        predictions=directory(PREDICTED),
+        probabilities=temp(directory(f"{EXPERIMENT_FOLDER}/predicted_probabilities")),
+    wildcard_constraints:
+        experiment=one_of(FUSED_ONLY),
+
+
 rule predict:
     input:
-        expand(rules.predict_images.output, dataset=DATASETS, experiment=EXPERIMENTS),
+        expand(PREDICTED, dataset=DATASETS, experiment=MODELS),

@@ -4,9 +4,7 @@ Serves the validation cases of a fold, read from the exported arrays, and new im
 """
 
 import sys
-from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import torch
 from torch import nn
@@ -14,11 +12,18 @@ from tqdm import tqdm
 
 from slicewise.dataset import Case, Dataset, open_dataset, read_images
 from slicewise.device import choose_device
-from slicewise.files import read_json, write_nifti
+from slicewise.files import read_json
 from slicewise.inference import predict_logits
 from slicewise.job import logger, run
 from slicewise.network import build_network
 from slicewise.plans import Plan, read_plan
+from slicewise.postprocessing import postprocess, read_steps
+from slicewise.predictions import (
+    held_out_cases,
+    new_cases,
+    write_probabilities,
+    write_segmentation,
+)
 from slicewise.preprocessing import CaseGeometry, preprocess, restore
 from slicewise.slices import open_case
 
@@ -39,17 +44,6 @@ def load_networks(checkpoints: list[str], plan: Plan, dataset: Dataset) -> list[
             raise ValueError(f"{path}: not a checkpoint of this plan's network ({error})") from None
         networks.append(network)
     return networks
-
-
-def new_cases(dataset: Dataset, folder: str | Path) -> list[Case]:
-    """Return the cases in a folder of new images, CASE_0000.nii.gz and so on for each channel.
-
-    Raises ValueError for a folder without any.
-    """
-    names = dataset.names_in(Path(folder))
-    if not names:
-        raise ValueError(f"inference.images: found no *_0000{dataset.file_ending} in {folder}")
-    return [Case(name, dataset.image_sources(Path(folder), name), None) for name in names]
 
 
 def load_case(
@@ -74,16 +68,6 @@ def load_case(
     return image, geometry
 
 
-def as_nifti(segmentation: np.ndarray, source: Path) -> nib.Nifti1Image:
-    """Return a segmentation (i, j, k) with the affine and header of the image it belongs to."""
-    original = nib.load(source)
-    header = original.header.copy()
-    header.set_data_dtype(segmentation.dtype)
-    header.set_slope_inter(1, 0)
-    header["cal_min"], header["cal_max"] = 0, 0
-    return nib.Nifti1Image(segmentation, original.affine, header)
-
-
 def main(
     *,
     dataset_json,
@@ -98,20 +82,24 @@ def main(
     fold=None,
     arrays=None,
     images=None,
+    postprocessing=None,
+    save_probabilities=False,
+    probabilities=None,
 ):
     """Write predictions/CASE.nii.gz for the validation cases of a fold or a folder of new images.
 
-    A fold comes with `splits` and the folder of its exported `arrays`, new images with `images`.
+    A fold comes with `splits` and the folder of its exported `arrays`, new images with `images` and
+    perhaps the `postprocessing` to apply. CASE.npy with the probabilities goes to the folder
+    `probabilities` if there is one, to `predictions` if they are to be saved.
     """
     torch.set_num_threads(threads)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
     stored = read_json(orientation)
     networks = load_networks(checkpoints, plan, dataset)
     device = choose_device(device)
-    if images:
-        chosen = new_cases(dataset, images)
-    else:
-        chosen = [dataset.case(name) for name in read_json(splits)[int(fold)]["val"]]
+    steps = read_steps(postprocessing) if postprocessing else []
+    folder = predictions if save_probabilities else probabilities
+    chosen = new_cases(dataset, images) if images else held_out_cases(dataset, splits, fold)
     for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
         image, geometry = load_case(case, arrays, plan, stored)
         logits = predict_logits(
@@ -124,9 +112,16 @@ def main(
             batch_size=inference["batch_size"],
             device=device,
         )
-        segmentation = restore(logits, geometry, plan.preparation)
-        target = Path(predictions) / f"{case.name}.nii.gz"
-        write_nifti(target, as_nifti(segmentation, case.images[0].path))
+        segmentation, found = restore(
+            logits,
+            geometry,
+            plan.preparation,
+            dataset.labels,
+            with_probabilities=folder is not None,
+        )
+        write_segmentation(predictions, case, postprocess(segmentation, steps))
+        if folder is not None:
+            write_probabilities(folder, case, found)
     logger.info("predicted %d cases with %d networks", len(chosen), len(networks))
 
 

@@ -80,6 +80,7 @@ def _contradictions(config: dict) -> Iterator[str]:
                 f"a case for each of cross_validation.folds"
             )
     yield from dict.fromkeys(_sampling_contradictions(config))
+    yield from _wrong_ensembles(config["ensembles"], list(config["experiments"]))
 
 
 def _sampling_contradictions(config: dict) -> Iterator[str]:
@@ -100,6 +101,19 @@ def _sampling_contradictions(config: dict) -> Iterator[str]:
             )
 
 
+def _wrong_ensembles(ensembles: dict[str, list[str]], experiments: list[str]) -> Iterator[str]:
+    """Yield the ensembles whose name or members do not fit the experiments, one line each."""
+    for name, members in ensembles.items():
+        if name in experiments:
+            yield f"ensembles.{name}: found the name of an experiment; allowed: a name of its own"
+        for member in members:
+            if member not in experiments:
+                yield (
+                    f"ensembles.{name}: found {member}; allowed: experiments, here "
+                    f"{', '.join(experiments)}"
+                )
+
+
 def page() -> str:
     """Return config/README.md: every key with its type, default, allowed values and description."""
     schema = schemas.read_schema("config")
@@ -111,7 +125,7 @@ def page() -> str:
             continue
         text = f"## {key}\n\n{child['description']}"
         if child.get("default"):
-            text += f" Default: `{_as_yaml(child['default'])}`."
+            text += f" Default: `{as_yaml(child['default'])}`."
         rows = "".join(_rows(_children(child), f"{key}.", schema))
         parts.append(f"{text}\n\n{TABLE_HEAD}{rows}")
     return "\n".join([INTRODUCTION, *parts])
@@ -133,13 +147,13 @@ def _rows(properties: dict[str, dict], prefix: str, root: dict) -> Iterator[str]
             text = f"What differs from `{key}` below in this experiment."
             cells = ["mapping", "none", f"keys of {key}", text]
         else:
-            default = f"`{_as_yaml(child['default'])}`" if "default" in child else "none"
+            default = f"`{as_yaml(child['default'])}`" if "default" in child else "none"
             allowed = schemas.allowed(child, root)
             cells = [schemas.type_names(child, root), default, allowed, child["description"]]
         yield f"| `{prefix}{key}` | {' | '.join(cells)} |\n"
 
 
-def _as_yaml(value: object) -> str:
+def as_yaml(value: object) -> str:
     """Return a value as a config file writes it, on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, width=1000)
     return text.removesuffix("\n").removesuffix("\n...")

@@ -160,16 +160,6 @@ def to_reading_order(array: np.ndarray, orientation: str, reorient: bool) -> np.
     return array.transpose(2, 1, 0)
 
 
-def to_file_order(array: np.ndarray, orientation: str, reorient: bool) -> np.ndarray:
-    """Return a view of an array in reading order as the file stores it: the inverse."""
-    array = array.transpose(2, 1, 0)
-    if reorient:
-        turns = to_canonical(orientation)
-        array = array[tuple(slice(None, None, sign) for _, sign in turns)]
-        array = array.transpose(np.argsort([axis for axis, _ in turns]))
-    return array
-
-
 def reading_spacing(
     zooms: Sequence[float], affine: np.ndarray, orientation: str, reorient: bool
 ) -> list[float]:

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from slicewise import geometry
 from slicewise.dataset import Volume
+from slicewise.labels import Labels
 from slicewise.plans import Preparation
 from slicewise.resampling import resample, resampled_shape
 
@@ -99,28 +100,29 @@ def normalise(
 def _resample_all(
     channels: np.ndarray, case: CaseGeometry, settings: dict, *, back: bool = False
 ) -> np.ndarray:
-    """Resample (channel, slice, row, column) to the plan's grid, or `back` to the cropped one."""
+    """Resample (channel, slice, row, column) to the plan's grid, or `back` to the cropped one.
+
+    Returns float32, and labels in their own type.
+    """
     source, target = case.spacing, case.resampled_spacing
     shape = case.resampled_shape
     if back:
         source, target, shape = target, source, case.cropped_shape
     if settings.get("force_separate_z") is not None:
         raise ValueError("plan: force_separate_z is not supported, expected null")
-    order, across = settings["order"], settings["order_z"]
-    return np.stack(
-        [
-            resample(
-                channel,
-                shape,
-                source,
-                target,
-                order=order,
-                is_label=settings["is_seg"],
-                order_across=across,
-            )
-            for channel in channels
-        ]
-    )
+    kind = channels.dtype if settings["is_seg"] else np.float32
+    resampled = np.empty((len(channels), *shape), kind)
+    for i, channel in enumerate(channels):
+        resampled[i] = resample(
+            channel,
+            shape,
+            source,
+            target,
+            order=settings["order"],
+            is_label=settings["is_seg"],
+            order_across=settings["order_z"],
+        )
+    return resampled
 
 
 def case_geometry(
@@ -187,26 +189,42 @@ def preprocess(
             )
         ]
     )
-    channels = _resample_all(channels, case, preparation.resampling_data).astype(np.float32)
+    channels = _resample_all(channels, case, preparation.resampling_data)
     cropped = _resample_all(cropped[None], case, preparation.resampling_label)[0]
     small = np.int8 if cropped.max() <= np.iinfo(np.int8).max else np.int16
     return np.ascontiguousarray(channels.swapaxes(0, 1)), cropped.astype(small), case
 
 
-def restore(logits: np.ndarray, case: CaseGeometry, preparation: Preparation) -> np.ndarray:
-    """Return the segmentation of a case in its file's own grid and axis order.
+def restore(
+    logits: np.ndarray,
+    case: CaseGeometry,
+    preparation: Preparation,
+    labels: Labels,
+    *,
+    with_probabilities: bool = False,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the segmentation of a case in its file's own grid, and the probabilities if asked for.
 
-    logits: float32 (class, slice, row, column) on the exported grid. The result is uint8, or
-    uint16 from 256 classes up; voxels outside the nonzero box are background.
+    logits: float32 (output, slice, row, column) on the exported grid. The segmentation is uint8 or
+    uint16 (i, j, k), the order of the file's axes, and the same with and without probabilities;
+    those are float32 (output, i, j, k). Voxels outside the nonzero box are background (nnU-Net:
+    convert_predicted_logits_to_segmentation_with_correct_shape).
     """
     on_file = _resample_all(logits, case, preparation.resampling_probabilities, back=True)
-    kind = np.uint8 if len(logits) <= 255 else np.uint16
-    whole = np.zeros(case.shape, kind)
-    whole[tuple(slice(start, stop) for start, stop in case.bounding_box)] = on_file.argmax(0)
-    return restore_axes(whole, case, preparation)
+    box = tuple(slice(start, stop) for start, stop in case.bounding_box)
+    inside = labels.probabilities(on_file) if with_probabilities or labels.has_regions else None
+    decided = labels.segment(inside if labels.has_regions else on_file)
+    segmentation = np.zeros(case.file_shape, decided.dtype)
+    in_slice_order(segmentation, case, preparation)[box] = decided
+    if not with_probabilities:
+        return segmentation, None
+    probabilities = labels.nothing(case.file_shape)
+    for whole, part in zip(probabilities, inside, strict=True):
+        in_slice_order(whole, case, preparation)[box] = part
+    return segmentation, probabilities
 
 
-def restore_axes(array: np.ndarray, case: CaseGeometry, preparation: Preparation) -> np.ndarray:
-    """Return an uncropped array in slice order as the file stores it."""
-    reading = array.transpose(preparation.transpose_backward)
-    return geometry.to_file_order(reading, case.orientation, case.reorient)
+def in_slice_order(array: np.ndarray, case: CaseGeometry, preparation: Preparation) -> np.ndarray:
+    """Return a view (slice, row, column), before the crop, of an array as the file stores it."""
+    reading = geometry.to_reading_order(array, case.orientation, case.reorient)
+    return reading.transpose(preparation.transpose_forward)

@@ -6,12 +6,14 @@ import hashlib
 import json
 import math
 import re
+import shlex
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
 
 ARRAYS_FOLLOW = ("slice_axis", "in_plane_order", "overwrite_target_spacing", "plans")
@@ -121,3 +123,18 @@ def arrays_key(planning: dict, preprocessing: dict) -> str:
     content = json.dumps([depends_on, preprocessing], sort_keys=True)
     policy = "plans" if plans else planning["slice_axis"]
     return f"{policy}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def predict_command(target: str, configfiles: Sequence[Path], overrides: dict) -> str:
+    """Return what predicts a folder of new images as `target`, for a shell in this folder.
+
+    configfiles and overrides: what the running workflow was given as --configfile and --config; the
+    user puts the folder in the place of IMAGES.
+    """
+    here = Path.cwd()
+    files = [str(f.relative_to(here) if f.is_relative_to(here) else f) for f in configfiles]
+    changed = {**overrides, "inference": {**overrides.get("inference", {}), "images": "IMAGES"}}
+    pairs = [f"{key}={as_yaml(value)}" for key, value in changed.items()]
+    parts = ["snakemake", "--cores", "all", target]
+    parts += ["--configfile", *files] if files else []
+    return shlex.join([*parts, "--config", *pairs])

@@ -1,0 +1,74 @@
+"""What is predicted and how it is written: segmentations and probabilities on each input's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from slicewise.dataset import Case, Dataset
+from slicewise.files import read_json, write_nifti, write_npy
+
+
+def new_cases(dataset: Dataset, folder: str | Path) -> list[Case]:
+    """Return the cases in a folder of new images, CASE_0000.nii.gz and so on for each channel.
+
+    Raises ValueError for a folder without any.
+    """
+    names = dataset.names_in(Path(folder))
+    if not names:
+        raise ValueError(f"inference.images: found no *_0000{dataset.file_ending} in {folder}")
+    return [Case(name, dataset.image_sources(Path(folder), name), None) for name in names]
+
+
+def held_out_cases(dataset: Dataset, splits: str | Path, fold: int | str) -> list[Case]:
+    """Return the validation cases of a fold."""
+    return [dataset.case(name) for name in read_json(splits)[int(fold)]["val"]]
+
+
+def write_segmentation(folder: str | Path, case: Case, segmentation: np.ndarray) -> None:
+    """Write CASE.nii.gz: a segmentation (i, j, k) with affine and header of the case's image."""
+    original = nib.load(case.images[0].path)
+    header = original.header.copy()
+    header.set_data_dtype(segmentation.dtype)
+    header.set_slope_inter(1, 0)
+    header["cal_min"], header["cal_max"] = 0, 0
+    image = nib.Nifti1Image(segmentation, original.affine, header)
+    write_nifti(Path(folder) / f"{case.name}.nii.gz", image)
+
+
+def write_probabilities(folder: str | Path, case: Case, probabilities: np.ndarray) -> None:
+    """Write CASE.npy: float32 (output, i, j, k), each output as CASE.nii.gz is stored.
+
+    Outputs are the background and the classes, or the regions, in the order of dataset.json.
+    """
+    write_npy(Path(folder) / f"{case.name}.npy", probabilities)
+
+
+def mean_probabilities(
+    folders: Sequence[str | Path], case: Case, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Return the mean of a case's probabilities over several folders: float32 of `shape`.
+
+    One of them at a time is read, through a memory map (nnU-Net: average_probabilities). A
+    ValueError names a file that is missing or of another shape.
+    """
+    total = np.zeros(shape, np.float32)
+    for folder in folders:
+        path = Path(folder) / f"{case.name}.npy"
+        if not path.is_file():
+            raise ValueError(
+                f"case {case.name}: found no probabilities, expected {path}; the members of an "
+                "ensemble predict the same images: set inference.images for all of them at once"
+            )
+        member = np.load(path, mmap_mode="r", allow_pickle=False)
+        if member.shape != shape:
+            raise ValueError(
+                f"case {case.name}: {path} has shape {member.shape}, expected {shape}, one volume "
+                "of the image's shape for each output; predict it again"
+            )
+        total += member
+    total /= len(folders)
+    return total
