@@ -13,11 +13,13 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/networks.smk"
 include: "workflow/rules/datasets.smk"  # generated phantoms
 include: "workflow/rules/fingerprint.smk"  # spacing analysis -> dataset_fingerprint.json
 include: "workflow/rules/plan.smk"  # sliced axis, patch, batch, network -> plans.json
 include: "workflow/rules/export.smk"  # crop, normalise, resample -> slice-major .npy
 include: "workflow/rules/train.smk"  # patches of single slices -> checkpoint_final.pt
+include: "workflow/rules/trade.smk"  # nnU-Net's trained models in, ours out
 include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
 include: "workflow/rules/ensemble.smk"  # experiments fused -> CASE.nii.gz
 include: "workflow/rules/evaluate.smk"  # scores, post-processing, the best configuration

@@ -67,13 +67,30 @@ def test_an_experiment_changes_only_what_it_names():
 
 def test_an_experiment_has_every_section_in_full():
     loaded = load("experiments: {plain: {}}")
-    sections = ("planning", "training", "inference")
+    sections = ("planning", "training", "inference", "model")
     assert loaded["experiments"]["plain"] == {name: loaded[name] for name in sections}
 
 
 def test_an_experiment_can_take_back_a_plan():
     loaded = load("planning: {plans: my.json}\nexperiments: {own: {planning: {plans: null}}}")
     assert loaded["experiments"]["own"]["planning"]["plans"] is None
+
+
+THEIRS = "{theirs: {model: {nnunet: models/a__b__2d_x/, configuration: 2d_x}}}"
+
+
+def test_an_imported_model_brings_its_plan():
+    planning = load(f"experiments: {THEIRS}")["experiments"]["theirs"]["planning"]
+    assert planning["plans"] == "models/a__b__2d_x/plans.json"
+    assert planning["configuration"] == "2d_x"
+
+
+def test_an_imported_model_has_no_other_plan():
+    (line,) = mistakes("experiments: {theirs: {model: {nnunet: a}, planning: {plans: my.json}}}")
+    assert line == (
+        "experiments.theirs.planning.plans: found my.json; allowed: nothing, as the model's plan "
+        "is a/plans.json"
+    )
 
 
 def test_the_users_config_is_left_as_it_is():
@@ -91,8 +108,9 @@ def test_spelling_a_default_out_changes_nothing():
 
 
 def test_a_loaded_config_loads_to_itself():
-    loaded = load("experiments: {slow: {training: {learning_rate: 0.001}}, plain: {}}")
-    assert config.load(loaded) == loaded
+    for experiments in ("{slow: {training: {learning_rate: 0.001}}, plain: {}}", THEIRS):
+        loaded = load(f"experiments: {experiments}")
+        assert config.load(loaded) == loaded
 
 
 def test_values_of_the_command_line_take_their_types():

@@ -1,3 +1,4 @@
+import copy
 import json
 
 import numpy as np
@@ -165,6 +166,42 @@ def test_mirroring_averages_the_four_flips():
     shifts = [(rows, columns) for rows in (-1, 1) for columns in (-1, 1)]
     mean = np.mean([np.roll(volume, shift, axis=(2, 3)) for shift in shifts], axis=0)
     np.testing.assert_allclose(predict(volume, [Shift()]), mean, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"), [((), 1), ((0,), 2), ((1,), 2), ((0, 1), 4), ((1, 0), 4)]
+)
+def test_a_network_is_mirrored_along_its_own_axes_only(axes, expected):
+    seen = []
+
+    class Watch(nn.Module):
+        mirror_axes = axes
+
+        def forward(self, tile):
+            seen.append(tile[0, 0].clone())
+            return tile
+
+    volume = random_volume(1, 1, *PATCH_SIZE)
+    predict(volume, [Watch()])
+    image = torch.from_numpy(volume[0, 0])
+    allowed = [image, image.flip(0), image.flip(1), image.flip(0, 1)]
+    kept = [
+        flip
+        for flip, used in zip(allowed, ((), (0,), (1,), (0, 1)), strict=True)
+        if set(used) <= set(axes)
+    ]
+    assert len(seen) == len(kept) == expected
+    assert all(map(torch.equal, seen, kept))
+
+
+def test_networks_with_other_axes_count_alike(networks):
+    """Each is averaged over its own mirrored forms first."""
+    volume = random_volume(2, 2, *PATCH_SIZE)
+    plain, mirrored = (predict(volume, networks[:1], mirroring=way) for way in (False, True))
+    one = copy.deepcopy(networks[0])
+    one.mirror_axes = ()
+    both = predict(volume, [one, networks[0]])
+    np.testing.assert_allclose(both, (plain + mirrored) / 2, atol=SINGLE_PRECISION)
 
 
 def test_an_odd_voxel_of_padding_goes_after_the_slice():

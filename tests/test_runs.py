@@ -18,6 +18,7 @@ PLANNING = {
     "planner": "default",
     "gpu_memory_gb": None,
     "plans": None,
+    "configuration": "2d",
 }
 
 
@@ -63,6 +64,8 @@ def test_arrays_of_an_own_plan_follow_its_content(tmp_path):
     plans = tmp_path / "plans.json"
     plans.write_text("{}")
     first = arrays_key(PLANNING | {"plans": str(plans)}, {})
+    own = PLANNING | {"plans": str(plans), "configuration": "2d_wide"}
+    assert arrays_key(own, {}) != first
     plans.write_text('{"spacing": 1}')
     assert arrays_key(PLANNING | {"plans": str(plans)}, {}) != first
 

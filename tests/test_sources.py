@@ -19,6 +19,10 @@ def test_a_training_edit_never_exports_again():
     assert not {"network", "loss", "augment", "batches"} & set(sources.modules("export_cases"))
 
 
+def test_a_change_of_what_is_written_for_nnunet_never_trains_again():
+    assert not {"nnunet_logs", "model_folders"} & set(sources.modules("train_fold"))
+
+
 def test_logging_counts_for_nothing():
     assert "job" not in sources.modules("train_fold")
 

@@ -33,7 +33,7 @@ def chain(tmp_path_factory):
     return export(plan(analyse(Chain(raw, folder))))
 
 
-def train(chain, folder, **changes):
+def train(chain, folder, pretrained=(), **changes):
     """Train and return the checkpoint's weights and the history."""
     train_fold.main(
         dataset_json=chain.dataset_json,
@@ -46,6 +46,7 @@ def train(chain, folder, **changes):
         settings=SETTINGS | changes,
         checkpoint=folder / "checkpoint_final.pt",
         history=folder / "history.csv",
+        pretrained=pretrained,
     )
     weights = torch.load(folder / "checkpoint_final.pt", weights_only=True)["network"]
     return weights, pd.read_csv(folder / "history.csv")
@@ -101,6 +102,23 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(chain, tmp_path, trained)
 
 def test_the_learning_rate_changes_the_weights(trained, chain, tmp_path):
     assert not same(trained[0], train(chain, tmp_path, learning_rate=0.02)[0])
+
+
+def test_pretrained_weights_change_where_a_training_starts(trained, chain, tmp_path):
+    first = tmp_path / "first.pt"
+    torch.save({"network": trained[0], "plan": "{}"}, first)
+    assert not same(trained[0], train(chain, tmp_path / "a", pretrained=[first])[0])
+
+
+def test_a_training_from_other_weights_is_not_resumed(trained, chain, tmp_path, monkeypatch):
+    """The path of the weights may stay: what is in the file makes the training."""
+    found, first = [], tmp_path / "first.pt"
+    monkeypatch.setattr(train_fold, "resume", lambda *arguments: found.append(arguments[2]))
+    for factor in (1, 2):
+        weights = {name: factor * values for name, values in trained[0].items()}
+        torch.save({"network": weights, "plan": "{}"}, first)
+        train(chain, tmp_path / "a", pretrained=[first], epochs=1)
+    assert found[0] != found[1]
 
 
 def test_training_without_deep_supervision_and_augmentation_runs(chain, tmp_path):

@@ -7,18 +7,18 @@ import pytest
 
 from slicewise.files import read_json
 from slicewise.plans import parse_plan
-from slicewise.user_plans import read_user_plan
+from slicewise.user_plans import read_user_plan, with_configuration
 
 GOLDEN = Path(__file__).parent / "golden" / "thick_z" / "plans.json"
 
 
-def read_changed(tmp_path, change, channels=1, reorient=False):
+def read_changed(tmp_path, change, channels=1, reorient=False, configuration="2d"):
     """Read a plan of nnU-Net after changing its content and its configuration 2d."""
     content = read_json(GOLDEN)
     change(content, content["configurations"]["2d"])
     path = tmp_path / "plans.json"
     path.write_text(json.dumps(content))
-    return read_user_plan(path, channels, reorient)
+    return read_user_plan(path, channels, reorient, configuration)
 
 
 def test_a_plan_of_nnunet_is_used_as_it_is():
@@ -84,3 +84,85 @@ def test_blocks_under_the_key_of_the_other_network_are_refused(tmp_path):
 def test_a_missing_plan_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"planning\.plans: .*none\.json is missing"):
         read_user_plan(tmp_path / "none.json", 1, reorient=False)
+
+
+@pytest.mark.parametrize(
+    ("reader", "reorient"),
+    [
+        ("SimpleITKIO", False),
+        ("NibabelIO", False),
+        ("NibabelIOWithReorient", True),
+        ("SimpleITKIOWithReorient", True),
+    ],
+)
+def test_readers_of_nifti_files_say_whether_images_are_turned(tmp_path, reader, reorient):
+    def change(content, _):
+        content.update(image_reader_writer=reader)
+
+    assert read_changed(tmp_path, change, reorient=reorient)
+    with pytest.raises(ValueError, match=f"image_reader_writer: found {reader}, so the plan"):
+        read_changed(tmp_path, change, reorient=not reorient)
+
+
+@pytest.mark.parametrize("reader", ["NaturalImage2DIO", "Tiff3DIO", "MyOwnIO"])
+def test_readers_of_other_files_are_refused(tmp_path, reader):
+    with pytest.raises(ValueError, match=f"found {reader}, expected one that reads NIfTI"):
+        read_changed(tmp_path, lambda content, _: content.update(image_reader_writer=reader))
+
+
+def inherit(content, plan):
+    """Let 2d_wide change the batch of 2d_tall, which changes the patch of 2d."""
+    content["configurations"] |= {
+        "2d_tall": {"inherits_from": "2d", "patch_size": [64, 32]},
+        "2d_wide": {"inherits_from": "2d_tall", "batch_size": 3},
+    }
+
+
+def test_a_configuration_takes_what_it_leaves_out_from_its_parents(tmp_path):
+    found = read_changed(tmp_path, inherit, configuration="2d_wide")
+    two = read_json(GOLDEN)["configurations"]["2d"]
+    assert found["configurations"]["2d"] == two | {"patch_size": [64, 32], "batch_size": 3}
+    assert found["slicewise"]["configuration"] == "2d_wide"
+
+
+def test_a_configuration_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"plans\.json.*\['2d'\], expected 2d_wide"):
+        read_changed(tmp_path, lambda *_: None, configuration="2d_wide")
+
+
+def test_configurations_that_inherit_in_a_circle_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="2d -> 2d_a -> 2d is a circle"):
+        read_changed(
+            tmp_path,
+            lambda content, plan: (
+                plan.update(inherits_from="2d_a"),
+                content["configurations"].update({"2d_a": {"inherits_from": "2d"}}),
+            ),
+        )
+
+
+def test_a_configuration_in_3d_is_refused(tmp_path):
+    def change(content, plan):
+        content["configurations"]["3d_fullres"] = {**plan, "patch_size": [8, 32, 32]}
+
+    with pytest.raises(ValueError, match=r"2d\.patch_size: found \[8, 32, 32\]"):
+        read_changed(tmp_path, change, configuration="3d_fullres")
+
+
+def test_networks_of_older_plans_are_understood():
+    """Before nnU-Net wrote networks down in full it gave a few numbers, the rest was its code."""
+    content = read_json(GOLDEN)
+    plan = content["configurations"]["2d"]
+    expected = plan.pop("architecture")
+    arguments = expected["arch_kwargs"]
+    plan |= {
+        "UNet_class_name": "PlainConvUNet",
+        "UNet_base_num_features": 32,
+        "unet_max_num_features": 512,
+        "n_conv_per_stage_encoder": arguments["n_conv_per_stage"],
+        "n_conv_per_stage_decoder": arguments["n_conv_per_stage_decoder"],
+        "num_pool_per_axis": [3, 3],
+        "pool_op_kernel_sizes": arguments["strides"],
+        "conv_kernel_sizes": arguments["kernel_sizes"],
+    }
+    assert with_configuration(content, "2d")["configurations"]["2d"]["architecture"] == expected

@@ -9,13 +9,14 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import runs
+from slicewise import model_folders, runs
 from slicewise.config import load
 from slicewise.sources import digest
 
 try:
     config.update(load(config))
     DATASETS = runs.open_datasets(config)
+    runs.check_models(config)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -89,6 +90,12 @@ def dataset_json(wildcards) -> str:
     return str(DATASETS[wildcards.dataset].json_path)
 
 
+def given_splits(wildcards) -> list[str]:
+    """Return the folds that the user brings with the wildcards' dataset, if any."""
+    path = DATASETS[wildcards.dataset].json_path.with_name("splits_final.json")
+    return [str(path)] if path.exists() else []
+
+
 def arrays_folder(dataset: str, experiment: str) -> str:
     """Return the folder of the arrays that an experiment trains on."""
     planning = config["experiments"][experiment]["planning"]
@@ -143,9 +150,14 @@ def of_members(kept: str, temporary: str):
 
 
 def decided_postprocessing(wildcards) -> str | list:
-    """Return the postprocessing.json to apply to new images, or nothing."""
+    """Return the postprocessing.json to apply to new images, or nothing.
+
+    There is none for networks that were trained on every case: nothing is held out to decide it on.
+    """
+    members = ENSEMBLES.get(wildcards.experiment, [wildcards.experiment])
+    folds = [config["experiments"][member]["model"]["fold"] for member in members]
     wanted = config["postprocessing"]["largest_component"] == "auto"
-    return POSTPROCESSING.format(**wildcards) if wanted else []
+    return POSTPROCESSING.format(**wildcards) if wanted and model_folders.ALL not in folds else []
 
 
 def images_folder(wildcards) -> str:

@@ -15,6 +15,7 @@ rule plan_arrays:
         in_plane_order=lambda w: planning_of(w.key, "in_plane_order"),
         overwrite_target_spacing=lambda w: planning_of(w.key, "overwrite_target_spacing"),
         plans=lambda w: planning_of(w.key, "plans"),
+        configuration=lambda w: planning_of(w.key, "configuration"),
         code=digest("plan_arrays"),
     conda:
         "../../envs/analysis.yaml"
@@ -41,6 +42,7 @@ rule plan_network:
         planner=section("planning", "planner"),
         gpu_memory_gb=section("planning", "gpu_memory_gb"),
         plans=section("planning", "plans"),
+        configuration=section("planning", "configuration"),
         dataset_name=lambda w: DATASETS[w.dataset].title,
         code=digest("plan_network"),
     conda:
@@ -52,6 +54,8 @@ rule plan_network:
 
 
 rule split_folds:
+    input:
+        given=given_splits,
     output:
         splits=f"{RESULTS}/{{dataset}}/splits_final.json",
     log:

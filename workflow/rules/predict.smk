@@ -53,9 +53,7 @@ rule predict_images:
         dataset_json=dataset_json,
         plan=rules.plan_network.output.plan,
         orientation=rules.merge_fingerprint.output.orientation,
-        checkpoints=expand(
-            rules.train_fold.output.checkpoint, fold=FOLDS, seed=SEEDS, allow_missing=True
-        ),
+        checkpoints=networks,
         postprocessing=decided_postprocessing,
     output:
         predictions=directory(PREDICTED),

@@ -7,6 +7,7 @@ rule train_fold:
         dataset_json=dataset_json,
         plan=rules.plan_network.output.plan,
         splits=rules.split_folds.output.splits,
+        pretrained=pretrained,
     output:
         checkpoint=f"{FOLD_FOLDER}/checkpoint_final.pt",
         history=f"{FOLD_FOLDER}/history.csv",
@@ -14,6 +15,8 @@ rule train_fold:
         f"{LOGS}/train_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/train_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+    wildcard_constraints:
+        experiment=one_of(TRAINED),
     threads: section("training", "threads")
     resources:
         gpu=1,

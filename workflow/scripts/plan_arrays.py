@@ -106,11 +106,14 @@ def main(
     overwrite_target_spacing,
     plans,
     preprocessing,
+    configuration=CONFIGURATION,
 ):
     """Write preprocessing.json, from the user's own plan where one is given."""
     dataset, stored = open_dataset(dataset_json), read_json(orientation)
     if plans:
-        content = read_user_plan(plans, len(dataset.channel_names), stored["reorient"])
+        content = read_user_plan(
+            plans, len(dataset.channel_names), stored["reorient"], configuration
+        )
         logger.info(
             "using %s as it is: slice_axis, in_plane_order and overwrite_target_spacing are not "
             "looked at",

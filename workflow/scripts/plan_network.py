@@ -197,12 +197,13 @@ def main(
     plans,
     plan,
     adequacy,
+    configuration=CONFIGURATION,
 ):
     """Write plans.json and patch_adequacy.csv; a plan that the user brings is used as it is."""
     dataset = open_dataset(dataset_json)
     reorient = read_json(orientation)["reorient"]
     if plans:
-        content = read_user_plan(plans, len(dataset.channel_names), reorient)
+        content = read_user_plan(plans, len(dataset.channel_names), reorient, configuration)
     else:
         content = plan_network(
             dataset,

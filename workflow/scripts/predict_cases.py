@@ -37,9 +37,9 @@ def load_networks(checkpoints: list[str], plan: Plan, dataset: Dataset) -> list[
     for path in checkpoints:
         network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
         try:
-            network.load_state_dict(
-                torch.load(path, map_location="cpu", weights_only=True)["network"]
-            )
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            network.load_state_dict(saved["network"])
+            network.mirror_axes = tuple(saved.get("mirror_axes", network.mirror_axes))
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"{path}: not a checkpoint of this plan's network ({error})") from None
         networks.append(network)

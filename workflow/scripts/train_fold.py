@@ -25,6 +25,7 @@ from slicewise.loss import Loss, deep_supervision_loss, pseudo_dice_counts, trai
 from slicewise.network import build_network, initialise
 from slicewise.patches import EmptyShare, empty_share
 from slicewise.plans import Plan, read_plan
+from slicewise.pretrained import start_from
 from slicewise.randomness import seed_from
 from slicewise.selection import parse_selection
 from slicewise.slices import ExportedCase, choose_cases, open_cases
@@ -39,24 +40,24 @@ def learning_rate(initial: float, epoch: int, epochs: int) -> float:
     return initial * (1 - epoch / epochs) ** POLYNOMIAL_EXPONENT
 
 
-WITHOUT_EFFECT = ("checkpoint_every", "loader_workers")
-"""Settings that change how a training is run but not what comes of it."""
+WITHOUT_EFFECT = ("checkpoint_every", "loader_workers", "pretrained")
+"""Settings that change how a training is run but not what comes of it, or only by a file."""
 
 
 def identity(
-    plan: Plan, labels: Labels, settings: dict, split: dict, key: tuple, manifests: list[str]
+    plan: Plan, labels: Labels, settings: dict, split: dict, key: tuple, files: list[str]
 ) -> str:
     """Return a digest of all that a training depends on; a checkpoint of another is not resumed.
 
-    key: device type, fold and seed; manifests: files that hold a digest of each exported case. The
-    code counts too: its script and all modules behind it.
+    key: device type, fold and seed; files: those that hold a digest of each exported case, and the
+    pretrained weights, if any. The code counts too: its script and all modules behind it.
     """
     about = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
     content = hashlib.sha256(digest("train_fold").encode())
     content.update(
         json.dumps([plan.raw, asdict(labels), about, split, key], sort_keys=True).encode()
     )
-    for path in sorted(map(str, manifests)):
+    for path in sorted(map(str, files)):
         content.update(Path(path).read_bytes())
     return content.hexdigest()
 
@@ -244,9 +245,23 @@ def make_batches(
 
 
 def main(
-    *, dataset_json, manifests, arrays, plan, splits, fold, seed, settings, checkpoint, history
+    *,
+    dataset_json,
+    manifests,
+    arrays,
+    plan,
+    splits,
+    fold,
+    seed,
+    settings,
+    checkpoint,
+    history,
+    pretrained=(),
 ):
-    """Write checkpoint_final.pt and history.csv of one fold and seed."""
+    """Write checkpoint_final.pt and history.csv of one fold and seed.
+
+    `pretrained` holds the file of the weights to start from, if there is one.
+    """
     torch.set_num_threads(settings["threads"])
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
@@ -259,11 +274,14 @@ def main(
 
     network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
     initialise(network, seed_from(seed, fold, "weights"))
+    for path in pretrained:
+        start_from(network, path)
     device = choose_device(settings["device"])
     loss = training_loss(dataset.labels, plan.batch_dice)
     training = Training(network, settings, device, dataset.labels, loss)
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
-    own = identity(plan, dataset.labels, settings, split, (device.type, fold, seed), manifests)
+    key, files = (device.type, fold, seed), [*manifests, *pretrained]
+    own = identity(plan, dataset.labels, settings, split, key, files)
     resume(training, latest, own)
 
     streams = make_batches(plan, cases, dataset.labels, settings, fold, seed)

@@ -12,7 +12,7 @@ import yaml
 
 from slicewise import schemas
 
-PER_EXPERIMENT = ("planning", "training", "inference")
+PER_EXPERIMENT = ("planning", "training", "inference", "model")
 """The sections that an experiment may change; the others are shared, so that scores pair."""
 
 INTRODUCTION = """\
@@ -45,8 +45,9 @@ def load(config: dict) -> dict:
     """Return the config of a run with every key filled in, as plain dicts, lists and scalars.
 
     `config` is what the user's files and command line hold; it is left as it is. In the result
-    each of `experiments` has the sections `planning`, `training` and `inference` in full. A
-    ValueError lists all mistakes at once: the key, the value found and what is allowed.
+    each of `experiments` has the sections `planning`, `training`, `inference` and `model` in full;
+    the plan of an experiment with a trained model is that of its folder. A ValueError lists all
+    mistakes at once: the key, the value found and what is allowed.
     """
     schema = schemas.read_schema("config")
     complete = schemas.with_types(schemas.with_defaults(config, schema), schema, schema)
@@ -57,10 +58,26 @@ def load(config: dict) -> dict:
         raise ValueError(f"{count} in the config:{lines}\nconfig/README.md explains every key.")
     complete["results"] = os.path.normpath(complete["results"])
     complete["experiments"] = {
-        name: {section: complete[section] | changes.get(section, {}) for section in PER_EXPERIMENT}
+        name: _with_model(
+            {section: complete[section] | changes.get(section, {}) for section in PER_EXPERIMENT}
+        )
         for name, changes in complete["experiments"].items()
     }
     return complete
+
+
+def _with_model(experiment: dict) -> dict:
+    """Return an experiment with the plan of its trained model, if it has one."""
+    model = experiment["model"]
+    if not model["nnunet"]:
+        return experiment
+    plan = {"plans": _plan_of(model), "configuration": model["configuration"]}
+    return {**experiment, "planning": experiment["planning"] | plan}
+
+
+def _plan_of(model: dict) -> str:
+    """Return the path of the plans.json of a trained model."""
+    return os.path.join(os.path.normpath(model["nnunet"]), "plans.json")
 
 
 def _contradictions(config: dict) -> Iterator[str]:
@@ -71,6 +88,14 @@ def _contradictions(config: dict) -> Iterator[str]:
             yield (
                 f"cross_validation.run: found fold {fold}; allowed: 0 to {folds - 1}, "
                 f"as cross_validation.folds is {folds}"
+            )
+    for name, changes in config["experiments"].items():
+        model = config["model"] | changes.get("model", {})
+        plans = changes.get("planning", {}).get("plans")
+        if model["nnunet"] and plans not in (None, _plan_of(model)):
+            yield (
+                f"experiments.{name}.planning.plans: found {plans}; allowed: nothing, as the "
+                f"model's plan is {_plan_of(model)}"
             )
     for name, kind in config["datasets"].items():
         cases = kind.get("phantom", {}).get("cases", folds)

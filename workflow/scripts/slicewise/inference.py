@@ -171,13 +171,20 @@ def _mean_logits(
     """Return the float32 logits of one tile of many slices, averaged over flips and networks."""
     total = None
     for network in networks:
-        for flip in flips:
+        known = allowed_flips(network, flips)
+        for flip in known:
             with autocast(tile.device, mixed_precision=True):
                 logits = network(tile.flip(flip))
             _check_logits(logits, tile)
-            logits = logits.float().flip(flip)
+            logits = logits.float().flip(flip).div_(len(known))
             total = logits if total is None else total.add_(logits)
-    return total.div_(len(networks) * len(flips))
+    return total.div_(len(networks))
+
+
+def allowed_flips(network: nn.Module, flips: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Return the mirrored forms that a network was trained to see (nnU-Net: allowed axes)."""
+    axes = {axis + 2 for axis in getattr(network, "mirror_axes", (0, 1))}
+    return [flip for flip in flips if axes.issuperset(flip)]
 
 
 def _batches(slices: int, batch_size: int) -> list[tuple[int, int]]:

@@ -98,6 +98,9 @@ class UNet(nn.Module):
     Raises ValueError if rows or columns cannot be halved as often as the strides ask for.
     """
 
+    mirror_axes: tuple[int, ...] = (0, 1)
+    """Axes of a slice, row 0 and column 1, along which it may see images mirrored."""
+
     def __init__(self, architecture: Architecture, input_channels: int, num_classes: int) -> None:
         super().__init__()
         if architecture.n_stages < 2:

@@ -15,8 +15,15 @@ from pathlib import Path
 
 from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
+from slicewise.model_folders import check_folder
 
-ARRAYS_FOLLOW = ("slice_axis", "in_plane_order", "overwrite_target_spacing", "plans")
+ARRAYS_FOLLOW = (
+    "slice_axis",
+    "in_plane_order",
+    "overwrite_target_spacing",
+    "plans",
+    "configuration",
+)
 """The keys of a planning section that exported arrays depend on."""
 
 MAX_GROUPS = 256
@@ -108,6 +115,13 @@ def open_datasets(config: dict) -> dict[str, RunDataset]:
         per_job = config["execution"]["cases_per_job"]
         datasets[name] = RunDataset(name, source, tuple(cases), generated, per_job)
     return datasets
+
+
+def check_models(config: dict) -> None:
+    """Raise ValueError for an experiment whose trained model lacks a file or a fold to run."""
+    for name, experiment in config["experiments"].items():
+        if experiment["model"]["nnunet"]:
+            check_folder(name, experiment["model"], config["cross_validation"]["run"])
 
 
 def arrays_key(planning: dict, preprocessing: dict) -> str:

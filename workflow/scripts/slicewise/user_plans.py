@@ -1,4 +1,8 @@
-"""A plans.json that the user brings: read, checked, and used as it is."""
+"""A plans.json that the user brings: read, checked, and used as it is.
+
+One of its configurations is used, whatever its name and however it was written down; from here on
+it is called 2d.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,33 @@ from slicewise import schemas
 from slicewise.files import read_json
 from slicewise.plans import CONFIGURATION, Plan, parse_plan
 
-TURNING_READER = "NibabelIOWithReorient"
-"""nnU-Net's reader that turns images to RAS+ before it counts axes."""
+READERS = {
+    "SimpleITKIO": False,
+    "NibabelIO": False,
+    "NibabelIOWithReorient": True,
+    "SimpleITKIOWithReorient": True,
+}
+"""nnU-Net's readers of NIfTI files, and whether each turns images to RAS+ before it counts axes.
+
+All give arrays in reading order, (z, y, x), as we do.
+"""
 
 
-def read_user_plan(path: str | Path, channels: int, reorient: bool) -> dict:
+def read_user_plan(
+    path: str | Path, channels: int, reorient: bool, configuration: str = CONFIGURATION
+) -> dict:
     """Return the content of a plans.json for a dataset of `channels`, turned to RAS+ or not.
 
-    Raises ValueError naming the file, the key, what was found and what was expected for a plan
-    that is not in nnU-Net v2's schema, contradicts itself or does not suit the dataset.
+    Its configuration of the given name stands there as `2d`. Raises ValueError naming the file, the
+    key, what was found and what was expected for a plan that is not in nnU-Net v2's schema,
+    contradicts itself or does not suit the dataset.
     """
     if not Path(path).exists():
         raise ValueError(f"planning.plans: {path} is missing")
-    content = read_json(path)
+    try:
+        content = with_configuration(read_json(path), configuration)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path}: not a plan in nnU-Net v2's schema ({error})") from None
     problems = schemas.problems(content, schemas.read_schema("plans"))
     if not problems:
         try:
@@ -37,6 +55,70 @@ def read_user_plan(path: str | Path, channels: int, reorient: bool) -> dict:
     return content
 
 
+def with_configuration(content: dict, name: str) -> dict:
+    """Return a plans.json whose configuration of that name is complete and called 2d.
+
+    A configuration may inherit what it leaves out from another, and plans of nnU-Net before 2.4
+    describe networks in keys of their own. A plan that has neither is returned as it is. Raises
+    ValueError for a name that is not there and for configurations that inherit from each other.
+    """
+    known = content["configurations"]
+    lineage = [name]
+    while lineage[-1] in known and "inherits_from" in known[lineage[-1]]:
+        parent = known[lineage[-1]]["inherits_from"]
+        if parent in lineage:
+            raise ValueError(f"inherits_from: {' -> '.join([*lineage, parent])} is a circle")
+        lineage.append(parent)
+    if lineage[-1] not in known:
+        raise ValueError(f"found the configurations {list(known)}, expected {lineage[-1]}")
+    merged: dict = {}
+    for ancestor in reversed(lineage):
+        merged |= known[ancestor]
+    merged.pop("inherits_from", None)
+    if "architecture" not in merged and "UNet_class_name" in merged:
+        merged = _with_architecture(merged)
+    if lineage == [CONFIGURATION] and merged == known[CONFIGURATION]:
+        return content
+    own = {**content.get("slicewise", {}), "configuration": name}
+    return {**content, "configurations": {**known, CONFIGURATION: merged}, "slicewise": own}
+
+
+def _with_architecture(old: dict) -> dict:
+    """Return a configuration with its network as nnU-Net describes it from 2.4 on.
+
+    The layers, then not written down, are those of nnU-Net's ConfigurationManager.
+    """
+    widest, stages = old["unet_max_num_features"], len(old["n_conv_per_stage_encoder"])
+    plain = old["UNet_class_name"] == "PlainConvUNet"
+    family = "unet" if plain else "residual_unet"
+    arguments = {
+        "n_stages": stages,
+        "features_per_stage": [
+            min(old["UNet_base_num_features"] * 2**stage, widest) for stage in range(stages)
+        ],
+        "conv_op": "torch.nn.modules.conv.Conv2d",
+        "kernel_sizes": old["conv_kernel_sizes"],
+        "strides": old["pool_op_kernel_sizes"],
+        "n_conv_per_stage" if plain else "n_blocks_per_stage": old["n_conv_per_stage_encoder"],
+        "n_conv_per_stage_decoder": old["n_conv_per_stage_decoder"],
+        "conv_bias": True,
+        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+        "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+        "dropout_op": None,
+        "dropout_op_kwargs": None,
+        "nonlin": "torch.nn.LeakyReLU",
+        "nonlin_kwargs": {"inplace": True},
+    }
+    network = f"dynamic_network_architectures.architectures.{family}.{old['UNet_class_name']}"
+    return old | {
+        "architecture": {
+            "network_class_name": network,
+            "arch_kwargs": arguments,
+            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        }
+    }
+
+
 def contradictions(plan: Plan, channels: int, reorient: bool) -> list[str]:
     """Return what a plan says against itself or against the dataset, a line each."""
     found = []
@@ -49,7 +131,12 @@ def contradictions(plan: Plan, channels: int, reorient: bool) -> list[str]:
             f"configurations.{CONFIGURATION}.normalization_schemes: found {len(schemes)}, expected "
             f"one for each of {channels} channels"
         )
-    if (plan.image_reader_writer == TURNING_READER) != reorient:
+    if plan.image_reader_writer not in READERS:
+        found.append(
+            f"image_reader_writer: found {plan.image_reader_writer}, expected one that reads NIfTI "
+            f"files: {', '.join(READERS)}"
+        )
+    elif READERS[plan.image_reader_writer] != reorient:
         way, setting = ("turned to RAS+", "always") if not reorient else ("as stored", "never")
         found.append(
             f"image_reader_writer: found {plan.image_reader_writer}, so the plan counts axes of "

@@ -1,0 +1,97 @@
+"""Folders of nnU-Net's trained models: what lies where, and whether it suits a dataset.
+
+A folder is named TRAINER__PLANS__CONFIGURATION and holds dataset.json, plans.json and for each
+fold fold_X/checkpoint_final.pth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from slicewise.dataset import Dataset
+
+ALL = "all"
+"""The fold that nnU-Net trains on every case."""
+
+PLANS_NAME = "nnUNetPlans"
+TRAINER = "nnUNetTrainer"
+"""The trainer whose network, prediction and checkpoint ours are."""
+
+
+def checkpoint_path(model: dict, fold: int | str) -> Path:
+    """Return where the checkpoint of a fold lies; `model` is that section of an experiment."""
+    return Path(model["nnunet"]) / f"fold_{fold}" / f"checkpoint_{model['checkpoint']}.pth"
+
+
+def check_folder(experiment: str, model: dict, folds: Sequence[int]) -> None:
+    """Raise ValueError unless a model's folder has its files and all folds that are to run."""
+    folder, key = Path(model["nnunet"]), f"experiments.{experiment}.model"
+    for name in ("dataset.json", "plans.json"):
+        if not (folder / name).is_file():
+            raise ValueError(f"{key}.nnunet: {folder / name} is missing")
+    wanted = [ALL] if model["fold"] == ALL else folds
+    missing = [fold for fold in wanted if not checkpoint_path(model, fold).is_file()]
+    if not missing:
+        return
+    pattern = f"fold_*/checkpoint_{model['checkpoint']}.pth"
+    found = sorted(path.parent.name.removeprefix("fold_") for path in folder.glob(pattern))
+    raise ValueError(
+        f"{key}.nnunet: {checkpoint_path(model, missing[0])} is missing; found fold "
+        f"{', '.join(found) or 'none'}, expected {', '.join(map(str, wanted))}; set "
+        f"cross_validation.run to the folds that are there, or {key}.fold: all for fold_all"
+    )
+
+
+def check_dataset(theirs: Dataset, ours: Dataset) -> list[str]:
+    """Return what differs in the names of channels and classes, a line each.
+
+    Raises ValueError where the number of channels or the values of classes differ, so that the
+    network cannot mean the same.
+    """
+    pairs = [("channel_names", theirs.channel_names, ours.channel_names)]
+    if len(theirs.channel_names) != len(ours.channel_names):
+        raise ValueError(
+            f"{theirs.json_path}: found {len(theirs.channel_names)} channels "
+            f"{theirs.channel_names}, expected {len(ours.channel_names)} as in {ours.json_path}"
+        )
+    meaning = [(list(one.classes.values()), one.written) for one in (theirs.labels, ours.labels)]
+    if meaning[0] != meaning[1]:
+        raise ValueError(
+            f"{theirs.json_path}: found the labels {theirs.labels.classes}, expected those of "
+            f"{ours.json_path}, {ours.labels.classes}, in the same order"
+        )
+    pairs.append(("labels", list(theirs.labels.classes), list(ours.labels.classes)))
+    return [
+        f"{name} of the model are {first}, those of the dataset {second}"
+        for name, first, second in pairs
+        if first != second
+    ]
+
+
+def check_fold(
+    fold: int, split: dict, theirs: Dataset, cases: int, splits: list[dict] | None = None
+) -> None:
+    """Raise ValueError if a model may have been trained on cases that are to be predicted.
+
+    split: our training and validation cases of the fold; cases: how many the dataset has; splits:
+    the model's splits_final.json, or None where its folder has none: nnU-Net then cuts the same
+    folds as we do from the same cases, so that their number must agree.
+    """
+    where = theirs.json_path.parent
+    if splits is None:
+        trained = theirs.content.get("numTraining")
+        if trained != cases:
+            raise ValueError(
+                f"{where}: the model knows {trained} cases, the dataset has {cases}, so their "
+                "folds differ; put the splits_final.json of its training beside its dataset.json"
+            )
+        return
+    if fold >= len(splits):
+        raise ValueError(f"{where}/splits_final.json: found {len(splits)} folds, no fold {fold}")
+    seen = sorted(set(split["val"]) & set(splits[fold]["train"]))
+    if seen:
+        raise ValueError(
+            f"{where}/splits_final.json: fold {fold} was trained on {', '.join(seen[:5])}, which "
+            "is held out here; copy that file beside the dataset's dataset.json to take its folds"
+        )
