@@ -1,0 +1,25 @@
+"""The README: the tests that it names are there, and so are the files that it links to."""
+
+import re
+
+
+def test_the_tests_that_the_readme_names_are_there(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"test_[a-z_0-9]+\.py", text))
+    assert len(named) > 20
+    assert named <= {path.name for path in (root / "tests").glob("test_*.py")}
+
+
+def test_every_row_of_the_parity_table_names_a_test(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    table = text.split("| feature | nnU-Net 2D | slicewise | test |")[1].split("\n\n")[0]
+    rows = table.strip().splitlines()[1:]
+    assert len(rows) > 20
+    assert [row for row in rows if not re.search(r"`test_[a-z_0-9]+\.py`", row)] == []
+
+
+def test_links_lead_to_files(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#]+)\)", text)
+    assert targets
+    assert [target for target in targets if not (root / target).exists()] == []
