@@ -3,6 +3,7 @@
 Run it in an environment that holds nnunetv2 2.8.1 (`pip install nnunetv2==2.8.1`) and no other
 part of this project:
 
+    export PYTHONPATH=tests
     python tests/golden/record.py                 # everything
     python tests/golden/record.py ct planner      # some datasets, planner.json
     python tests/golden/record.py presets splits  # presets.json, which builds on planner.json
@@ -21,7 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from datasets import RECIPES, case_names, golden_case_names, planner_files, save, write
+
+from golden.datasets import RECIPES, case_names, golden_case_names, planner_files, save, write
 
 GOLDEN = Path(__file__).parent
 NNUNET = "2.8.1"
