@@ -1,0 +1,127 @@
+"""Training steps from the same weights on the same batches, and what a training starts with."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from golden import record_labels
+from parity import oracle
+from parity.comparison import Comparison
+from parity.preprocessing import VALUES, differing
+from slicewise.config import load
+from slicewise.labels import parse_labels
+from slicewise.loss import deep_supervision_weights, training_loss
+from slicewise.network import build_network, from_nnunet, initialise
+from slicewise.plans import read_plan
+from train_fold import Training, learning_rate
+
+KINDS = {
+    "plain": "plain labels",
+    "ignore": "ignore label",
+    "regions": "regions",
+    "regions_ignore": "regions with ignore label",
+}
+PLANS = Path(record_labels.__file__).parent / "thick_z" / "plans.json"
+SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"]
+
+BOUND = 10 * float(np.finfo(np.float32).eps)
+"""Ten times the distance between float32 numbers at 1, about what the weights and losses are."""
+
+
+def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Comparison]:
+    """Compare steps for every kind of labels, settings, schedule and initialisation."""
+    for kind in KINDS:
+        labels, order = record_labels.KINDS[kind]
+        content = {"channel_names": {"0": "MRI"}, "labels": labels, "file_ending": ".nii.gz"}
+        if order:
+            content["regions_class_order"] = order
+        (folder / kind).mkdir()
+        (folder / kind / "dataset.json").write_text(json.dumps(content))
+        (folder / kind / "plans.json").write_text(json.dumps(narrow_plans()))
+    oracle.run(oracle_python, "oracle_training", folder, *KINDS)
+    steps = [row for kind in KINDS for row in compare_steps(kind, folder / kind)]
+    return [*steps, *compare_setup(folder)]
+
+
+def narrow_plans() -> dict:
+    """Return nnU-Net's plan of a thick dataset with few feature maps.
+
+    Among a million activations some lie so near the kink of the leaky ReLU that rounding moves them
+    across it, and the gradient jumps by a hundredth; among these tens of thousands none does.
+    """
+    plans = json.loads(PLANS.read_text())
+    network = plans["configurations"]["2d"]["architecture"]["arch_kwargs"]
+    network["features_per_stage"] = [4 + 2 * stage for stage in range(network["n_stages"])]
+    return plans
+
+
+def compare_steps(kind: str, folder: Path) -> list[Comparison]:
+    """Take nnU-Net's steps from its weights, and compare losses and weights."""
+    with np.load(folder / "steps.npz") as arrays:
+        theirs = dict(arrays)
+    plan, labels = read_plan(folder / "plans.json"), parse_labels(*record_labels.KINDS[kind])
+    network = build_network(plan, theirs["image_0"].shape[1], labels.outputs)
+    network.load_state_dict(named(theirs, "before"))
+    loss = training_loss(labels, plan.batch_dice)
+    training = Training(network, SETTINGS, torch.device("cpu"), labels, loss)
+    losses, first = [], None
+    steps = sum(name.startswith("loss_") for name in theirs)
+    for step in range(steps):
+        target = torch.from_numpy(theirs[f"label_{step}"]).clamp(min=0)
+        found = training.step((torch.from_numpy(theirs[f"image_{step}"]), target)).item()
+        losses.append(abs(found - theirs[f"loss_{step}"]) / abs(theirs[f"loss_{step}"]))
+        if step == 0:
+            first = weight_difference(network, named(theirs, "first"))
+    last = weight_difference(network, named(theirs, "last"))
+    title = KINDS[kind]
+    return [
+        Comparison(f"training step, {title}: loss", losses[0], BOUND, "relative"),
+        Comparison(f"training step, {title}: weights after it", first, BOUND, "absolute"),
+        Comparison(f"{steps} training steps, {title}: losses", max(losses), BOUND, "relative"),
+        Comparison(f"{steps} training steps, {title}: weights", last, BOUND, "absolute"),
+    ]
+
+
+def named(arrays: dict[str, np.ndarray], when: str) -> dict[str, torch.Tensor]:
+    """Return the recorded weights of a moment under our names."""
+    chosen = {name: array for name, array in arrays.items() if name.startswith(f"{when}/")}
+    return from_nnunet({n.removeprefix(f"{when}/"): torch.tensor(a) for n, a in chosen.items()})
+
+
+def weight_difference(network: torch.nn.Module, theirs: dict[str, torch.Tensor]) -> float:
+    """Return the largest difference of any weight; infinite where the weights are not the same."""
+    ours = dict(network.named_parameters())
+    if ours.keys() != theirs.keys():
+        return np.inf
+    return max((ours[n].detach() - weight).abs().max().item() for n, weight in theirs.items())
+
+
+def compare_setup(folder: Path) -> list[Comparison]:
+    """Compare default settings, learning rates, the heads' weights and first weights."""
+    theirs = json.loads((folder / "setup.json").read_text())
+    settings = theirs["settings"] | {"momentum": theirs["momentum"]}
+    ours = {key: SETTINGS[key] for key in settings}
+    epochs, start = settings["epochs"], settings["learning_rate"]
+    rates = np.array([learning_rate(start, epoch, epochs) for epoch in range(epochs)])
+    heads = [
+        np.abs(np.subtract(deep_supervision_weights(int(count)), weights)).max()
+        for count, weights in theirs["heads"].items()
+    ]
+    with np.load(folder / "layers.npz") as arrays:
+        layers = {name: torch.from_numpy(weight) for name, weight in arrays.items()}
+    made = {
+        "convolution": torch.nn.Conv2d(5, 7, 3),
+        "transposed": torch.nn.ConvTranspose2d(7, 5, 2, 2),
+    }
+    first = []
+    for name, layer in made.items():
+        initialise(layer, seed=0)
+        first.append(float((layer.weight - layers[name]).abs().max()))
+    return [
+        Comparison("default settings of a training", differing(ours, settings), 0, VALUES),
+        Comparison(f"learning rates of {epochs} epochs", np.abs(rates - theirs["rates"]).max(), 0),
+        Comparison("weights of 2 to 8 deep-supervision heads", max(heads), 1e-15),
+        Comparison("first weights of a layer, same seed", max(first), 0),
+    ]
