@@ -54,13 +54,14 @@ def weights(trainer: nnUNetTrainer, when: str) -> dict[str, np.ndarray]:
 def record_steps(folder: Path) -> None:
     """Take STEPS steps; keep batches, losses and the weights before, after one and after all."""
     trainer, kind = open_trainer(folder), folder.name
+    trainer.network.double()
     patch, scales = trainer.configuration_manager.patch_size, trainer._get_deep_supervision_scales()
     random = np.random.RandomState(list(KINDS).index(kind))
     arrays = weights(trainer, "before")
     for step in range(STEPS):
         labels = draw_labels(kind, random, tuple(patch))
         shape = (len(labels), trainer.num_input_channels, *patch)
-        image = random.standard_normal(shape).astype(np.float32)
+        image = random.standard_normal(shape)
         batch = {"data": torch.from_numpy(image), "target": targets(kind, labels, scales)}
         loss = trainer.train_step(batch)["loss"]
         arrays |= {f"image_{step}": image, f"label_{step}": labels, f"loss_{step}": loss}
