@@ -27,8 +27,8 @@ def test_a_difference_above_its_bound_or_not_a_number_is_not(largest):
 
 
 def test_a_line_says_name_difference_bound_and_verdict():
-    assert GOOD.line().split() == ["images", "1e-05", "(bound", "0.001", "voxels)", "ok"]
-    assert BAD.line().split() == ["labels", "3", "(bound", "0)", "OUT", "OF", "BOUND"]
+    assert GOOD.line().split() == ["ok", "images", "1e-05", "bound", "0.001", "voxels"]
+    assert BAD.line().split() == ["OUT", "OF", "BOUND", "labels", "3", "bound", "0"]
 
 
 def test_the_summary_counts():

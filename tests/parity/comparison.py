@@ -25,8 +25,8 @@ class Comparison:
     def line(self) -> str:
         """Return the comparison as a line of the report."""
         verdict = "ok" if self.within else "OUT OF BOUND"
-        bound = f"(bound {self.bound:.3g} {self.unit}".rstrip() + ")"
-        return f"{self.name:<66} {self.largest:>10.3g} {bound:<44} {verdict}"
+        bound = f"bound {self.bound:.3g} {self.unit}".rstrip()
+        return f"{verdict:<12}  {self.name:<66} {self.largest:>9.3g}  {bound}"
 
 
 def summary(comparisons: Sequence[Comparison]) -> str:

@@ -5,6 +5,7 @@ that is not 0 where a difference is out of its bound.
 """
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from parity.comparison import Comparison, exit_code, summary, write_table
 
-MODULES = ("preprocessing", "training", "inference")
+MODULES = ("preprocessing", "augmentation", "training", "inference")
 """Modules of this package, each with a function `compare`, in the order they are run."""
 
 
@@ -55,4 +56,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # what plans of such small datasets warn of is no news here
+    logging.getLogger("slicewise").setLevel(logging.ERROR)
     sys.exit(main(sys.argv[1:]))
