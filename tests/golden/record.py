@@ -258,8 +258,8 @@ def record_presets() -> None:
     write_json(GOLDEN / "presets.json", runs)
 
 
-def record_splits() -> None:
-    """Record the folds of lists of case names; five are nnU-Net's own number."""
+def split_runs() -> list[dict]:
+    """Return the folds of lists of case names; five are nnU-Net's own number."""
     from nnunetv2.utilities.crossval_split import generate_crossval_split
 
     runs = []
@@ -267,7 +267,12 @@ def record_splits() -> None:
         for folds in (5, 3) if len(cases) > 5 else (5,):
             splits = generate_crossval_split(list(np.sort(cases)), n_splits=folds)
             runs.append({"cases": cases, "folds": folds, "splits": splits})
-    write_json(GOLDEN / "splits.json", runs)
+    return runs
+
+
+def record_splits() -> None:
+    """Record the folds of lists of case names."""
+    write_json(GOLDEN / "splits.json", split_runs())
 
 
 def main(names: list[str]) -> None:

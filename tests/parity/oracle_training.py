@@ -53,7 +53,7 @@ def weights(trainer: nnUNetTrainer, when: str) -> dict[str, np.ndarray]:
 
 def record_steps(folder: Path) -> None:
     """Take STEPS steps; keep batches, losses and the weights before, after one and after all."""
-    trainer, kind = open_trainer(folder), folder.name
+    trainer, kind = open_trainer(folder), folder.name.split("-")[0]
     trainer.network.double()
     patch, scales = trainer.configuration_manager.patch_size, trainer._get_deep_supervision_scales()
     random = np.random.RandomState(list(KINDS).index(kind))

@@ -22,12 +22,15 @@ from slicewise.network import build_network, from_nnunet, initialise
 from slicewise.plans import read_plan
 from train_fold import Training, learning_rate
 
-KINDS = {
+RUNS = {
     "plain": "plain labels",
     "ignore": "ignore label",
     "regions": "regions",
     "regions_ignore": "regions with ignore label",
+    "plain-residual": "residual encoder",
 }
+"""Kind of labels, and of network where it is not the plain one -> title."""
+
 PLANS = Path(record_labels.__file__).parent / "thick_z" / "plans.json"
 SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"]
 
@@ -40,24 +43,38 @@ WEIGHT_BOUND = 1e-8
 
 def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Comparison]:
     """Compare steps for every kind of labels, settings, schedule and initialisation."""
-    for kind in KINDS:
-        labels, order = record_labels.KINDS[kind]
+    for run in RUNS:
+        labels, order = record_labels.KINDS[run.split("-")[0]]
         content = {"channel_names": {"0": "MRI"}, "labels": labels, "file_ending": ".nii.gz"}
         if order:
             content["regions_class_order"] = order
-        (folder / kind).mkdir()
-        (folder / kind / "dataset.json").write_text(json.dumps(content))
-        (folder / kind / "plans.json").write_text(PLANS.read_text())
-    oracle.run(oracle_python, "oracle_training", folder, *KINDS)
-    steps = [row for kind in KINDS for row in compare_steps(kind, folder / kind)]
+        (folder / run).mkdir()
+        (folder / run / "dataset.json").write_text(json.dumps(content))
+        (folder / run / "plans.json").write_text(json.dumps(plans_of(run)))
+    oracle.run(oracle_python, "oracle_training", folder, *RUNS)
+    steps = [row for run in RUNS for row in compare_steps(run, folder / run)]
     return [*steps, *compare_setup(folder)]
 
 
-def compare_steps(kind: str, folder: Path) -> list[Comparison]:
+def plans_of(run: str) -> dict:
+    """Return nnU-Net's plan of a thick dataset, with a residual encoder's depths for such a run."""
+    plans = json.loads(PLANS.read_text())
+    architecture = plans["configurations"]["2d"]["architecture"]
+    if run.endswith("-residual"):
+        name = architecture["network_class_name"]
+        architecture["network_class_name"] = name.replace("PlainConvUNet", "ResidualEncoderUNet")
+        depths = architecture["arch_kwargs"]
+        del depths["n_conv_per_stage"]
+        depths |= {"n_blocks_per_stage": [1, 3, 4, 6], "n_conv_per_stage_decoder": [1, 1, 1]}
+    return plans
+
+
+def compare_steps(run: str, folder: Path) -> list[Comparison]:
     """Take nnU-Net's steps from its weights, and compare losses and weights."""
     with np.load(folder / "steps.npz") as arrays:
         theirs = dict(arrays)
-    plan, labels = read_plan(folder / "plans.json"), parse_labels(*record_labels.KINDS[kind])
+    plan = read_plan(folder / "plans.json")
+    labels = parse_labels(*record_labels.KINDS[run.split("-")[0]])
     network = build_network(plan, theirs["image_0"].shape[1], labels.outputs)
     network.load_state_dict(named(theirs, "before"))
     network.double()
@@ -72,7 +89,7 @@ def compare_steps(kind: str, folder: Path) -> list[Comparison]:
         if step == 0:
             first = weight_difference(network, named(theirs, "first"))
     last = weight_difference(network, named(theirs, "last"))
-    title = KINDS[kind]
+    title = RUNS[run]
     return [
         Comparison(f"training step, {title}: loss", losses[0], LOSS_BOUND, "relative"),
         Comparison(f"training step, {title}: weights after it", first, WEIGHT_BOUND, "absolute"),
