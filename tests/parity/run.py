@@ -30,7 +30,7 @@ def run_module(name: str, python: Path, data: Path | None) -> list[Comparison]:
 
 
 def real_data() -> Path | None:
-    """Return the folder of the real scans, where SLICEWISE_REAL_DATA names one that holds it."""
+    """Return the folder of the real scans under SLICEWISE_REAL_DATA, or None where it is not set."""
     root = os.environ.get("SLICEWISE_REAL_DATA")
     return Path(root).resolve() / "Dataset004_Hippocampus" if root else None
 
@@ -47,6 +47,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"found {', '.join(sorted(unknown))}, expected of {', '.join(MODULES)}")
     comparisons = []
     for name in given.modules or MODULES:
+        print(f"comparing {name}", file=sys.stderr, flush=True)
         found = run_module(name, given.nnunet.absolute(), real_data())
         print(*(comparison.line() for comparison in found), sep="\n", flush=True)
         comparisons += found
