@@ -30,7 +30,7 @@ def run_module(name: str, python: Path, data: Path | None) -> list[Comparison]:
 
 
 def real_data() -> Path | None:
-    """Return the folder of the real scans under SLICEWISE_REAL_DATA, or None where it is not set."""
+    """Return the folder of the real scans in SLICEWISE_REAL_DATA, or None where it is not set."""
     root = os.environ.get("SLICEWISE_REAL_DATA")
     return Path(root).resolve() / "Dataset004_Hippocampus" if root else None
 
