@@ -24,9 +24,8 @@ def lines(path):
 
 def pins(path):
     """Return name -> version of a requirements file."""
-    return {
-        normalised(name): version for name, version in (line.split("==") for line in lines(path))
-    }
+    split = (re.split("={2,3}", line) for line in lines(path))
+    return {normalised(name): version for name, version in split}
 
 
 def conda_pins(path):
@@ -54,7 +53,7 @@ def test_every_requirement_is_pinned_and_says_why_it_is_there(envs, name):
     text = (envs / name).read_text(encoding="utf-8").splitlines()
     for above, line in pairwise(text):
         if line and not line.startswith(("#", "-r ")):
-            assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9.]*", line), line
+            assert re.fullmatch(r"[A-Za-z0-9._-]+={2,3}[0-9][0-9.]*", line), line
             assert above.startswith("# "), f"{line}: no comment above it"
 
 
