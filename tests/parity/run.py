@@ -15,7 +15,7 @@ from pathlib import Path
 
 from parity.comparison import Comparison, exit_code, summary, write_table
 
-MODULES = ("preprocessing", "planning", "augmentation", "training", "inference")
+MODULES = ("preprocessing", "planning", "augmentation", "training", "inference", "trade")
 """Modules of this package, each with a function `compare`, in the order they are run."""
 
 
