@@ -3,17 +3,22 @@
 #   make run ARGS="--configfile FILE export"    any other arguments of snakemake
 #   make test, make lint, make format, make config-docs
 #   make benchmark                              peak memory of training as the dataset grows
+#   make parity                                 slicewise against nnU-Net, run live
+#   make parity COMPARE="training inference"    some of the comparisons (tests/parity/)
 
 PYTHON ?= python3
 CORES ?= all
 ARGS ?=
 TESTS ?= tests
+COMPARE ?=
+# A python that has nnunetv2 2.8.1, where that is installed already.
+NNUNET_PYTHON ?=
 
 SNAKEMAKE_FILES := $(wildcard Snakefile workflow/rules/*.smk)
 # Compiling every module of PyTorch takes longer than installing it, and a run imports few of them.
-PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
+PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 
-.PHONY: run test lint format config-docs benchmark
+.PHONY: run test lint format config-docs benchmark parity
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -36,6 +41,10 @@ config-docs: .venv/run.stamp
 benchmark: .venv/run.stamp
 	@.venv/bin/python tests/benchmarks/training_memory.py
 
+parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
+	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m parity.run \
+		--nnunet $(or $(NNUNET_PYTHON),.venv-nnunet/bin/python) $(COMPARE)
+
 # An installation that was cut off can look whole to pip. So the stamp goes before anything is
 # installed and comes back last, and where there is none, .venv is made anew.
 .venv/run.stamp: envs/requirements.txt
@@ -43,11 +52,18 @@ benchmark: .venv/run.stamp
 	@test -f $@ || $(PYTHON) -m venv --clear .venv
 	@rm -f $@
 	@echo "Installing $< into .venv (the first time takes a few minutes)"
-	@$(PIP) --requirement $<
+	@.venv/bin/python $(PIP) --requirement $<
 	@touch $@
 
 .venv/test.stamp: envs/requirements-dev.txt .venv/run.stamp
 	@rm -f .venv/run.stamp
 	@echo "Installing $< into .venv"
-	@$(PIP) --requirement $<
+	@.venv/bin/python $(PIP) --requirement $<
 	@touch .venv/run.stamp $@
+
+.venv-nnunet/run.stamp: envs/requirements-nnunet.txt
+	@test -f $@ || $(PYTHON) -m venv --clear .venv-nnunet
+	@rm -f $@
+	@echo "Installing $< into .venv-nnunet (the first time takes some minutes and gigabytes)"
+	@.venv-nnunet/bin/python $(PIP) --requirement $<
+	@touch $@

@@ -1,5 +1,6 @@
 """The first stages of the workflow on a raw dataset, script by script, for tests."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import merge_fingerprint
 import plan_arrays
 import plan_network
 import split_folds
-from slicewise.dataset import open_dataset
+from golden.datasets import planner_files
+from slicewise.dataset import Dataset, open_dataset
+from slicewise.planners import PLANNERS
+
+AS_STORED = {"reorient": False, "orientation": "RAS", "orientations": {"RAS": 1}}
 
 
 @dataclass(frozen=True)
@@ -109,3 +114,17 @@ def export(chain: Chain, cases: list[str] | None = None) -> Chain:
         manifest=chain.manifest,
     )
     return chain
+
+
+def plan_of(inputs: dict, planner: str, gpu_memory_gb=None, overwrite_target_spacing=None) -> dict:
+    """Return our plan of a recorded fingerprint, without what it holds of our own."""
+    content, prints = planner_files(inputs)
+    dataset = Dataset("dataset.json", content)
+    arrays = plan_arrays.plan_arrays(
+        dataset, prints, AS_STORED, "coarsest", overwrite_target_spacing=overwrite_target_spacing
+    )
+    plan = plan_network.plan_network(
+        dataset, prints, arrays, PLANNERS[planner], gpu_memory_gb, "Dataset001_planner"
+    )
+    del plan["slicewise"]
+    return json.loads(json.dumps(plan))

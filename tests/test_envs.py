@@ -24,9 +24,8 @@ def lines(path):
 
 def pins(path):
     """Return name -> version of a requirements file."""
-    return {
-        normalised(name): version for name, version in (line.split("==") for line in lines(path))
-    }
+    split = (re.split("={2,3}", line) for line in lines(path))
+    return {normalised(name): version for name, version in split}
 
 
 def conda_pins(path):
@@ -47,12 +46,14 @@ def envs(root):
     return root / "envs"
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-nnunet.txt"]
+)
 def test_every_requirement_is_pinned_and_says_why_it_is_there(envs, name):
     text = (envs / name).read_text(encoding="utf-8").splitlines()
     for above, line in pairwise(text):
         if line and not line.startswith(("#", "-r ")):
-            assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9.]*", line), line
+            assert re.fullmatch(r"[A-Za-z0-9._-]+={2,3}[0-9][0-9.]*", line), line
             assert above.startswith("# "), f"{line}: no comment above it"
 
 
@@ -77,6 +78,12 @@ def test_every_requirement_of_a_job_is_in_a_conda_file(envs):
     required = set(pins(envs / "requirements.txt"))
     in_conda = {package for name in CONDA_FILES for package in conda_pins(envs / name)}
     assert required - in_conda == {"snakemake", "snakemake-storage-plugin-http"}
+
+
+def test_what_nnunet_shares_with_a_run_has_the_same_version(envs):
+    required, nnunet = pins(envs / "requirements.txt"), pins(envs / "requirements-nnunet.txt")
+    assert {"torch", "numpy", "scipy", "nibabel"} <= required.keys() & nnunet.keys()
+    assert all(required[name] == nnunet[name] for name in required.keys() & nnunet.keys())
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])

@@ -12,19 +12,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import plan_arrays
-import plan_network
 import split_folds
-from chain import Chain, analyse, export, plan
+from chain import Chain, analyse, export, plan, plan_of
 from golden import datasets
-from slicewise.dataset import Dataset
 from slicewise.files import read_json
 from slicewise.planners import PLANNERS
 
 GOLDEN = Path(__file__).parent / "golden"
 
 STATISTICS = "foreground_intensity_properties_per_channel"
-AS_STORED = {"reorient": False, "orientation": "RAS", "orientations": {"RAS": 1}}
 EXPORTED = [(name, case) for name in datasets.RECIPES for case in datasets.golden_case_names(name)]
 
 by_dataset = pytest.mark.parametrize("name", datasets.RECIPES)
@@ -147,20 +143,6 @@ def test_exported_images_are_equal_to_float32_rounding(name, case, pipeline):
 def test_folds_of_a_list_of_names_are_equal(run, tmp_path):
     split_folds.main(cases=run["cases"], folds=run["folds"], splits=tmp_path / "splits.json")
     assert json.loads((tmp_path / "splits.json").read_text()) == run["splits"]
-
-
-def plan_of(inputs: dict, planner: str, gpu_memory_gb=None, overwrite_target_spacing=None) -> dict:
-    """Return our plan of a recorded fingerprint, without what it holds of our own."""
-    content, prints = datasets.planner_files(inputs)
-    dataset = Dataset("dataset.json", content)
-    arrays = plan_arrays.plan_arrays(
-        dataset, prints, AS_STORED, "coarsest", overwrite_target_spacing=overwrite_target_spacing
-    )
-    plan = plan_network.plan_network(
-        dataset, prints, arrays, PLANNERS[planner], gpu_memory_gb, "Dataset001_planner"
-    )
-    del plan["slicewise"]
-    return json.loads(json.dumps(plan))
 
 
 @pytest.mark.parametrize("run", recorded("planner.json"), ids=lambda run: run["inputs"]["name"])

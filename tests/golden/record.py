@@ -3,6 +3,7 @@
 Run it in an environment that holds nnunetv2 2.8.1 (`pip install nnunetv2==2.8.1`) and no other
 part of this project:
 
+    export PYTHONPATH=tests
     python tests/golden/record.py                 # everything
     python tests/golden/record.py ct planner      # some datasets, planner.json
     python tests/golden/record.py presets splits  # presets.json, which builds on planner.json
@@ -21,7 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from datasets import RECIPES, case_names, golden_case_names, planner_files, save, write
+
+from golden.datasets import RECIPES, case_names, golden_case_names, planner_files, save, write
 
 GOLDEN = Path(__file__).parent
 NNUNET = "2.8.1"
@@ -58,37 +60,47 @@ def only_2d(plans: dict) -> dict:
     return {**plans, "configurations": {"2d": plans["configurations"]["2d"]}}
 
 
-def record_dataset(dataset: str) -> None:
-    """Record the fingerprint, plan, folds and some preprocessed arrays of one dataset."""
+def run_nnunet() -> None:
+    """Run nnU-Net's own commands on the one dataset in its raw folder."""
     from nnunetv2.experiment_planning.plan_and_preprocess_api import (
         extract_fingerprints,
         plan_experiments,
         preprocess,
     )
-    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
-    from nnunetv2.utilities.crossval_split import generate_crossval_split
 
-    raw, preprocessed = folders(dataset)
-    golden = GOLDEN / dataset
-    shutil.rmtree(golden, ignore_errors=True)
-    digest = write(dataset, raw)
     extract_fingerprints([DATASET_ID], num_processes=1, check_dataset_integrity=True)
     plan_experiments([DATASET_ID])
     preprocess([DATASET_ID], configurations=["2d"], num_processes=[1])
 
+
+def keep(preprocessed: Path, target: Path, cases: list[str], kept: list[str]) -> None:
+    """Keep the fingerprint, plan, folds of all `cases`, and the arrays of those `kept`."""
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+    from nnunetv2.utilities.crossval_split import generate_crossval_split
+
+    fingerprint = json.loads((preprocessed / "dataset_fingerprint.json").read_text())
+    write_json(target / "dataset_fingerprint.json", fingerprint)
     plans = json.loads((preprocessed / "nnUNetPlans.json").read_text())
+    write_json(target / "plans.json", only_2d(plans))
+    splits = generate_crossval_split(list(np.sort(cases)))
+    write_json(target / "splits_final.json", splits)
+    arrays = nnUNetDatasetBlosc2(str(preprocessed / "nnUNetPlans_2d"))
+    for case in kept:
+        image, label, _, _ = arrays.load_case(case)
+        np.save(target / f"{case}.npy", np.asarray(image[:], np.float32))
+        np.save(target / f"{case}_seg.npy", np.asarray(label[:]).astype(np.int8))
+
+
+def record_dataset(dataset: str) -> None:
+    """Record the fingerprint, plan, folds and some preprocessed arrays of one dataset."""
+    raw, preprocessed = folders(dataset)
+    golden = GOLDEN / dataset
+    shutil.rmtree(golden, ignore_errors=True)
+    digest = write(dataset, raw)
+    run_nnunet()
     versions = {package: version(package) for package in PACKAGES}
     write_json(golden / "source.json", {"voxels_sha256": digest, "versions": versions})
-    fingerprint = json.loads((preprocessed / "dataset_fingerprint.json").read_text())
-    write_json(golden / "dataset_fingerprint.json", fingerprint)
-    write_json(golden / "plans.json", only_2d(plans))
-    identifiers = list(np.sort(case_names(dataset)))
-    write_json(golden / "splits_final.json", generate_crossval_split(identifiers))
-    arrays = nnUNetDatasetBlosc2(str(preprocessed / "nnUNetPlans_2d"))
-    for case in golden_case_names(dataset):
-        image, label, _, _ = arrays.load_case(case)
-        np.save(golden / f"{case}.npy", np.asarray(image[:], np.float32))
-        np.save(golden / f"{case}_seg.npy", np.asarray(label[:]).astype(np.int8))
+    keep(preprocessed, golden, case_names(dataset), golden_case_names(dataset))
     shutil.rmtree(raw)
     shutil.rmtree(preprocessed)
 
@@ -246,8 +258,8 @@ def record_presets() -> None:
     write_json(GOLDEN / "presets.json", runs)
 
 
-def record_splits() -> None:
-    """Record the folds of lists of case names; five are nnU-Net's own number."""
+def split_runs() -> list[dict]:
+    """Return the folds of lists of case names; five are nnU-Net's own number."""
     from nnunetv2.utilities.crossval_split import generate_crossval_split
 
     runs = []
@@ -255,7 +267,12 @@ def record_splits() -> None:
         for folds in (5, 3) if len(cases) > 5 else (5,):
             splits = generate_crossval_split(list(np.sort(cases)), n_splits=folds)
             runs.append({"cases": cases, "folds": folds, "splits": splits})
-    write_json(GOLDEN / "splits.json", runs)
+    return runs
+
+
+def record_splits() -> None:
+    """Record the folds of lists of case names."""
+    write_json(GOLDEN / "splits.json", split_runs())
 
 
 def main(names: list[str]) -> None:

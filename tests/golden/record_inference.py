@@ -70,9 +70,9 @@ def logits(made, volume: np.ndarray, single_precision: bool) -> np.ndarray:
         return made.predict_logits_from_preprocessed_data(data).numpy()
 
 
-def record_logits() -> None:
-    """Record weights, volumes and logits; their names are volume/mirroring/precision."""
-    draw = np.random.default_rng(20)
+def logit_arrays(seed: int) -> dict[str, np.ndarray]:
+    """Return weights, volumes and logits; their names are volume/mirroring/precision."""
+    draw = np.random.default_rng(seed)
     networks = [random_weights(draw), random_weights(draw)]
     arrays = {
         f"network_{i}/{name}": array
@@ -92,11 +92,11 @@ def record_logits() -> None:
     arrays["logits/larger/uniform/single"] = logits(made, volume, single_precision=True)
     made = predictor(networks, mirroring=True, gaussian=True)
     arrays["logits/larger/ensemble/single"] = logits(made, volume, single_precision=True)
-    np.savez_compressed(FOLDER / "logits.npz", **arrays)
+    return arrays
 
 
-def record_gaussians() -> None:
-    """Record compute_gaussian, named by rows x columns, in single and in its half precision."""
+def gaussian_arrays() -> dict[str, np.ndarray]:
+    """Return compute_gaussian, named by rows x columns, in single and in its half precision."""
     from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
     arrays = {}
@@ -104,11 +104,11 @@ def record_gaussians() -> None:
         for name, dtype in (("single", torch.float32), ("half", torch.float16)):
             weights = compute_gaussian(shape, 1 / 8, 10, dtype=dtype, device=CPU)
             arrays[f"{shape[0]}x{shape[1]}/{name}"] = weights.numpy()
-    np.savez_compressed(FOLDER / "gaussian.npz", **arrays)
+    return arrays
 
 
-def record_tile_starts() -> None:
-    """Record rows of [size, tile, step, starts], halves to round among them."""
+def tile_rows() -> list[list]:
+    """Return rows of [size, tile, step, starts], halves to round among them."""
     from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
 
     rows = []
@@ -118,12 +118,12 @@ def record_tile_starts() -> None:
             for step in (0.3, 0.5, 0.75, 1.0):
                 starts = compute_steps_for_sliding_window((size,), (tile,), step)[0]
                 rows.append([size, tile, step, starts])
-    lines = dict.fromkeys(json.dumps(row) for row in rows)
-    (FOLDER / "tile_starts.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    return rows
 
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    record_tile_starts()
-    record_gaussians()
-    record_logits()
+    lines = dict.fromkeys(json.dumps(row) for row in tile_rows())
+    (FOLDER / "tile_starts.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    np.savez_compressed(FOLDER / "gaussian.npz", **gaussian_arrays())
+    np.savez_compressed(FOLDER / "logits.npz", **logit_arrays(seed=20))

@@ -37,7 +37,7 @@ def label_manager(kind: str):
     return LabelManager(*KINDS[kind])
 
 
-def trainer(kind: str, batch_dice: bool, network=None, device: str = "cpu") -> SimpleNamespace:
+def trainer(kind: str, batch_dice: bool, network=None) -> SimpleNamespace:
     """Return what nnUNetTrainer's methods look at, with its loss; its patches have three scales."""
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -48,23 +48,21 @@ def trainer(kind: str, batch_dice: bool, network=None, device: str = "cpu") -> S
         enable_deep_supervision=True,
         _do_i_compile=lambda: False,
         _get_deep_supervision_scales=lambda: SCALES,
-        device=torch.device(device),
-        grad_scaler=None,
+        device=torch.device("cpu"),
         network=network,
     )
     made.loss = nnUNetTrainer._build_loss(made)
-    made.train_step = partial(nnUNetTrainer.train_step, made)
     made.validation_step = partial(nnUNetTrainer.validation_step, made)
     return made
 
 
-def targets(kind: str, labels: np.ndarray) -> list[torch.Tensor]:
+def targets(kind: str, labels: np.ndarray, scales: list = SCALES) -> list[torch.Tensor]:
     """Return the targets that nnU-Net's transforms make of int16 labels (slice, row, column)."""
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     manager = label_manager(kind)
     transforms = nnUNetTrainer.get_validation_transforms(
-        SCALES,
+        scales,
         foreground_labels=manager.foreground_labels,
         regions=manager.foreground_regions if manager.has_regions else None,
         ignore_label=manager.ignore_label,
@@ -77,17 +75,19 @@ def targets(kind: str, labels: np.ndarray) -> list[torch.Tensor]:
     return [torch.stack(same_scale) for same_scale in zip(*samples, strict=True)]
 
 
-def draw_labels(kind: str, random: np.random.RandomState) -> np.ndarray:
+def draw_labels(
+    kind: str, random: np.random.RandomState, patch_size: tuple[int, int] = PATCH_SIZE
+) -> np.ndarray:
     """Return int16 labels (slice, row, column), -1 outside the volume among them.
 
     Of a kind with ignore, half of the first slice and all of the last are not annotated.
     """
-    labels = random.randint(0, 4, size=(BATCH_SIZE, *PATCH_SIZE)).astype(np.int16)
+    labels = random.randint(0, 4, size=(BATCH_SIZE, *patch_size)).astype(np.int16)
     labels[:, :2] = -1
     ignore = label_manager(kind).ignore_label
     if ignore is not None:
-        labels[0, :, PATCH_SIZE[1] // 2 :] = ignore
-        labels[1][random.uniform(size=PATCH_SIZE) < 0.2] = ignore
+        labels[0, :, patch_size[1] // 2 :] = ignore
+        labels[1][random.uniform(size=patch_size) < 0.2] = ignore
         labels[2] = ignore
     return labels
 

@@ -1,0 +1,141 @@
+"""Training steps from the same weights on the same batches, and what a training starts with.
+
+Both networks run in double precision here, both losses sum in single precision as ever. In single
+precision rounding alone moves a few of a million activations across the kink of the leaky ReLU,
+where the gradient jumps by a hundredth, and no bound would tell that from a fault.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from golden import record_labels
+from parity import oracle
+from parity.comparison import Comparison
+from parity.preprocessing import VALUES, differing
+from slicewise.config import load
+from slicewise.labels import parse_labels
+from slicewise.loss import deep_supervision_weights, training_loss
+from slicewise.network import build_network, from_nnunet, initialise
+from slicewise.plans import read_plan
+from train_fold import Training, learning_rate
+
+RUNS = {
+    "plain": "plain labels",
+    "ignore": "ignore label",
+    "regions": "regions",
+    "regions_ignore": "regions with ignore label",
+    "plain-residual": "residual encoder",
+}
+"""Kind of labels, and of network where it is not the plain one -> title."""
+
+PLANS = Path(record_labels.__file__).parent / "thick_z" / "plans.json"
+SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"]
+
+LOSS_BOUND = 10 * float(np.finfo(np.float32).eps)
+"""Ten times the relative distance between neighbouring float32 numbers."""
+
+WEIGHT_BOUND = 1e-8
+"""A step moves weights by some 1e-3, and the losses' rounding moves steps by 1e-7 of that."""
+
+
+def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Comparison]:
+    """Compare steps for every kind of labels, settings, schedule and initialisation."""
+    for run in RUNS:
+        labels, order = record_labels.KINDS[run.split("-")[0]]
+        content = {"channel_names": {"0": "MRI"}, "labels": labels, "file_ending": ".nii.gz"}
+        if order:
+            content["regions_class_order"] = order
+        (folder / run).mkdir()
+        (folder / run / "dataset.json").write_text(json.dumps(content))
+        (folder / run / "plans.json").write_text(json.dumps(plans_of(run)))
+    oracle.run(oracle_python, "oracle_training", folder, *RUNS)
+    steps = [row for run in RUNS for row in compare_steps(run, folder / run)]
+    return [*steps, *compare_setup(folder)]
+
+
+def plans_of(run: str) -> dict:
+    """Return nnU-Net's plan of a thick dataset, with a residual encoder's depths for such a run."""
+    plans = json.loads(PLANS.read_text())
+    architecture = plans["configurations"]["2d"]["architecture"]
+    if run.endswith("-residual"):
+        name = architecture["network_class_name"]
+        architecture["network_class_name"] = name.replace("PlainConvUNet", "ResidualEncoderUNet")
+        depths = architecture["arch_kwargs"]
+        del depths["n_conv_per_stage"]
+        depths |= {"n_blocks_per_stage": [1, 3, 4, 6], "n_conv_per_stage_decoder": [1, 1, 1]}
+    return plans
+
+
+def compare_steps(run: str, folder: Path) -> list[Comparison]:
+    """Take nnU-Net's steps from its weights, and compare losses and weights."""
+    with np.load(folder / "steps.npz") as arrays:
+        theirs = dict(arrays)
+    plan = read_plan(folder / "plans.json")
+    labels = parse_labels(*record_labels.KINDS[run.split("-")[0]])
+    network = build_network(plan, theirs["image_0"].shape[1], labels.outputs)
+    network.load_state_dict(named(theirs, "before"))
+    network.double()
+    loss = training_loss(labels, plan.batch_dice)
+    training = Training(network, SETTINGS, torch.device("cpu"), labels, loss)
+    losses, first = [], None
+    steps = sum(name.startswith("loss_") for name in theirs)
+    for step in range(steps):
+        target = torch.from_numpy(theirs[f"label_{step}"]).clamp(min=0)
+        found = training.step((torch.from_numpy(theirs[f"image_{step}"]), target)).item()
+        losses.append(abs(found - theirs[f"loss_{step}"]) / abs(theirs[f"loss_{step}"]))
+        if step == 0:
+            first = weight_difference(network, named(theirs, "first"))
+    last = weight_difference(network, named(theirs, "last"))
+    title = RUNS[run]
+    return [
+        Comparison(f"training step, {title}: loss", losses[0], LOSS_BOUND, "relative"),
+        Comparison(f"training step, {title}: weights after it", first, WEIGHT_BOUND, "absolute"),
+        Comparison(f"{steps} training steps, {title}: losses", max(losses), LOSS_BOUND, "relative"),
+        Comparison(f"{steps} training steps, {title}: weights", last, WEIGHT_BOUND, "absolute"),
+    ]
+
+
+def named(arrays: dict[str, np.ndarray], when: str) -> dict[str, torch.Tensor]:
+    """Return the recorded weights of a moment under our names."""
+    chosen = {name: array for name, array in arrays.items() if name.startswith(f"{when}/")}
+    return from_nnunet({n.removeprefix(f"{when}/"): torch.tensor(a) for n, a in chosen.items()})
+
+
+def weight_difference(network: torch.nn.Module, theirs: dict[str, torch.Tensor]) -> float:
+    """Return the largest difference of any weight; infinite where the weights are not the same."""
+    ours = dict(network.named_parameters())
+    if ours.keys() != theirs.keys():
+        return np.inf
+    return max((ours[n].detach() - weight).abs().max().item() for n, weight in theirs.items())
+
+
+def compare_setup(folder: Path) -> list[Comparison]:
+    """Compare default settings, learning rates, the heads' weights and first weights."""
+    theirs = json.loads((folder / "setup.json").read_text())
+    settings = theirs["settings"] | {"momentum": theirs["momentum"]}
+    ours = {key: SETTINGS[key] for key in settings}
+    epochs, start = settings["epochs"], settings["learning_rate"]
+    rates = np.array([learning_rate(start, epoch, epochs) for epoch in range(epochs)])
+    heads = [
+        np.abs(np.subtract(deep_supervision_weights(int(count)), weights)).max()
+        for count, weights in theirs["heads"].items()
+    ]
+    with np.load(folder / "layers.npz") as arrays:
+        layers = {name: torch.from_numpy(weight) for name, weight in arrays.items()}
+    made = {
+        "convolution": torch.nn.Conv2d(5, 7, 3),
+        "transposed": torch.nn.ConvTranspose2d(7, 5, 2, 2),
+    }
+    first = []
+    for name, layer in made.items():
+        initialise(layer, seed=0)
+        first.append((layer.weight.detach() - layers[name]).abs().max().item())
+    return [
+        Comparison("default settings of a training", differing(ours, settings), 0, VALUES),
+        Comparison(f"learning rates of {epochs} epochs", np.abs(rates - theirs["rates"]).max(), 0),
+        Comparison("weights of 2 to 8 deep-supervision heads", max(heads), 1e-15),
+        Comparison("first weights of a layer, same seed", max(first), 0),
+    ]
