@@ -149,20 +149,47 @@ def test_a_configuration_in_3d_is_refused(tmp_path):
         read_changed(tmp_path, change, configuration="3d_fullres")
 
 
-def test_networks_of_older_plans_are_understood():
-    """Before nnU-Net wrote networks down in full it gave a few numbers, the rest was its code."""
-    content = read_json(GOLDEN)
+def older(content: dict, name: str, blocks: str) -> dict:
+    """Put a plan as nnU-Net wrote it before 2.4: a few numbers, the rest was its code.
+
+    Returns the architecture that the plan had.
+    """
     plan = content["configurations"]["2d"]
-    expected = plan.pop("architecture")
-    arguments = expected["arch_kwargs"]
+    architecture = plan.pop("architecture")
+    arguments = architecture["arch_kwargs"]
     plan |= {
-        "UNet_class_name": "PlainConvUNet",
+        "UNet_class_name": name,
         "UNet_base_num_features": 32,
         "unet_max_num_features": 512,
-        "n_conv_per_stage_encoder": arguments["n_conv_per_stage"],
+        "n_conv_per_stage_encoder": arguments[blocks],
         "n_conv_per_stage_decoder": arguments["n_conv_per_stage_decoder"],
         "num_pool_per_axis": [3, 3],
         "pool_op_kernel_sizes": arguments["strides"],
         "conv_kernel_sizes": arguments["kernel_sizes"],
     }
+    return architecture
+
+
+def test_networks_of_older_plans_are_understood():
+    content = read_json(GOLDEN)
+    expected = older(content, "PlainConvUNet", "n_conv_per_stage")
     assert with_configuration(content, "2d")["configurations"]["2d"]["architecture"] == expected
+
+
+def test_residual_networks_of_older_plans_can_be_used(tmp_path):
+    content = read_json(GOLDEN)
+    arguments = content["configurations"]["2d"]["architecture"]["arch_kwargs"]
+    arguments["n_blocks_per_stage"] = [1, 3, 4, 6, 6][: arguments["n_stages"]]
+    older(content, "ResidualEncoderUNet", "n_blocks_per_stage")
+    path = tmp_path / "plans.json"
+    path.write_text(json.dumps(content))
+    network = parse_plan(read_user_plan(path, 1, reorient=False)).architecture
+    assert network.residual
+    assert network.n_blocks_per_stage == tuple(arguments["n_blocks_per_stage"])
+
+
+def test_an_unknown_network_of_an_older_plan_is_named():
+    content = read_json(GOLDEN)
+    older(content, "SwinUNETR", "n_conv_per_stage")
+    with pytest.raises(ValueError, match="found SwinUNETR, expected PlainConvUNet or Residual"):
+        with_configuration(content, "2d")

@@ -10,39 +10,12 @@ from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import read_json, write_csv, write_json
 from slicewise.job import logger, run
 from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch
-from slicewise.plans import BLOCKS, CONFIGURATION, Architecture, parse_plan
+from slicewise.plans import CONFIGURATION, architecture_json, parse_plan
 from slicewise.resampling import resampled_shape
 from slicewise.user_plans import read_user_plan
 
-NETWORKS = "dynamic_network_architectures.architectures.unet"
-"""The module that plans.json names for every network."""
-
 ADEQUATE_SHARE = 0.95
 """Below this share of extents that fit in the patch the log warns."""
-
-
-def architecture_json(network: Architecture) -> dict:
-    """Return a network in the words of nnU-Net's plans.json."""
-    return {
-        "network_class_name": f"{NETWORKS}.{network.class_name}",
-        "arch_kwargs": {
-            "n_stages": network.n_stages,
-            "features_per_stage": list(network.features_per_stage),
-            "conv_op": "torch.nn.modules.conv.Conv2d",
-            "kernel_sizes": [list(kernel) for kernel in network.kernel_sizes],
-            "strides": [list(stride) for stride in network.strides],
-            BLOCKS[network.class_name]: list(network.n_blocks_per_stage),
-            "n_conv_per_stage_decoder": list(network.n_conv_per_stage_decoder),
-            "conv_bias": network.conv_bias,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
-            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-            "dropout_op": None,
-            "dropout_op_kwargs": None,
-            "nonlin": "torch.nn.LeakyReLU",
-            "nonlin_kwargs": {"inplace": True},
-        },
-        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-    }
 
 
 def plan_network(

@@ -12,6 +12,9 @@ CONFIGURATION = "2d"
 
 PLAIN, RESIDUAL = "PlainConvUNet", "ResidualEncoderUNet"
 
+NETWORKS = "dynamic_network_architectures.architectures.unet"
+"""The module that plans.json names for every network."""
+
 BLOCKS = {PLAIN: "n_conv_per_stage", RESIDUAL: "n_blocks_per_stage"}
 """The networks that can be built, each with the key that counts the blocks of its encoder."""
 
@@ -125,6 +128,30 @@ def _architecture(content: dict) -> Architecture:
         n_conv_per_stage_decoder=tuple(kwargs["n_conv_per_stage_decoder"]),
         conv_bias=bool(kwargs["conv_bias"]),
     )
+
+
+def architecture_json(network: Architecture) -> dict:
+    """Return a network in the words of nnU-Net's plans.json."""
+    return {
+        "network_class_name": f"{NETWORKS}.{network.class_name}",
+        "arch_kwargs": {
+            "n_stages": network.n_stages,
+            "features_per_stage": list(network.features_per_stage),
+            "conv_op": "torch.nn.modules.conv.Conv2d",
+            "kernel_sizes": [list(kernel) for kernel in network.kernel_sizes],
+            "strides": [list(stride) for stride in network.strides],
+            BLOCKS[network.class_name]: list(network.n_blocks_per_stage),
+            "n_conv_per_stage_decoder": list(network.n_conv_per_stage_decoder),
+            "conv_bias": network.conv_bias,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        },
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    }
 
 
 def parse_preparation(content: dict) -> Preparation:

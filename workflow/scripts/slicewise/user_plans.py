@@ -11,7 +11,14 @@ from pathlib import Path
 
 from slicewise import schemas
 from slicewise.files import read_json
-from slicewise.plans import CONFIGURATION, Plan, parse_plan
+from slicewise.plans import (
+    BLOCKS,
+    CONFIGURATION,
+    Architecture,
+    Plan,
+    architecture_json,
+    parse_plan,
+)
 
 READERS = {
     "SimpleITKIO": False,
@@ -88,35 +95,23 @@ def _with_architecture(old: dict) -> dict:
 
     The layers, then not written down, are those of nnU-Net's ConfigurationManager.
     """
+    if old["UNet_class_name"] not in BLOCKS:
+        raise ValueError(
+            f"UNet_class_name: found {old['UNet_class_name']}, expected {' or '.join(BLOCKS)}"
+        )
     widest, stages = old["unet_max_num_features"], len(old["n_conv_per_stage_encoder"])
-    plain = old["UNet_class_name"] == "PlainConvUNet"
-    family = "unet" if plain else "residual_unet"
-    arguments = {
-        "n_stages": stages,
-        "features_per_stage": [
+    network = Architecture(
+        class_name=old["UNet_class_name"],
+        n_stages=stages,
+        features_per_stage=tuple(
             min(old["UNet_base_num_features"] * 2**stage, widest) for stage in range(stages)
-        ],
-        "conv_op": "torch.nn.modules.conv.Conv2d",
-        "kernel_sizes": old["conv_kernel_sizes"],
-        "strides": old["pool_op_kernel_sizes"],
-        "n_conv_per_stage" if plain else "n_blocks_per_stage": old["n_conv_per_stage_encoder"],
-        "n_conv_per_stage_decoder": old["n_conv_per_stage_decoder"],
-        "conv_bias": True,
-        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
-        "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-        "dropout_op": None,
-        "dropout_op_kwargs": None,
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"inplace": True},
-    }
-    network = f"dynamic_network_architectures.architectures.{family}.{old['UNet_class_name']}"
-    return old | {
-        "architecture": {
-            "network_class_name": network,
-            "arch_kwargs": arguments,
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-        }
-    }
+        ),
+        kernel_sizes=old["conv_kernel_sizes"],
+        strides=old["pool_op_kernel_sizes"],
+        n_blocks_per_stage=old["n_conv_per_stage_encoder"],
+        n_conv_per_stage_decoder=old["n_conv_per_stage_decoder"],
+    )
+    return old | {"architecture": architecture_json(network)}
 
 
 def contradictions(plan: Plan, channels: int, reorient: bool) -> list[str]:
