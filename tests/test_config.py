@@ -303,6 +303,16 @@ def test_a_wrong_ensemble_is_named(members, line):
     assert found.startswith(f"ensembles.planes: {line}")
 
 
+def test_members_of_an_ensemble_predict_the_same_images():
+    other = PLANES.replace("axial: {}", "axial: {inference: {images: old}}")
+    both = "ensembles: {planes: [axial, coronal]}\ninference: {images: new}"
+    assert mistakes(other + both) == [
+        "ensembles.planes: found members with the inference.images new, old; "
+        "allowed: one folder for all of them"
+    ]
+    assert load(PLANES + both)["ensembles"]
+
+
 def test_an_ensemble_has_a_name_of_its_own():
     assert mistakes(PLANES + "ensembles: {axial: [axial, coronal]}") == [
         "ensembles.axial: found the name of an experiment; allowed: a name of its own"

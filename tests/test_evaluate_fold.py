@@ -417,6 +417,38 @@ def test_cases_of_slices_with_gaps_have_no_surface_distances(tmp_path):
     assert slices.loc[slices["status"] == "both", surface].notna().all(axis=None)
 
 
+def test_a_case_with_ignored_slices_in_between_has_no_surface_distances(tmp_path):
+    scan = grown()
+    scan.truth[:, :, 4] = 2
+    labels = {"background": 0, "inner": 1, "ignore": 2}
+    _, cases, _ = run(tmp_path / "between", {"a": scan}, labels)
+    assert cases[["hd95_mm", "assd_mm", "surface_dice"]].isna().all(axis=None)
+    assert cases["dice"].notna().all()
+    scan = grown()
+    scan.truth[:, :, 7:] = 2
+    _, cases, _ = run(tmp_path / "end", {"a": scan}, labels)
+    assert cases[["hd95_mm", "assd_mm", "surface_dice"]].notna().all(axis=None)
+
+
+def test_foreground_in_two_places_has_no_surface_distances(tmp_path):
+    truth, prediction = np.zeros((2, 6, 7, 8))
+    truth[1:4, 1:4, [1, 2, 5, 6]] = 1
+    prediction[1:4, 1:4, 1:7] = 1
+    _, cases, _ = run(tmp_path, {"a": Scan(truth, prediction)}, slices="foreground")
+    row = of_class(cases, "inner").iloc[0]
+    assert row["dice"] == 1
+    assert np.isnan(row[["hd95_mm", "assd_mm", "surface_dice"]].astype(float)).all()
+
+
+def test_a_fold_without_foreground_has_empty_scores(tmp_path, caplog):
+    nothing = Scan(np.zeros((6, 7, 8)), np.ones((6, 7, 8)))
+    slices, cases, _ = run(tmp_path, {"a": nothing}, slices="foreground")
+    assert len(slices) == 0
+    assert list(slices) == SLICE_COLUMNS
+    assert cases["dice"].isna().all()
+    assert "no slice of a is chosen by 'foreground'" in caplog.text
+
+
 def test_a_case_without_chosen_slices_has_empty_scores_and_a_warning(tmp_path, caplog):
     scans = {"a": grown(), "b": Scan(np.zeros((6, 7, 8)), np.ones((6, 7, 8)))}
     with caplog.at_level(logging.INFO, "slicewise"):

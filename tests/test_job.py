@@ -14,13 +14,13 @@ class Named(dict):
 def job_of(tmp_path, **params):
     return SimpleNamespace(
         input=Named(plan="plans.json"),
-        params=Named(code="digest", **params),
+        params=Named(code="digest", labels=[None], **params),
         output=Named(table="x.csv"),
         log=[str(tmp_path / "logs" / "job.log")],
     )
 
 
-def test_arguments_go_by_name_without_the_digest(tmp_path):
+def test_arguments_go_by_name_without_what_is_for_reruns(tmp_path):
     seen = {}
     run(lambda **arguments: seen.update(arguments), job_of(tmp_path, fold=3))
     assert seen == {"plan": "plans.json", "fold": 3, "table": "x.csv"}

@@ -86,12 +86,6 @@ def test_a_range_beside_the_scan_chooses_nothing():
     assert indices("100 to 120 mm") == []
 
 
-def test_only_every_second_slice_or_fewer_leaves_gaps():
-    assert [text for text in [*TEXTS, "every 1"] if parse_selection(text).leaves_gaps] == [
-        "every 2"
-    ]
-
-
 @given(
     st.sampled_from(ORIENTATIONS), st.sampled_from("RAS"), st.integers(-30, 0), st.integers(1, 40)
 )

@@ -1,6 +1,7 @@
 """Exported slices on disk."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ def test_a_case_without_chosen_slices_is_left_out_with_a_warning(caplog):
         kept = choose_cases(cases, parse_selection("foreground"), 0)
     assert [(case.name, case.drawable.tolist()) for case in kept] == [("b", [2])]
     assert caplog.records[0].levelname == "WARNING"
-    assert "no slice of a is chosen by 'foreground'" in caplog.messages[0]
+    assert "no annotated slice of a is chosen by 'foreground'" in caplog.messages[0]
     assert "1 of 8 slices" in caplog.messages[1]
 
 
@@ -149,3 +150,12 @@ def test_slices_that_no_case_has_are_refused():
         choose_cases(
             [exported_case(name="a"), exported_case(name="b")], parse_selection("50 to 60 mm"), 0
         )
+
+
+def test_chosen_slices_that_nobody_annotated_are_as_good_as_none():
+    case = exported_case(filled=[3])
+    case = replace(case, annotated=np.array([0, 9, 0, 0]))
+    with pytest.raises(ValueError, match="chooses no annotated slice of the cases"):
+        choose_cases([case], parse_selection("-3 to 0 mm"), 0)
+    (kept,) = choose_cases([case], parse_selection("foreground"), 0)
+    assert kept.annotated.tolist() == [0, 9, 0, 0]

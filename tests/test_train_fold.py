@@ -13,7 +13,8 @@ from chain import Chain, analyse, export, plan
 from scans import write_dataset
 from slicewise import patches
 from slicewise.config import load
-from slicewise.slices import ExportedCase
+from slicewise.selection import parse_selection
+from slicewise.slices import ExportedCase, open_cases
 
 SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
     "epochs": 3,
@@ -189,6 +190,15 @@ def test_the_defaults_spelt_out_train_the_same_weights(trained, chain, tmp_path)
 def test_training_on_slices_that_no_case_has_is_refused(chain, tmp_path):
     with pytest.raises(ValueError, match=r"training\.slices: found '900 to 950 mm'"):
         train(chain, tmp_path, slices="900 to 950 mm")
+
+
+def test_only_training_insists_on_its_chosen_slices(chain, caplog):
+    cases = open_cases(chain.arrays, ["case_00"])
+    nowhere = parse_selection("900 to 950 mm")
+    with pytest.raises(ValueError, match=r"training\.slices: found '900 to 950 mm'"):
+        train_fold.chosen_cases(cases, nowhere, 0, "train")
+    assert train_fold.chosen_cases(cases, nowhere, 0, "val") == cases
+    assert "validation batches are of all slices" in caplog.text
 
 
 def test_only_training_insists_on_its_share_of_empty_slices(caplog):

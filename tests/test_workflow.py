@@ -1,5 +1,6 @@
 """The workflow as its users run it: dry runs, one whole run on tiny phantoms, and what reruns."""
 
+import json
 import re
 import shlex
 import shutil
@@ -301,6 +302,19 @@ def test_a_raw_dataset_of_the_users_own_runs_to_its_arrays(fresh):
     assert done.returncode == 0, done.stdout + done.stderr
     plans = read_json(fresh.folder / "results/own/coarsest/plans.json")
     assert plans["dataset_name"] == "Dataset001_Own"
+
+
+def test_other_labels_analyse_the_cases_again(fresh):
+    raw = write_dataset(fresh.folder / "raw", [(14, 16, 6)] * 4)
+    fresh.configure(datasets={"own": {"raw": str(raw.parent)}})
+    done = fresh.snakemake("fingerprint", "--configfile", "tiny.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    content = read_json(raw)
+    raw.write_text(json.dumps(content | {"numTraining": 5}))
+    assert "analyze_cases" not in fresh.jobs("fingerprint")
+    labels = {"background": 0, "both": [1, 2], "second": 2}
+    raw.write_text(json.dumps(content | {"labels": labels, "regions_class_order": [1, 2]}))
+    assert "analyze_cases" in fresh.jobs("fingerprint")
 
 
 def test_bad_data_stops_with_a_message(fresh):

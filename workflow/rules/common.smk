@@ -90,6 +90,12 @@ def dataset_json(wildcards) -> str:
     return str(DATASETS[wildcards.dataset].json_path)
 
 
+def labels_of(wildcards) -> list:
+    """Return what the dataset.json of the wildcards' dataset says of labels, once there is one."""
+    content = DATASETS[wildcards.dataset].source.content
+    return [content.get("labels"), content.get("regions_class_order")]
+
+
 def given_splits(wildcards) -> list[str]:
     """Return the folds that the user brings with the wildcards' dataset, if any."""
     path = DATASETS[wildcards.dataset].json_path.with_name("splits_final.json")

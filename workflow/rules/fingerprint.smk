@@ -4,7 +4,8 @@
 rule analyze_cases:
     input:
         group_files,
-        # Adding a case changes numTraining; that is no reason to read the others again.
+        # Adding a case changes numTraining; that is no reason to read the others again. Other
+        # labels are one, and a param.
         dataset_json=ancient(dataset_json),
     output:
         analysis=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}.json",
@@ -17,6 +18,7 @@ rule analyze_cases:
     params:
         cases=group_cases,
         reorient=lookup(within=config, dpath="preprocessing/reorient"),
+        labels=labels_of,
         code=digest("analyze_cases"),
     conda:
         "../../envs/analysis.yaml"

@@ -32,7 +32,7 @@ IGNORED = "ignored"
 """Status of a slice without a single annotated voxel; it has no scores."""
 
 NO_SURFACE = metrics.SurfaceScores(np.nan, np.nan, np.nan)
-"""Scores in space of slices with gaps between them: apart they have surfaces that nobody has."""
+"""Scores in space of slices with gaps between them, which have surfaces that nobody has."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,17 @@ def score_case(
     stack: SliceStack,
     tolerance_mm: float,
     chosen: np.ndarray,
-    in_space: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score one case (slice, row, column); return its rows per class and slice, and per class.
 
-    chosen: which slices to score, bool (slice); in_space: whether the case has surface distances.
-    Ignored voxels and those of other slices are background in both, so they count in no score. The
-    relative position is that in the whole structure. The column `label` counts the classes from 1.
+    chosen: which slices to score, bool (slice). Ignored voxels and those of other slices are
+    background in both, so they count in no score. A case has surface distances if the slices that
+    count lie side by side. The relative position is that in the whole structure. The column `label`
+    counts the classes from 1.
     """
     known = labels.annotated(truth)
     scored = known & chosen[:, None, None]
+    side_by_side = (np.diff(np.flatnonzero(scored.any(axis=(1, 2)))) == 1).all()
     by_slice, by_case = [], []
     for number, name in enumerate(labels.classes, start=1):
         whole = (labels.mask(truth, name) & known).sum(axis=(1, 2))
@@ -137,7 +138,7 @@ def score_case(
         by_slice.append(pd.DataFrame(rows))
         tp, fp, fn = ([n.sum()] for n in (tp, fp, fn))
         surface = NO_SURFACE
-        if in_space:
+        if side_by_side:
             surface = metrics.surface_scores(true, found, stack.spacing, tolerance_mm)
         row = {
             "class": name,
@@ -224,10 +225,11 @@ def read_slices(case: Case, labels: Labels, axis: int) -> np.ndarray:
 def report_choice(selection: Selection, chosen: dict[str, np.ndarray]) -> None:
     """Log how many slices are scored; chosen: case -> bool (slice).
 
-    A case without any has empty scores and a warning. Raises ValueError when all cases are such.
+    A case without any has empty scores and a warning. Raises ValueError when all cases are such,
+    but for want of foreground.
     """
     without = [case for case, slices in chosen.items() if not slices.any()]
-    if len(without) == len(chosen):
+    if len(without) == len(chosen) and selection.kind != "foreground":
         raise ValueError(
             f"evaluation.slices: found {selection}, which chooses no slice of any of the cases "
             f"{', '.join(without)}; choose others"
@@ -284,7 +286,6 @@ def main(
             stack,
             surface_tolerance_mm,
             chosen[name],
-            in_space=not selection.leaves_gaps,
         )
         for rows, table in zip((slice_rows, case_rows), tables, strict=True):
             rows.append(table.assign(case=name))
@@ -296,7 +297,7 @@ def main(
         "fold": int(fold),
         "seed": int(seed),
     }
-    places = pd.concat([table for table in slice_rows if len(table)])
+    places = pd.concat([table for table in slice_rows if len(table)] or slice_rows[:1])
     scores = pd.concat(case_rows).assign(**run_columns)[CASE_COLUMNS]
     write_csv(per_slice, places.assign(**run_columns)[SLICE_COLUMNS])
     write_csv(per_case, scores)

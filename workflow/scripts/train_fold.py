@@ -27,7 +27,7 @@ from slicewise.patches import EmptyShare, empty_share
 from slicewise.plans import Plan, read_plan
 from slicewise.pretrained import start_from
 from slicewise.randomness import seed_from
-from slicewise.selection import parse_selection
+from slicewise.selection import Selection, parse_selection
 from slicewise.slices import ExportedCase, choose_cases, open_cases
 from slicewise.sources import digest
 
@@ -204,6 +204,22 @@ def train(
     bar.close()
 
 
+def chosen_cases(
+    cases: list[ExportedCase], selection: Selection, axis: int, purpose: str
+) -> list[ExportedCase]:
+    """Return the cases limited to the chosen slices, across an axis in reading order.
+
+    The few cases of a validation fold may have none: all slices are taken then, with a warning.
+    """
+    try:
+        return choose_cases(cases, selection, axis)
+    except ValueError as error:
+        if purpose == "train":
+            raise
+        logger.warning("validation batches are of all slices (%s)", error)
+        return cases
+
+
 def share_of_empty(
     cases: list[ExportedCase], share: float | None, purpose: str
 ) -> EmptyShare | None:
@@ -268,7 +284,7 @@ def main(
     split = read_json(splits)[fold]
     selection, axis = parse_selection(settings["slices"]), plan.preparation.transpose_forward[0]
     cases = {
-        purpose: choose_cases(open_cases(arrays, split[purpose]), selection, axis)
+        purpose: chosen_cases(open_cases(arrays, split[purpose]), selection, axis, purpose)
         for purpose in ("train", "val")
     }
 

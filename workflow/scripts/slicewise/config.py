@@ -105,7 +105,7 @@ def _contradictions(config: dict) -> Iterator[str]:
                 f"a case for each of cross_validation.folds"
             )
     yield from dict.fromkeys(_sampling_contradictions(config))
-    yield from _wrong_ensembles(config["ensembles"], list(config["experiments"]))
+    yield from _wrong_ensembles(config)
 
 
 def _sampling_contradictions(config: dict) -> Iterator[str]:
@@ -126,9 +126,10 @@ def _sampling_contradictions(config: dict) -> Iterator[str]:
             )
 
 
-def _wrong_ensembles(ensembles: dict[str, list[str]], experiments: list[str]) -> Iterator[str]:
+def _wrong_ensembles(config: dict) -> Iterator[str]:
     """Yield the ensembles whose name or members do not fit the experiments, one line each."""
-    for name, members in ensembles.items():
+    experiments, shared = config["experiments"], config["inference"]["images"]
+    for name, members in config["ensembles"].items():
         if name in experiments:
             yield f"ensembles.{name}: found the name of an experiment; allowed: a name of its own"
         for member in members:
@@ -137,6 +138,15 @@ def _wrong_ensembles(ensembles: dict[str, list[str]], experiments: list[str]) ->
                     f"ensembles.{name}: found {member}; allowed: experiments, here "
                     f"{', '.join(experiments)}"
                 )
+        images = {
+            str(experiments.get(member, {}).get("inference", {}).get("images", shared))
+            for member in members
+        }
+        if len(images) > 1:
+            yield (
+                f"ensembles.{name}: found members with the inference.images "
+                f"{', '.join(sorted(images))}; allowed: one folder for all of them"
+            )
 
 
 def page() -> str:

@@ -11,8 +11,9 @@ from typing import Any
 
 logger = logging.getLogger("slicewise")
 
-FOR_RERUNS = "code"
-"""The param that holds a digest of the modules a rule uses; scripts have no use for it."""
+FOR_RERUNS = ("code", "labels")
+"""Params that make a rule run again when they change: a digest of the modules that it uses, and
+what dataset.json says of labels. Scripts have no use for them."""
 
 
 def arguments(snakemake: Any) -> dict[str, Any]:
@@ -20,8 +21,7 @@ def arguments(snakemake: Any) -> dict[str, Any]:
     named = {}
     for part in (snakemake.input, snakemake.params, snakemake.output):
         named.update(part.items())
-    named.pop(FOR_RERUNS, None)
-    return named
+    return {name: value for name, value in named.items() if name not in FOR_RERUNS}
 
 
 def run(main: Callable, snakemake: Any) -> None:

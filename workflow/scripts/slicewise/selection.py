@@ -43,11 +43,6 @@ class Selection:
     def __str__(self) -> str:
         return repr(self.text)
 
-    @property
-    def leaves_gaps(self) -> bool:
-        """Say whether slices are left out from between others, whatever they hold."""
-        return self.kind == "every" and self.count > 1
-
     def chosen(self, filled: np.ndarray, position_mm: np.ndarray) -> np.ndarray:
         """Return which slices of a file are chosen: bool (slice).
 

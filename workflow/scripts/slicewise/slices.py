@@ -54,6 +54,11 @@ class ExportedCase:
         empty = np.setdiff1d(self.drawable, self.filled)
         return empty if self.annotated is None else empty[self.annotated[empty] > 0]
 
+    @property
+    def has_annotation(self) -> bool:
+        """Say whether any drawable slice holds a voxel that is not ignored."""
+        return bool(len(self.drawable)) if self.annotated is None else bool(self.annotated.any())
+
     def limited(self, slices: np.ndarray) -> ExportedCase:
         """Return the case with `slices` (indices) as all that may be drawn and all that counts."""
         kept = np.isin(np.arange(len(self.label)), slices)
@@ -152,23 +157,25 @@ def choose_cases(
 ) -> list[ExportedCase]:
     """Return the cases limited to the chosen slices, without those that are left with none.
 
-    axis: the sliced axis in reading order. Raises ValueError when no case is left.
+    axis: the sliced axis in reading order. Slices that nobody annotated are as good as none. Raises
+    ValueError when no case is left.
     """
     if selection.kind == "all":
         return list(cases)
-    chosen = {case.name: choose_slices(case, selection, axis) for case in cases}
-    without = [name for name, slices in chosen.items() if len(slices) == 0]
-    if len(without) == len(cases):
+    chosen = [case.limited(choose_slices(case, selection, axis)) for case in cases]
+    kept = [case for case in chosen if case.has_annotation]
+    without = [case.name for case in chosen if not case.has_annotation]
+    if not kept:
         raise ValueError(
-            f"training.slices: found {selection}, which chooses no slice of any of the cases "
+            f"training.slices: found {selection}, which chooses no annotated slice of the cases "
             f"{', '.join(without)}; choose others"
         )
     if without:
         logger.warning(
-            "training.slices: no slice of %s is chosen by %s: left out of these batches",
+            "training.slices: no annotated slice of %s is chosen by %s: left out of these batches",
             ", ".join(without),
             selection,
         )
     total = sum(len(case.label) for case in cases)
-    logger.info("drawing from %d of %d slices", sum(map(len, chosen.values())), total)
-    return [case.limited(chosen[case.name]) for case in cases if case.name not in without]
+    logger.info("drawing from %d of %d slices", sum(len(case.drawable) for case in kept), total)
+    return kept
