@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from scans import affine_of, volume, write_case, write_dataset, write_json_of
+from scans import affine_of, volume, write_case, write_dataset, write_decathlon, write_json_of
 from slicewise.dataset import open_dataset, read_header, read_images, read_label
 from slicewise.files import write_nifti
 
@@ -80,6 +80,13 @@ def test_the_decathlons_4d_images_are_split_by_channel(tmp_path):
     assert dataset.labels.classes == {"PZ": (1,), "TZ": (2,)}
     read = read_images(dataset.case("prostate_00"), reorient=False).image
     np.testing.assert_array_equal(read, np.stack([image, 2 * image]).transpose(0, 3, 2, 1))
+
+
+def test_labels_by_name_are_understood_in_the_decathlons_layout(tmp_path):
+    path = write_decathlon(tmp_path)
+    regions = {"labels": {"background": 0, "whole": [1, 2], "TZ": 2}, "regions_class_order": [1, 2]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | regions))
+    assert open_dataset(path).labels.classes == {"whole": (1, 2), "TZ": (2,)}
 
 
 def test_a_listing_in_dataset_json_is_followed(tmp_path):

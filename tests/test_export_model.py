@@ -1,5 +1,7 @@
 """Our networks, written as nnU-Net's models."""
 
+import json
+
 import pytest
 import torch
 
@@ -96,6 +98,7 @@ def test_the_folder_holds_every_fold_and_what_describes_it(tmp_path):
             "dataset.json",
             "plans.json",
             "dataset_fingerprint.json",
+            "splits_final.json",
             "fold_0/checkpoint_final.pth",
             "fold_3/checkpoint_final.pth",
         )
@@ -138,3 +141,10 @@ def test_the_decathlons_description_becomes_nnunets(tmp_path):
     assert found["labels"] == {"background": 0, "PZ": 1, "TZ": 2}
     assert found["file_ending"] == ".nii.gz"
     assert not {"modality", "training"} & set(found)
+
+
+def test_regions_in_the_decathlons_layout_stay_what_they_are(tmp_path):
+    path = write_decathlon(tmp_path)
+    regions = {"background": 0, "whole": [1, 2], "TZ": 2}
+    path.write_text(json.dumps(read_json(path) | {"labels": regions}))
+    assert export_model.dataset_description(open_dataset(path))["labels"] == regions

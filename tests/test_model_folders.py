@@ -48,6 +48,12 @@ def test_a_missing_description_is_named(tmp_path, name):
         check_folder("theirs", MODEL | {"nnunet": str(tmp_path)}, [0])
 
 
+def test_a_configuration_that_the_plan_lacks_is_named():
+    expected = r"theirs\.model\.configuration: found 3d_fullres, expected one of .*2d_small"
+    with pytest.raises(ValueError, match=expected):
+        check_folder("theirs", MODEL | {"configuration": "3d_fullres"}, [0])
+
+
 def test_the_same_dataset_has_no_difference():
     assert check_dataset(dataset(), dataset()) == []
 

@@ -12,7 +12,6 @@ from slicewise.labels import parse_labels
 from slicewise.predictions import (
     held_out_cases,
     mean_probabilities,
-    new_cases,
     write_probabilities,
     write_segmentation,
 )
@@ -72,7 +71,7 @@ def test_cases_are_those_of_the_fold_or_of_the_folder(tmp_path):
     splits.write_text('[{"val": ["case_01"]}, {"val": ["case_00", "case_02"]}]')
     held_out = held_out_cases(dataset, splits, "1")
     assert [case.name for case in held_out] == ["case_00", "case_02"]
-    new = new_cases(dataset, tmp_path / "imagesTr")
+    new = dataset.new_cases(tmp_path / "imagesTr")
     assert [case.name for case in new] == ["case_00", "case_01", "case_02"]
     assert new[0].label is None
 
@@ -80,4 +79,4 @@ def test_cases_are_those_of_the_fold_or_of_the_folder(tmp_path):
 def test_a_folder_without_images_is_named(tmp_path):
     dataset = open_dataset(write_dataset(tmp_path / "raw", [(4, 4, 4)]))
     with pytest.raises(ValueError, match=r"inference\.images: found no \*_0000\.nii\.gz in"):
-        new_cases(dataset, tmp_path)
+        dataset.new_cases(tmp_path)

@@ -60,5 +60,5 @@ def test_weights_of_another_shape_are_named():
 
 def test_a_missing_weight_is_named():
     deeper = network(n_conv_per_stage=[2, 2, 3])
-    with pytest.raises(ValueError, match=r"encoder\.2\.2\.conv\.weight of shape None"):
+    with pytest.raises(ValueError, match=r"has no weight encoder\.2\.2\.conv\.weight, expected"):
         start_from(deeper, CHECKPOINT)

@@ -135,6 +135,13 @@ def test_predict_says_that_it_needs_a_folder_of_images(fresh):
     assert "inference.images" in done.stdout + done.stderr
 
 
+def test_a_folder_without_images_stops_predict_before_its_first_job(fresh):
+    given = f"inference={{images: {fresh.folder / 'nowhere'}}}"
+    done = fresh.snakemake("predict", "--dry-run", "--config", given, "--configfile", "tiny.yaml")
+    assert done.returncode != 0
+    assert "inference.images: found no *_0000.nii.gz in" in done.stdout + done.stderr
+
+
 def test_every_artifact_is_there(results):
     phantom = results / "phantom"
     expected = [

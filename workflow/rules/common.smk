@@ -177,7 +177,11 @@ def images_folder(wildcards) -> str:
 
 def new_images(wildcards) -> list[str]:
     """Return the files in the folder of new images of an experiment or an ensemble."""
-    return sorted(str(path) for path in Path(images_folder(wildcards)).glob("*.nii*"))
+    folder, source = images_folder(wildcards), DATASETS[wildcards.dataset].source
+    try:
+        return [str(path) for case in source.new_cases(folder) for path in case.files]
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def predict_command(experiment: str, dataset: str) -> str:

@@ -28,10 +28,7 @@ def dataset_description(dataset: Dataset) -> dict:
     if dataset.is_decathlon:
         names = dict(enumerate(dataset.channel_names))
         content["channel_names"] = {str(channel): name for channel, name in names.items()}
-        content["labels"] = {
-            name: int(value)
-            for value, name in sorted(content["labels"].items(), key=lambda item: int(item[0]))
-        }
+        content["labels"] = dataset.named_labels
         for key in ("modality", "training", "test"):
             content.pop(key, None)
     # Where each case lies is of no use away from the raw dataset.
@@ -141,7 +138,8 @@ def main(
         write_json(folder / "dataset.json", description)
         write_json(folder / f"{plans_file}.json", plans)
         write_json(folder / "dataset_fingerprint.json", read_json(fingerprint))
-    write_json(preprocessed / "splits_final.json", read_json(splits))
+        # nnU-Net looks for them in `preprocessed`; in `model` they say what it was trained on.
+        write_json(folder / "splits_final.json", read_json(splits))
     logger.info("wrote %s with folds %s", model, ", ".join(map(str, folds)))
 
 

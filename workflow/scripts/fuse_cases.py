@@ -10,7 +10,6 @@ from slicewise.postprocessing import postprocess, read_steps
 from slicewise.predictions import (
     held_out_cases,
     mean_probabilities,
-    new_cases,
     write_probabilities,
     write_segmentation,
 )
@@ -35,7 +34,7 @@ def main(
     """
     dataset = open_dataset(dataset_json)
     steps = read_steps(postprocessing) if postprocessing else []
-    chosen = new_cases(dataset, images) if images else held_out_cases(dataset, splits, fold)
+    chosen = dataset.new_cases(images) if images else held_out_cases(dataset, splits, fold)
     for case in chosen:
         shape = (dataset.labels.outputs, *read_header(case).shape)
         mean = mean_probabilities(members, case, shape)

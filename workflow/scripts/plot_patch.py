@@ -142,9 +142,11 @@ def _draw_view(axes: Axes, shown: View, name: str, color: str) -> None:
     spacing = shown.plan.spacing
     style.draw_image(axes, shown.image, spacing)
     style.draw_scale(axes, spacing[1])
-    # Where two outlines share an edge, the smaller structure keeps it.
-    for number, mask in sorted(shown.structures.items(), key=lambda item: -item[1].sum()):
-        style.draw_outline(axes, mask, style.class_color(number))
+    # Where two outlines share an edge, the larger structure's, wider and below, stays in sight.
+    below = sorted(shown.structures.items(), key=lambda item: -item[1].sum())
+    for rest, (number, mask) in zip(reversed(range(len(below))), below, strict=True):
+        inside = sum((mask & other).any() for _, other in below[len(below) - rest :])
+        style.draw_outline(axes, mask, style.class_color(number), 0.9 + 1.1 * inside)
     row, column = shown.start
     axes.set_xlim(min(column, 0) - 0.5, max(column + width, columns) - 0.5)
     axes.set_ylim(max(row + height, rows) - 0.5, min(row, 0) - 0.5)

@@ -20,7 +20,6 @@ from slicewise.plans import Plan, read_plan
 from slicewise.postprocessing import postprocess, read_steps
 from slicewise.predictions import (
     held_out_cases,
-    new_cases,
     write_probabilities,
     write_segmentation,
 )
@@ -99,7 +98,7 @@ def main(
     device = choose_device(device)
     steps = read_steps(postprocessing) if postprocessing else []
     folder = predictions if save_probabilities else probabilities
-    chosen = new_cases(dataset, images) if images else held_out_cases(dataset, splits, fold)
+    chosen = dataset.new_cases(images) if images else held_out_cases(dataset, splits, fold)
     for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
         image, geometry = load_case(case, arrays, plan, stored)
         logits = predict_logits(

@@ -78,6 +78,15 @@ class Dataset:
             raise self._fail("no channel_names", 'for example "channel_names": {"0": "MRI"}')
         return [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
 
+    @property
+    def named_labels(self) -> dict[str, int | list[int]]:
+        """Return labels by name, as nnU-Net has them, for the Decathlon's labels by value too."""
+        labels = self.content["labels"]
+        if self.is_decathlon and all(value.isdecimal() for value in labels):
+            by_value = sorted(labels.items(), key=lambda item: int(item[0]))
+            return {name: int(value) for value, name in by_value}
+        return dict(labels)
+
     @cached_property
     def labels(self) -> Labels:
         """Return what the values of label files mean.
@@ -87,10 +96,8 @@ class Dataset:
         labels = self.content.get("labels")
         if not isinstance(labels, dict) or not labels:
             raise self._fail("no labels", 'for example "labels": {"background": 0, "spleen": 1}')
-        if self.is_decathlon:
-            labels = {name: int(value) for value, name in labels.items()}
         try:
-            return parse_labels(labels, self.content.get("regions_class_order"))
+            return parse_labels(self.named_labels, self.content.get("regions_class_order"))
         except ValueError as error:
             raise ValueError(f"{self.json_path}: {error}") from None
 
@@ -156,6 +163,19 @@ class Dataset:
             ImageSource(folder / f"{name}_{channel:04d}{self.file_ending}")
             for channel in range(len(self.channel_names))
         )
+
+    def new_cases(self, folder: str | Path) -> list[Case]:
+        """Return the cases in a folder of new images, CASE_0000 and so on for each channel.
+
+        Raises ValueError for a folder without any.
+        """
+        names = self.names_in(Path(folder))
+        if not names:
+            raise ValueError(
+                f"inference.images: found no *_0000{self.file_ending} in {folder}, expected at "
+                "least one case; name its files CASE_0000, CASE_0001, ... by channel"
+            )
+        return [Case(name, self.image_sources(Path(folder), name), None) for name in names]
 
     def cases(self) -> list[str]:
         """Return the names of the training cases, sorted."""

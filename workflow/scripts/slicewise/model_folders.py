@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slicewise.dataset import Dataset
+from slicewise.files import read_json
 
 ALL = "all"
 """The fold that nnU-Net trains on every case."""
@@ -29,7 +30,16 @@ def check_folder(experiment: str, model: dict, folds: Sequence[int]) -> None:
     folder, key = Path(model["nnunet"]), f"experiments.{experiment}.model"
     for name in ("dataset.json", "plans.json"):
         if not (folder / name).is_file():
-            raise ValueError(f"{key}.nnunet: {folder / name} is missing")
+            raise ValueError(
+                f"{key}.nnunet: {folder / name} is missing; expected the folder "
+                "TRAINER__PLANS__CONFIGURATION of a trained model"
+            )
+    known = read_json(folder / "plans.json").get("configurations", {})
+    if model["configuration"] not in known:
+        raise ValueError(
+            f"{key}.configuration: found {model['configuration']}, expected one of "
+            f"{', '.join(known) or 'none'}, which {folder / 'plans.json'} has"
+        )
     wanted = [ALL] if model["fold"] == ALL else folds
     missing = [fold for fold in wanted if not checkpoint_path(model, fold).is_file()]
     if not missing:

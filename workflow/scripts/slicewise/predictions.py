@@ -12,17 +12,6 @@ from slicewise.dataset import Case, Dataset
 from slicewise.files import read_json, write_nifti, write_npy
 
 
-def new_cases(dataset: Dataset, folder: str | Path) -> list[Case]:
-    """Return the cases in a folder of new images, CASE_0000.nii.gz and so on for each channel.
-
-    Raises ValueError for a folder without any.
-    """
-    names = dataset.names_in(Path(folder))
-    if not names:
-        raise ValueError(f"inference.images: found no *_0000{dataset.file_ending} in {folder}")
-    return [Case(name, dataset.image_sources(Path(folder), name), None) for name in names]
-
-
 def held_out_cases(dataset: Dataset, splits: str | Path, fold: int | str) -> list[Case]:
     """Return the validation cases of a fold."""
     return [dataset.case(name) for name in read_json(splits)[int(fold)]["val"]]

@@ -32,8 +32,9 @@ def start_from(network: nn.Module, path: str | Path) -> None:
                 f"training.pretrained: {path} is of a network with {found[1]} input channels, "
                 f"expected {expected[1]} as in this dataset"
             )
+        has = f"{name} of shape {found}" if found else f"no weight {name}"
         raise ValueError(
-            f"training.pretrained: {path} has {name} of shape {found}, expected {expected}; give "
+            f"training.pretrained: {path} has {has}, expected one of shape {expected}; give "
             "planning.plans the plans.json that it was trained with"
         )
     network.load_state_dict(own | {name: given[name] for name in taken})
