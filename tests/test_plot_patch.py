@@ -11,6 +11,7 @@ from chain import Chain, analyse, export, plan
 from drawing import faults
 from scans import affine_of, labels_of, volume, write_case, write_json_of
 from scores import drawn_files
+from slicewise import style
 from slicewise.labels import parse_labels
 from slicewise.plans import read_plan
 from slicewise.slices import open_case, open_cases
@@ -138,6 +139,19 @@ def test_the_figure_can_be_read(chains, experiments, classes):
     names = [f"experiment_{i}" for i in range(experiments)]
     adequacy = dict.fromkeys(names, shares(classes))
     assert faults(plot_patch.draw(views(chains, names), adequacy)) == []
+
+
+def test_the_frame_has_the_size_of_the_patch_around_nested_structures_too(chains):
+    (shown,) = views(chains, ["coarsest"]).values()
+    whole = np.ones(shown.image.shape, bool)
+    inner = whole.copy()
+    inner[:5] = False
+    nested = replace(shown, structures={1: whole, 2: inner})
+    axes = plot_patch.draw({"coarsest": nested}, {"coarsest": shares(2)}).axes[0]
+    height, width = shown.plan.patch_size
+    assert {(frame.get_width(), frame.get_height()) for frame in axes.patches} == {(width, height)}
+    widths = {line.get_color(): line.get_linewidth() for line in axes.lines}
+    assert widths[style.class_color(1)] > widths[style.class_color(2)]
 
 
 def test_a_class_without_voxels_has_no_share(chains):

@@ -143,10 +143,11 @@ def _draw_view(axes: Axes, shown: View, name: str, color: str) -> None:
     style.draw_image(axes, shown.image, spacing)
     style.draw_scale(axes, spacing[1])
     # Where two outlines share an edge, the larger structure's, wider and below, stays in sight.
-    below = sorted(shown.structures.items(), key=lambda item: -item[1].sum())
-    for rest, (number, mask) in zip(reversed(range(len(below))), below, strict=True):
-        inside = sum((mask & other).any() for _, other in below[len(below) - rest :])
-        style.draw_outline(axes, mask, style.class_color(number), 0.9 + 1.1 * inside)
+    largest_first = sorted(shown.structures.items(), key=lambda item: -item[1].sum())
+    for rank, (number, mask) in enumerate(largest_first):
+        overlap = [bool((mask & other).any()) for _, other in largest_first]
+        line = {"linewidth": 0.9 + 1.4 * sum(overlap[rank + 1 :]), "halo": not any(overlap[:rank])}
+        style.draw_outline(axes, mask, style.class_color(number), **line)
     row, column = shown.start
     axes.set_xlim(min(column, 0) - 0.5, max(column + width, columns) - 0.5)
     axes.set_ylim(max(row + height, rows) - 0.5, min(row, 0) - 0.5)
