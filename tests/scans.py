@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -117,3 +118,13 @@ def write_decathlon(folder: Path, cases: int = 4, channels: Sequence[str] = ("T2
     path = folder / "dataset.json"
     path.write_text(json.dumps(content))
     return path
+
+
+def peak_memory(call: Callable, *arguments, **options) -> int:
+    """Return the most bytes of arrays that a call has in memory at once, beyond those before it."""
+    tracemalloc.start()
+    try:
+        call(*arguments, **options)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fuse_cases
-from scans import write_dataset
+from scans import peak_memory, write_dataset
 from slicewise.files import write_npy
 from slicewise.postprocessing import keep_largest
 
@@ -84,6 +84,16 @@ def test_post_processing_is_applied_and_leaves_the_probabilities(raw, members, t
         assert (before != image.dataobj).any()
     mean = mean_of(members, "case_00")
     np.testing.assert_allclose(np.load(tmp_path / "out/case_00.npy"), mean, atol=1e-7)
+
+
+def test_one_mean_at_a_time_is_held(tmp_path):
+    shape = (16, 48, 40, 24)
+    raw = write_dataset(tmp_path / "raw", [shape[1:]] * 2, classes=15)
+    for case in range(2):
+        write_npy(tmp_path / f"a/case_{case:02d}.npy", np.full(shape, 1 / 16, np.float32))
+    members = [tmp_path / "a"] * 2
+    peak = peak_memory(fuse, raw, members, tmp_path / "out", save_probabilities=True)
+    assert peak < 1.5 * np.prod(shape) * np.float32().nbytes
 
 
 def test_a_member_that_lacks_a_case_is_named(raw, members, tmp_path):

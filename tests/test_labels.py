@@ -102,6 +102,19 @@ def test_another_order_lets_the_larger_region_win():
     assert labels.segment(np.array([[0.9], [0.9]])).tolist() == [1]
 
 
+def test_of_equal_probabilities_the_first_label_wins():
+    probabilities = np.array([[0.4, 0.2, 0.2], [0.4, 0.4, 0.3], [0.2, 0.4, 0.5]], np.float32)
+    labels = parse_labels({"background": 0, "a": 1, "b": 2})
+    assert labels.segment(probabilities).tolist() == [0, 1, 2]
+    assert labels.segment(iter(probabilities)).tolist() == [0, 1, 2]
+
+
+def test_logits_decide_as_their_probabilities_do():
+    logits = np.array([[1, -1, -9.0], [3, -1, 0.5], [2, -2, 2.0]])
+    assert parse_labels({"background": 0, "a": 1, "b": 2}).decide(logits).tolist() == [1, 0, 2]
+    assert parse_labels(HEART, [1, 2, 3]).decide(logits).tolist() == [3, 0, 3]
+
+
 def test_outside_of_what_was_predicted_is_background():
     plain = parse_labels({"background": 0, "a": 1})
     assert plain.segment(plain.nothing((2, 2))).tolist() == [[0, 0], [0, 0]]

@@ -9,7 +9,15 @@ import torch
 
 import predict_cases
 from chain import Chain, analyse, export, plan
-from scans import ORIENTATIONS, affine_of, volume, write_case, write_dataset, write_json_of
+from scans import (
+    ORIENTATIONS,
+    affine_of,
+    peak_memory,
+    volume,
+    write_case,
+    write_dataset,
+    write_json_of,
+)
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_nifti, write_torch
 from slicewise.network import build_network, initialise
@@ -137,6 +145,21 @@ def test_predictions_lie_on_the_files_grid_whatever_the_transposition(tmp_path, 
         truth = nib.load(tmp_path / "raw/labelsTr" / name)
         np.testing.assert_array_equal(segmentation.dataobj, truth.dataobj)
         np.testing.assert_array_equal(segmentation.affine, truth.affine)
+
+
+def test_the_logits_and_probabilities_of_one_case_at_a_time_are_held(tmp_path, monkeypatch):
+    shape = (16, 48, 40, 24)
+    raw = write_dataset(tmp_path / "raw", [shape[1:]] * 2, classes=15)
+    chain = plan(analyse(Chain(raw, tmp_path)))
+    monkeypatch.setattr(predict_cases, "load_networks", lambda *_: [])
+    monkeypatch.setattr(
+        predict_cases,
+        "predict_logits",
+        lambda image, *_, **__: np.ones((16, len(image), *image.shape[2:]), np.float32),
+    )
+    images = {"images": raw.parent / "imagesTr", "save_probabilities": True}
+    peak = peak_memory(predict, chain, tmp_path / "out", **images)
+    assert peak < 2.5 * np.prod(shape) * np.float32().nbytes
 
 
 def test_new_images_need_no_label_and_any_orientation(chain, tmp_path):

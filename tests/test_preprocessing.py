@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from golden import record_segmentation as record
 from preparations import as_volume, preparation
-from scans import ORIENTATIONS, labels_of
+from scans import ORIENTATIONS, labels_of, peak_memory
 from slicewise import geometry
 from slicewise.labels import parse_labels
 from slicewise.preprocessing import (
@@ -113,6 +113,35 @@ def test_probabilities_have_the_axes_of_the_file_and_background_outside_the_crop
         probabilities[:, image == 0].T, [[1, 0]] * int((image == 0).sum())
     )
     np.testing.assert_allclose(probabilities[1][image > 0], 1 / (1 + np.exp(-9)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("regions", [False, True])
+@pytest.mark.parametrize("in_plane", [1.0, 1.3])
+def test_restoring_holds_one_stack_for_probabilities_and_none_without(in_plane, regions):
+    """Peaks in units of the probabilities; with 16 outputs one is 0.06 of them, 0.12 in float64."""
+    image = np.random.default_rng(0).random((64, 56, 24)) + 1
+    image[:4] = 0
+    plan = preparation(spacing=(in_plane, in_plane))
+    _, _, case = preprocess(as_volume(image), None, plan, False)
+    named = {"background": 0, "whole": [1, 2]} | {f"class{i}": i for i in range(2, 17)}
+    labels = parse_labels(named, range(1, 17)) if regions else labels_of(15)
+    logits = np.random.default_rng(1).normal(size=(16, *case.resampled_shape)).astype(np.float32)
+    stack = 16 * image.size * np.float32().nbytes
+    allowed = 0.2 if in_plane == 1 else 0.5
+    alone = peak_memory(restore, logits, case, plan, labels)
+    assert alone < allowed * stack
+    both = peak_memory(restore, logits, case, plan, labels, with_probabilities=True)
+    assert both < (1 + allowed) * stack
+
+
+@pytest.mark.parametrize("with_probabilities", [False, True])
+def test_restoring_leaves_the_logits_alone(with_probabilities):
+    plan = preparation()
+    _, _, case = preprocess(as_volume(np.ones((5, 6, 4))), None, plan, False)
+    logits = np.random.default_rng(0).normal(size=(2, *case.resampled_shape)).astype(np.float32)
+    before = logits.copy()
+    restore(logits, case, plan, labels_of(1), with_probabilities=with_probabilities)
+    np.testing.assert_array_equal(logits, before)
 
 
 def test_the_geometry_survives_json():

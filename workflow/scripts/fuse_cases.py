@@ -41,6 +41,7 @@ def main(
         write_segmentation(predictions, case, postprocess(dataset.labels.segment(mean), steps))
         if save_probabilities:
             write_probabilities(predictions, case, mean)
+        del mean  # or it would stay in memory until that of the next case is there
     logger.info("fused %d cases from %d experiments", len(chosen), len(members))
 
 

@@ -121,6 +121,7 @@ def main(
         write_segmentation(predictions, case, postprocess(segmentation, steps))
         if folder is not None:
             write_probabilities(folder, case, found)
+        del logits, found  # or they would stay in memory until those of the next case are there
     logger.info("predicted %d cases with %d networks", len(chosen), len(networks))
 
 

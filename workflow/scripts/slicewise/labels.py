@@ -7,7 +7,7 @@ yes or no by itself (nnU-Net: LabelManager).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -67,17 +67,28 @@ class Labels:
         logits = logits.astype(np.float32, copy=False)
         return expit(logits) if self.has_regions else softmax(logits, axis=0)
 
-    def segment(self, probabilities: np.ndarray) -> np.ndarray:
+    def decide(self, logits: Iterable[np.ndarray]) -> np.ndarray:
+        """Return the segmentation that logits (output, ...) decide on, as `segment` does.
+
+        Where probabilities round to the same number, logits still tell plain labels apart.
+        """
+        return self.segment(map(self.probabilities, logits) if self.has_regions else logits)
+
+    def segment(self, probabilities: Iterable[np.ndarray]) -> np.ndarray:
         """Return the segmentation that probabilities (output, ...) decide on, in whole numbers.
 
         uint8, or uint16 where a label is above 255. Of equal probabilities the first label wins.
+        Outputs are looked at one by one, so that an iterator need not hold all of them.
         """
         kind = np.uint8 if self.values[-1] <= np.iinfo(np.uint8).max else np.uint16
-        if not self.has_regions:
-            return probabilities.argmax(0).astype(kind)
-        segmentation = np.zeros(probabilities.shape[1:], kind)
-        for probability, value in zip(probabilities, self.written, strict=True):
-            segmentation[probability > PRESENT] = value
+        segmentation = None
+        for value, probability in zip(self.written or self.values, probabilities, strict=True):
+            if segmentation is None:
+                segmentation = np.zeros(probability.shape, kind)
+                highest = PRESENT if self.has_regions else probability.copy()
+            segmentation[probability > highest] = value
+            if not self.has_regions:
+                np.maximum(highest, probability, out=highest)
         return segmentation
 
     def nothing(self, shape: Sequence[int]) -> np.ndarray:

@@ -97,12 +97,12 @@ def normalise(
     return channel
 
 
-def _resample_all(
-    channels: np.ndarray, case: CaseGeometry, settings: dict, *, back: bool = False
+def _resample(
+    channel: np.ndarray, case: CaseGeometry, settings: dict, *, back: bool = False
 ) -> np.ndarray:
-    """Resample (channel, slice, row, column) to the plan's grid, or `back` to the cropped one.
+    """Resample (slice, row, column) to the plan's grid, or `back` to the cropped one.
 
-    Returns float32, and labels in their own type.
+    Returns float32, and labels in their own type; an equal shape returns the array itself.
     """
     source, target = case.spacing, case.resampled_spacing
     shape = case.resampled_shape
@@ -110,19 +110,17 @@ def _resample_all(
         source, target, shape = target, source, case.cropped_shape
     if settings.get("force_separate_z") is not None:
         raise ValueError("plan: force_separate_z is not supported, expected null")
-    kind = channels.dtype if settings["is_seg"] else np.float32
-    resampled = np.empty((len(channels), *shape), kind)
-    for i, channel in enumerate(channels):
-        resampled[i] = resample(
-            channel,
-            shape,
-            source,
-            target,
-            order=settings["order"],
-            is_label=settings["is_seg"],
-            order_across=settings["order_z"],
-        )
-    return resampled
+    resampled = resample(
+        channel,
+        shape,
+        source,
+        target,
+        order=settings["order"],
+        is_label=settings["is_seg"],
+        order_across=settings["order_z"],
+    )
+    kind = channel.dtype if settings["is_seg"] else np.float32
+    return resampled.astype(kind, copy=False)
 
 
 def case_geometry(
@@ -171,28 +169,29 @@ def preprocess(
         cropped = label.transpose(forward)[box].copy()
     cropped[(cropped == 0) & ~mask] = OUTSIDE
     inside = cropped >= 0
-    channels = np.stack(
-        [
+    channels = [
+        _resample(
             normalise(
                 channel,
                 scheme,
                 preparation.intensity_properties[str(i)],
                 inside if uses_mask else None,
+            ),
+            case,
+            preparation.resampling_data,
+        )
+        for i, (channel, scheme, uses_mask) in enumerate(
+            zip(
+                image[(slice(None), *box)],
+                preparation.normalization_schemes,
+                preparation.use_mask_for_norm,
+                strict=True,
             )
-            for i, (channel, scheme, uses_mask) in enumerate(
-                zip(
-                    image[(slice(None), *box)],
-                    preparation.normalization_schemes,
-                    preparation.use_mask_for_norm,
-                    strict=True,
-                )
-            )
-        ]
-    )
-    channels = _resample_all(channels, case, preparation.resampling_data)
-    cropped = _resample_all(cropped[None], case, preparation.resampling_label)[0]
+        )
+    ]
+    cropped = _resample(cropped, case, preparation.resampling_label)
     small = np.int8 if cropped.max() <= np.iinfo(np.int8).max else np.int16
-    return np.ascontiguousarray(channels.swapaxes(0, 1)), cropped.astype(small), case
+    return np.ascontiguousarray(np.stack(channels, 1)), cropped.astype(small), case
 
 
 def restore(
@@ -208,19 +207,26 @@ def restore(
     logits: float32 (output, slice, row, column) on the exported grid. The segmentation is uint8 or
     uint16 (i, j, k), the order of the file's axes, and the same with and without probabilities;
     those are float32 (output, i, j, k). Voxels outside the nonzero box are background (nnU-Net:
-    convert_predicted_logits_to_segmentation_with_correct_shape).
+    convert_predicted_logits_to_segmentation_with_correct_shape). Besides `logits` and what it
+    returns, only what one output needs is held.
     """
-    on_file = _resample_all(logits, case, preparation.resampling_probabilities, back=True)
+    settings = preparation.resampling_probabilities
+    on_file = (_resample(output, case, settings, back=True) for output in logits)
     box = tuple(slice(start, stop) for start, stop in case.bounding_box)
-    inside = labels.probabilities(on_file) if with_probabilities or labels.has_regions else None
-    decided = labels.segment(inside if labels.has_regions else on_file)
-    segmentation = np.zeros(case.file_shape, decided.dtype)
-    in_slice_order(segmentation, case, preparation)[box] = decided
     if not with_probabilities:
+        decided = labels.decide(on_file)
+        segmentation = np.zeros(case.file_shape, decided.dtype)
+        in_slice_order(segmentation, case, preparation)[box] = decided
         return segmentation, None
+    # One array is enough: it holds logits first, outside the box those of background alone.
     probabilities = labels.nothing(case.file_shape)
-    for whole, part in zip(probabilities, inside, strict=True):
+    with np.errstate(divide="ignore"):
+        np.log(probabilities, out=probabilities)
+    for whole, part in zip(probabilities, on_file, strict=True):
         in_slice_order(whole, case, preparation)[box] = part
+    segmentation = labels.decide(probabilities)
+    for plane in probabilities.swapaxes(0, 1):
+        plane[:] = labels.probabilities(plane)
     return segmentation, probabilities
 
 
