@@ -67,7 +67,7 @@ def test_the_curve_has_our_columns(tmp_path):
         "pseudo_dice",
         "pseudo_dice_whole",
         "pseudo_dice_core",
-        "pseudo_dice_ema",
+        "ema_pseudo_dice",
     ]
 
 
