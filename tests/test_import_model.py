@@ -67,7 +67,7 @@ def test_the_curve_has_our_columns(tmp_path):
         "pseudo_dice",
         "pseudo_dice_whole",
         "pseudo_dice_core",
-        "pseudo_dice_ema",
+        "ema_pseudo_dice",
     ]
 
 
@@ -98,6 +98,14 @@ def test_the_models_own_folds_are_compared(tmp_path):
     (folder / "theirs.json").write_text(json.dumps(theirs))
     with pytest.raises(ValueError, match=r"fold 0 was trained on case_0"):
         bring_in(PLAIN, tmp_path, model_splits=[folder / "theirs.json"])
+
+
+def test_a_fold_that_the_model_may_know_is_refused(tmp_path):
+    """The recorded folder has no folds: of five, its fold 0 was trained on all but case_0."""
+    ours = bring_in(PLAIN, tmp_path) / "ours.json"
+    ours.write_text(json.dumps([{"train": ["case_3", "case_4"], "val": ["case_0", "case_1"]}]))
+    with pytest.raises(ValueError, match=r"fold 0 was trained on case_1, held out here; set cross"):
+        bring_in(PLAIN, tmp_path, splits=ours)
 
 
 def test_names_of_classes_may_differ(tmp_path):

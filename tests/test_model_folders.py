@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from slicewise.dataset import Dataset
+from slicewise.folds import split
 from slicewise.model_folders import check_dataset, check_fold, check_folder
 
 TRADE = Path(__file__).parent / "golden" / "trade"
 PLAIN = TRADE / "plain/nnUNetTrainer_onlyMirror01__nnUNetPlans__2d_small"
 MODEL = {"nnunet": str(PLAIN), "configuration": "2d_small", "checkpoint": "final", "fold": "each"}
 SPLIT = {"train": ["b", "c"], "val": ["a"]}
+CASES = list("abcdefghij")
 
 
 def dataset(**changes):
@@ -20,7 +22,7 @@ def dataset(**changes):
 
 
 def theirs(**changes):
-    return Dataset(PLAIN / "dataset.json", {"numTraining": 3} | changes)
+    return Dataset(PLAIN / "dataset.json", {"numTraining": len(CASES)} | changes)
 
 
 def test_a_folder_with_all_folds_that_run_is_fine():
@@ -89,18 +91,48 @@ def test_regions_that_write_other_values_are_refused():
         check_dataset(first, second)
 
 
-def test_folds_agree_where_the_number_of_cases_does():
-    check_fold(0, SPLIT, theirs(), cases=3, splits=None)
-    with pytest.raises(ValueError, match=r"knows 3 cases, the dataset has 4.*splits_final\.json"):
-        check_fold(0, SPLIT, theirs(), cases=4, splits=None)
+@pytest.mark.parametrize("fold", range(5))
+def test_a_model_without_folds_of_its_own_has_nnunets_five(fold):
+    check_fold(fold, split(CASES, 5)[fold], theirs(), CASES)
+
+
+@pytest.mark.parametrize(
+    ("fold", "ours"),
+    [(0, split(CASES, 4)[0]), (1, split(CASES, 10)[1]), (0, {"train": CASES[2:], "val": ["b"]})],
+    ids=["of 4", "of 10", "own"],
+)
+def test_a_case_of_nnunets_five_folds_that_the_model_may_know_is_not_held_out(fold, ours):
+    expected = (
+        rf"fold {fold} was trained on [a-j], held out here; set cross_validation\.folds: 5.*, or "
+        r"put the splits_final\.json of its training beside its dataset\.json"
+    )
+    with pytest.raises(ValueError, match=expected):
+        check_fold(fold, ours, theirs(), CASES)
+
+
+def test_a_sixth_fold_is_none_of_nnunets_five():
+    with pytest.raises(ValueError, match=r"found 5 folds, no fold 5; .*put the splits_final\.json"):
+        check_fold(5, split(CASES, 10)[5], theirs(), CASES)
+
+
+@pytest.mark.parametrize("cases", [CASES[:9], [*CASES, "k"]], ids=["fewer", "more"])
+def test_a_model_of_another_number_of_cases_must_bring_its_folds(cases):
+    expected = rf"knows 10 cases, the dataset has {len(cases)}.*splits_final\.json"
+    with pytest.raises(ValueError, match=expected):
+        check_fold(0, split(cases, 5)[0], theirs(), cases)
+
+
+def test_a_model_of_too_few_cases_for_five_folds_must_bring_its_folds():
+    with pytest.raises(ValueError, match=r"knows 3 cases.*expected .* 5 at least.*splits_final"):
+        check_fold(0, SPLIT, theirs(numTraining=3), CASES[:3])
 
 
 def test_a_case_that_the_model_was_trained_on_is_not_held_out():
-    check_fold(0, SPLIT, theirs(), cases=9, splits=[{"train": ["c"], "val": ["a", "b"]}])
-    with pytest.raises(ValueError, match=r"fold 0 was trained on a, which is held out here"):
-        check_fold(0, SPLIT, theirs(), cases=3, splits=[{"train": ["a"], "val": ["b"]}])
+    check_fold(0, SPLIT, theirs(), CASES, [{"train": ["c"], "val": ["a", "b"]}])
+    with pytest.raises(ValueError, match=r"fold 0 was trained on a, held out here; copy that file"):
+        check_fold(0, SPLIT, theirs(), CASES, [{"train": ["a"], "val": ["b"]}])
 
 
 def test_a_fold_beyond_the_models_is_named():
     with pytest.raises(ValueError, match="found 1 folds, no fold 2"):
-        check_fold(2, SPLIT, theirs(), cases=3, splits=[SPLIT])
+        check_fold(2, SPLIT, theirs(), CASES, [SPLIT])

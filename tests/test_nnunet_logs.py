@@ -34,3 +34,9 @@ def test_a_history_survives_the_way_there_and_back(log):
     assert set(again) == set(log)
     assert len({len(values) for values in again.values()}) == 1
     pd.testing.assert_frame_equal(history_of(again, NAMES), history)
+
+
+def test_a_class_named_ema_does_not_take_the_place_of_the_moving_average(log):
+    again = log_of(history_of(log, ["ema", "core"]), ["ema", "core"])
+    assert again["ema_fg_dice"] == pytest.approx(log["ema_fg_dice"])
+    np.testing.assert_allclose(again["dice_per_class_or_region"], log["dice_per_class_or_region"])

@@ -32,6 +32,16 @@ def test_memory_that_no_patch_fits_in_is_refused(planner):
 
 
 @of_each
+@pytest.mark.parametrize(
+    ("spacing", "size"), [((0.68, 0.08), (526, 2.5)), ((0.08, 0.68), (2.5, 526))]
+)
+def test_a_narrow_patch_does_not_shrink_to_nothing(planner, spacing, size):
+    capacity = planner.capacity(1e-4 * planner.gpu_memory_gb)
+    with pytest.raises(ValueError, match=r"planning\.gpu_memory_gb: too small for .* give more"):
+        plan_patch(planner, np.array(spacing), size, 3, capacity)
+
+
+@of_each
 def test_without_a_target_the_planners_own_memory_is_filled(planner):
     assert planner.capacity(None) == planner.capacity(planner.gpu_memory_gb)
     assert planner.capacity(None) == planner.reference

@@ -20,7 +20,7 @@ def write_histories(folder, runs, epochs=5):
         table["validation_loss"] = table["train_loss"] + 0.1
         table["pseudo_dice"] = dice
         table["pseudo_dice_left_ventricle"] = dice
-        table["pseudo_dice_ema"] = table["pseudo_dice"].ewm(alpha=0.1, adjust=False).mean()
+        table["ema_pseudo_dice"] = table["pseudo_dice"].ewm(alpha=0.1, adjust=False).mean()
         paths.append(folder / f"history_{i}.csv")
         table.to_csv(paths[-1], index=False)
     return paths
@@ -65,8 +65,8 @@ def test_a_run_that_stopped_early_counts_only_as_far_as_it_came(tmp_path):
 
 def test_a_history_without_a_column_is_refused_by_name(tmp_path):
     (path,) = write_histories(tmp_path, runs_of(1, folds=1))
-    pd.read_csv(path).drop(columns="pseudo_dice_ema").to_csv(path, index=False)
-    with pytest.raises(ValueError, match=r"history_0\.csv: found no column pseudo_dice_ema"):
+    pd.read_csv(path).drop(columns="ema_pseudo_dice").to_csv(path, index=False)
+    with pytest.raises(ValueError, match=r"history_0\.csv: found no column ema_pseudo_dice"):
         plot_training.read_histories([path], runs_of(1, folds=1))
 
 

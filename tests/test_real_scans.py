@@ -8,7 +8,7 @@ import pytest
 
 from chain import Chain, analyse, plan
 from slicewise.files import read_json
-from split_folds import split
+from slicewise.folds import split
 
 GOLDEN = Path(__file__).parent / "golden" / "hippocampus"
 REAL = os.environ.get("SLICEWISE_REAL_DATA")

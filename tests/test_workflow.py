@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from models import PLAIN
 from scans import write_dataset
 from slicewise.files import read_json
 
@@ -115,6 +117,29 @@ def test_the_default_run_needs_no_argument(fresh):
 )
 def test_every_stage_is_a_target(fresh, target, rules):
     assert rules <= set(fresh.jobs(target))
+
+
+def test_no_two_jobs_share_a_log_or_a_benchmark(fresh):
+    """Joined by an underscore, dataset a, experiment b_c and a_b, c would have the same name."""
+    for path in (fresh.folder / "workflow/rules").glob("*.smk"):
+        # A dry run names the files of jobs that have no message.
+        path.write_text(re.sub(r"^    message:\n.+\n", "", path.read_text(), flags=re.MULTILINE))
+    theirs = {"model": {"nnunet": str(PLAIN.folder), "configuration": PLAIN.configuration}}
+    fresh.configure(
+        datasets=dict.fromkeys(("a", "a_b"), TINY["datasets"]["phantom"]),
+        experiments={"c": {}, "b_c": {}, "d": theirs, "b_d": theirs},
+        ensembles={name: ["c", "b_c"] for name in ("e", "b_e")},
+        cross_validation={"folds": 2, "run": [0]},
+        inference={"images": str(PLAIN.images)},
+    )
+    targets = ("all", "export_nnunet", "predict", "--dry-run", "--configfile", "tiny.yaml")
+    done = fresh.snakemake(*targets)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    for kind, least in (("log", 100), ("benchmark", 60)):
+        files = re.findall(rf"^    {kind}: (.+)$", said, re.MULTILINE)
+        assert len(files) > least
+        assert [path for path, count in Counter(files).items() if count > 1] == []
 
 
 def test_a_wrong_config_stops_before_the_first_job(fresh):
@@ -230,7 +255,7 @@ def test_nothing_is_left_half_written(results):
 
 
 def test_every_job_has_a_log(results):
-    assert (results / "logs/train_fold/phantom_coarsest_fold-0_seed-0.log").is_file()
+    assert (results / "logs/train_fold/phantom/coarsest/fold-0_seed-0.log").is_file()
 
 
 def test_a_second_run_does_nothing(finished):

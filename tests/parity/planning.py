@@ -7,8 +7,8 @@ from chain import plan_of
 from parity import oracle
 from parity.comparison import Comparison
 from parity.preprocessing import VALUES, differing
+from slicewise.folds import split
 from slicewise.planners import PLANNERS
-from split_folds import split
 
 
 def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Comparison]:

@@ -10,7 +10,7 @@ from golden import datasets
 from parity import oracle
 from parity.comparison import Comparison
 from slicewise.files import read_json
-from split_folds import split
+from slicewise.folds import split
 
 REAL = "hippocampus"
 STATISTICS = "foreground_intensity_properties_per_channel"

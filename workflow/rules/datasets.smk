@@ -6,7 +6,7 @@ rule make_phantom:
         image=f"{RESULTS}/{{dataset}}/raw/imagesTr/phantom_{{index}}_0000.nii.gz",
         label=f"{RESULTS}/{{dataset}}/raw/labelsTr/phantom_{{index}}.nii.gz",
     log:
-        f"{LOGS}/make_phantom/{{dataset}}_{{index}}.log",
+        f"{LOGS}/make_phantom/{{dataset}}/phantom_{{index}}.log",
     params:
         case="phantom_{index}",
         index=lambda w: int(w.index),

@@ -9,9 +9,9 @@ rule fuse_fold:
     output:
         predictions=directory(PREDICTIONS),
     log:
-        f"{LOGS}/fuse_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
+        f"{LOGS}/fuse_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.log",
     benchmark:
-        f"{BENCHMARKS}/fuse_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+        f"{BENCHMARKS}/fuse_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=one_of(ENSEMBLES),
     params:
@@ -35,9 +35,9 @@ rule fuse_images:
     output:
         predictions=directory(PREDICTED),
     log:
-        f"{LOGS}/fuse_images/{{dataset}}_{{experiment}}.log",
+        f"{LOGS}/fuse_images/{{dataset}}/{{experiment}}.log",
     benchmark:
-        f"{BENCHMARKS}/fuse_images/{{dataset}}_{{experiment}}.tsv"
+        f"{BENCHMARKS}/fuse_images/{{dataset}}/{{experiment}}.tsv"
     wildcard_constraints:
         experiment=one_of(ENSEMBLES),
     params:

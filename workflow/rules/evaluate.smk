@@ -18,9 +18,9 @@ rule evaluate_fold:
         per_case=f"{FOLD_FOLDER}/per_case.csv",
         summary=f"{FOLD_FOLDER}/summary.json",
     log:
-        f"{LOGS}/evaluate_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
+        f"{LOGS}/evaluate_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.log",
     benchmark:
-        f"{BENCHMARKS}/evaluate_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+        f"{BENCHMARKS}/evaluate_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=one_of(MODELS),
     params:
@@ -50,9 +50,9 @@ rule decide_postprocessing:
     output:
         postprocessing=POSTPROCESSING,
     log:
-        f"{LOGS}/decide_postprocessing/{{dataset}}_{{experiment}}.log",
+        f"{LOGS}/decide_postprocessing/{{dataset}}/{{experiment}}.log",
     benchmark:
-        f"{BENCHMARKS}/decide_postprocessing/{{dataset}}_{{experiment}}.tsv"
+        f"{BENCHMARKS}/decide_postprocessing/{{dataset}}/{{experiment}}.tsv"
     wildcard_constraints:
         experiment=one_of(MODELS),
     params:

@@ -12,9 +12,9 @@ rule export_cases:
         # written last, stands for them.
         manifest=f"{RESULTS}/{{dataset}}/arrays/{{key}}/group-{{group}}.manifest.json",
     log:
-        f"{LOGS}/export_cases/{{dataset}}_{{key}}_{{group}}.log",
+        f"{LOGS}/export_cases/{{dataset}}/{{key}}/group-{{group}}.log",
     benchmark:
-        f"{BENCHMARKS}/export_cases/{{dataset}}_{{key}}_{{group}}.tsv"
+        f"{BENCHMARKS}/export_cases/{{dataset}}/{{key}}/group-{{group}}.tsv"
     params:
         cases=group_cases,
         arrays=subpath(output.manifest, parent=True),

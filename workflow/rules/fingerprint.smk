@@ -12,9 +12,9 @@ rule analyze_cases:
         intensities=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}_intensities.npy",
         extents=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}_extents.csv",
     log:
-        f"{LOGS}/analyze_cases/{{dataset}}_{{group}}.log",
+        f"{LOGS}/analyze_cases/{{dataset}}/group-{{group}}.log",
     benchmark:
-        f"{BENCHMARKS}/analyze_cases/{{dataset}}_{{group}}.tsv"
+        f"{BENCHMARKS}/analyze_cases/{{dataset}}/group-{{group}}.tsv"
     params:
         cases=group_cases,
         reorient=lookup(within=config, dpath="preprocessing/reorient"),

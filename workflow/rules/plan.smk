@@ -9,7 +9,7 @@ rule plan_arrays:
     output:
         preprocessing=f"{RESULTS}/{{dataset}}/arrays/{{key}}/preprocessing.json",
     log:
-        f"{LOGS}/plan_arrays/{{dataset}}_{{key}}.log",
+        f"{LOGS}/plan_arrays/{{dataset}}/{{key}}.log",
     params:
         slice_axis=lambda w: planning_of(w.key, "slice_axis"),
         in_plane_order=lambda w: planning_of(w.key, "in_plane_order"),
@@ -37,7 +37,7 @@ rule plan_network:
         plan=f"{RESULTS}/{{dataset}}/{{experiment}}/plans.json",
         adequacy=f"{RESULTS}/{{dataset}}/{{experiment}}/patch_adequacy.csv",
     log:
-        f"{LOGS}/plan_network/{{dataset}}_{{experiment}}.log",
+        f"{LOGS}/plan_network/{{dataset}}/{{experiment}}.log",
     params:
         planner=section("planning", "planner"),
         gpu_memory_gb=section("planning", "gpu_memory_gb"),

@@ -15,9 +15,9 @@ rule predict_fold:
     output:
         predictions=directory(PREDICTIONS),
     log:
-        f"{LOGS}/predict_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
+        f"{LOGS}/predict_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.log",
     benchmark:
-        f"{BENCHMARKS}/predict_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+        f"{BENCHMARKS}/predict_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=one_of(name for name in EXPERIMENTS if name not in FUSED_ONLY),
     threads: section("training", "threads")
@@ -58,9 +58,9 @@ rule predict_images:
     output:
         predictions=directory(PREDICTED),
     log:
-        f"{LOGS}/predict_images/{{dataset}}_{{experiment}}.log",
+        f"{LOGS}/predict_images/{{dataset}}/{{experiment}}.log",
     benchmark:
-        f"{BENCHMARKS}/predict_images/{{dataset}}_{{experiment}}.tsv"
+        f"{BENCHMARKS}/predict_images/{{dataset}}/{{experiment}}.tsv"
     wildcard_constraints:
         experiment=one_of(name for name in EXPERIMENTS if name not in FUSED_ONLY),
     threads: section("training", "threads")

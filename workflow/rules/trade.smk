@@ -13,7 +13,7 @@ rule import_model:
         checkpoint=f"{FOLD_FOLDER}/checkpoint_final.pt",
         history=f"{FOLD_FOLDER}/history.csv",
     log:
-        f"{LOGS}/import_model/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
+        f"{LOGS}/import_model/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.log",
     wildcard_constraints:
         experiment=one_of(IMPORTED),
     params:
@@ -38,7 +38,7 @@ rule import_fold_all:
     output:
         checkpoint=FOLD_ALL_CHECKPOINT,
     log:
-        f"{LOGS}/import_fold_all/{{dataset}}_{{experiment}}.log",
+        f"{LOGS}/import_fold_all/{{dataset}}/{{experiment}}.log",
     wildcard_constraints:
         experiment=one_of(IMPORTED),
     params:
@@ -64,7 +64,7 @@ rule export_model:
     output:
         exported=directory(f"{RESULTS}/{{dataset}}/{{experiment}}/nnunet/seed-{{seed}}"),
     log:
-        f"{LOGS}/export_model/{{dataset}}_{{experiment}}_seed-{{seed}}.log",
+        f"{LOGS}/export_model/{{dataset}}/{{experiment}}/seed-{{seed}}.log",
     params:
         folds=FOLDS,
         settings=section("training"),

@@ -12,9 +12,9 @@ rule train_fold:
         checkpoint=f"{FOLD_FOLDER}/checkpoint_final.pt",
         history=f"{FOLD_FOLDER}/history.csv",
     log:
-        f"{LOGS}/train_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.log",
+        f"{LOGS}/train_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.log",
     benchmark:
-        f"{BENCHMARKS}/train_fold/{{dataset}}_{{experiment}}_fold-{{fold}}_seed-{{seed}}.tsv"
+        f"{BENCHMARKS}/train_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=one_of(TRAINED),
     threads: section("training", "threads")

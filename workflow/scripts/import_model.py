@@ -62,7 +62,7 @@ def main(
     if fold != ALL:
         fold = int(fold)
         given = [read_json(path) for path in model_splits]
-        check_fold(fold, read_json(splits)[fold], theirs, len(ours.cases()), *given)
+        check_fold(fold, read_json(splits)[fold], theirs, list(ours.cases()), *given)
     axes = list(content.get("inference_allowed_mirroring_axes") or ())
     state = weights(model_checkpoint, content, plan, len(ours.channel_names), ours.labels.outputs)
     write_torch(

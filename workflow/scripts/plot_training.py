@@ -16,7 +16,7 @@ PANELS = {
     "train_loss": "training loss",
     "validation_loss": "validation loss",
     "pseudo_dice": "pseudo Dice",
-    "pseudo_dice_ema": "pseudo Dice, moving average",
+    "ema_pseudo_dice": "pseudo Dice, moving average",
 }
 RASTERISED_FROM = 5000
 """Epochs of all runs from which thin lines are pixels: as paths they would fill megabytes."""

@@ -145,7 +145,10 @@ class Training:
 def history_row(
     epoch: int, rate: float, losses: tuple[float, float], dice: dict, ema: float | None
 ) -> dict[str, float]:
-    """Return one row of history.csv; `ema` is the running pseudo Dice of the epoch before."""
+    """Return one row of history.csv; `ema` is the running pseudo Dice of the epoch before.
+
+    Columns of classes begin with pseudo_dice_ and no other column does, so that none can clash.
+    """
     mean = float(np.nanmean(list(dice.values()))) if not all(map(np.isnan, dice.values())) else 0.0
     return {
         "epoch": epoch,
@@ -154,7 +157,7 @@ def history_row(
         "validation_loss": losses[1],
         "pseudo_dice": mean,
         **{f"pseudo_dice_{name}": value for name, value in dice.items()},
-        "pseudo_dice_ema": mean if ema is None else (1 - EMA_WEIGHT) * ema + EMA_WEIGHT * mean,
+        "ema_pseudo_dice": mean if ema is None else (1 - EMA_WEIGHT) * ema + EMA_WEIGHT * mean,
     }
 
 
@@ -194,7 +197,7 @@ def train(
         loss = torch.stack(losses).mean().item()
         held_out = validation.stream(range(epoch * checks, (epoch + 1) * checks), workers)
         validation_loss, dice = training.validate(held_out)
-        ema = training.history[-1]["pseudo_dice_ema"] if training.history else None
+        ema = training.history[-1]["ema_pseudo_dice"] if training.history else None
         per_class = dict(zip(names, dice.tolist(), strict=True))
         row = history_row(epoch, rate, (loss, validation_loss), per_class, ema)
         training.history.append(row)

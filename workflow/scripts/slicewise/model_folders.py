@@ -11,6 +11,7 @@ from pathlib import Path
 
 from slicewise.dataset import Dataset
 from slicewise.files import read_json
+from slicewise.folds import NNUNET_FOLDS, split
 
 ALL = "all"
 """The fold that nnU-Net trains on every case."""
@@ -80,28 +81,49 @@ def check_dataset(theirs: Dataset, ours: Dataset) -> list[str]:
 
 
 def check_fold(
-    fold: int, split: dict, theirs: Dataset, cases: int, splits: list[dict] | None = None
+    fold: int,
+    ours: dict[str, list[str]],
+    theirs: Dataset,
+    cases: Sequence[str],
+    splits: list[dict[str, list[str]]] | None = None,
 ) -> None:
     """Raise ValueError if a model may have been trained on cases that are to be predicted.
 
-    split: our training and validation cases of the fold; cases: how many the dataset has; splits:
-    the model's splits_final.json, or None where its folder has none: nnU-Net then cuts the same
-    folds as we do from the same cases, so that their number must agree.
+    ours: training and validation cases of the fold here; cases: all of the dataset; splits: the
+    model's splits_final.json, or None where its folder has none: what counts then are the folds
+    that nnU-Net cuts by itself.
     """
     where = theirs.json_path.parent
+    bring = "put the splits_final.json of its training beside its dataset.json"
     if splits is None:
-        trained = theirs.content.get("numTraining")
-        if trained != cases:
-            raise ValueError(
-                f"{where}: the model knows {trained} cases, the dataset has {cases}, so their "
-                "folds differ; put the splits_final.json of its training beside its dataset.json"
-            )
-        return
+        splits = _nnunets_folds(theirs, cases, bring)
+        source = f"{where}: no splits_final.json, so nnU-Net's {NNUNET_FOLDS} folds are assumed"
+        advice = (
+            f"set cross_validation.folds: {NNUNET_FOLDS}, without a splits_final.json beside the "
+            f"dataset's dataset.json, or {bring}"
+        )
+    else:
+        source = f"{where}/splits_final.json"
+        advice = "copy that file beside the dataset's dataset.json to take its folds"
     if fold >= len(splits):
-        raise ValueError(f"{where}/splits_final.json: found {len(splits)} folds, no fold {fold}")
-    seen = sorted(set(split["val"]) & set(splits[fold]["train"]))
+        raise ValueError(f"{source}: found {len(splits)} folds, no fold {fold}; {advice}")
+    seen = sorted(set(ours["val"]) & set(splits[fold]["train"]))
     if seen:
         raise ValueError(
-            f"{where}/splits_final.json: fold {fold} was trained on {', '.join(seen[:5])}, which "
-            "is held out here; copy that file beside the dataset's dataset.json to take its folds"
+            f"{source}: fold {fold} was trained on {', '.join(seen[:5])}, held out here; {advice}"
         )
+
+
+def _nnunets_folds(theirs: Dataset, cases: Sequence[str], bring: str) -> list[dict[str, list[str]]]:
+    """Return nnU-Net's own folds of the cases; ValueError if a model cannot have been trained so.
+
+    Its folder names no cases, so that their number is all that can be compared.
+    """
+    trained = theirs.content.get("numTraining")
+    if trained != len(cases) or len(cases) < NNUNET_FOLDS:
+        raise ValueError(
+            f"{theirs.json_path.parent}: the model knows {trained} cases, the dataset has "
+            f"{len(cases)}; expected the same number, {NNUNET_FOLDS} at least, so that nnU-Net's "
+            f"own folds are known; {bring}"
+        )
+    return split(cases, NNUNET_FOLDS)

@@ -11,7 +11,7 @@ LOG = {
     "train_loss": "train_losses",
     "validation_loss": "val_losses",
     "pseudo_dice": "mean_fg_dice",
-    "pseudo_dice_ema": "ema_fg_dice",
+    "ema_pseudo_dice": "ema_fg_dice",
 }
 """Columns of history.csv and what nnU-Net's log calls them (nnUNetLogger)."""
 

@@ -123,15 +123,15 @@ def plan_patch(
         estimate = conv_feature_map_size(network, topology.patch_size, classes)
         if estimate / REFERENCE_BATCH * planner.patch_samples <= capacity:
             return network, topology.patch_size, estimate
-        if network.n_stages == 1:
-            raise ValueError(
-                f"planning.gpu_memory_gb: too small for {planner.patch_samples} patches of "
-                f"{topology.patch_size} voxels, which the network cannot halve once; give more"
-            )
         relative = [
             edge / size for edge, size in zip(topology.patch_size, median_size, strict=True)
         ]
         axis = int(np.argsort(relative)[-1])
+        if network.n_stages == 1 or topology.patch_size[axis] == 1:
+            raise ValueError(
+                f"planning.gpu_memory_gb: too small for {planner.patch_samples} patches of "
+                f"{topology.patch_size} voxels, which cannot be made smaller; give more"
+            )
         # The step follows from the divisor of the smaller patch: that of the larger one can be
         # twice as large and would skip valid sizes.
         smaller = list(topology.patch_size)
