@@ -11,6 +11,16 @@ from slicewise.plans import BLOCKS, PLAIN, RESIDUAL, Architecture
 
 FOLDER = Path(__file__).parent / "golden" / "network"
 STEPS = {PLAIN: "step.npz", RESIDUAL: "residual_step.npz"}
+SQUARE = Architecture(
+    class_name=PLAIN,
+    n_stages=3,
+    features_per_stage=(4, 8, 16),
+    kernel_sizes=((3, 3),) * 3,
+    strides=((1, 1), (2, 2), (2, 2)),
+    n_blocks_per_stage=(2, 2, 2),
+    n_conv_per_stage_decoder=(2, 2),
+    conv_bias=True,
+)
 
 
 def read_step(class_name: str) -> dict[str, np.ndarray]:

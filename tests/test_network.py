@@ -11,20 +11,11 @@ import torch
 from torch.nn import functional
 
 import networks
+from networks import SQUARE
 from slicewise import network
-from slicewise.plans import BLOCKS, PLAIN, RESIDUAL, Architecture
+from slicewise.plans import BLOCKS, PLAIN, RESIDUAL
 
 INITIAL = json.loads((networks.FOLDER / "initial.json").read_text())
-SQUARE = Architecture(
-    class_name=PLAIN,
-    n_stages=3,
-    features_per_stage=(4, 8, 16),
-    kernel_sizes=((3, 3),) * 3,
-    strides=((1, 1), (2, 2), (2, 2)),
-    n_blocks_per_stage=(2, 2, 2),
-    n_conv_per_stage_decoder=(2, 2),
-    conv_bias=True,
-)
 
 of_both = pytest.mark.parametrize("class_name", BLOCKS)
 

@@ -20,7 +20,7 @@ from slicewise.labels import parse_labels
 from slicewise.loss import deep_supervision_weights, training_loss
 from slicewise.network import build_network, from_nnunet, initialise
 from slicewise.plans import read_plan
-from train_fold import Training, learning_rate
+from slicewise.training import Training, learning_rate
 
 RUNS = {
     "plain": "plain labels",
