@@ -159,8 +159,7 @@ def hide_unscored(
     position_mm: the place of each slice, as geometry.slice_positions gives it.
     """
     slices = np.moveaxis(truth.copy(), axis, 0)
-    filled = ((slices > 0) & labels.annotated(slices)).any(axis=(1, 2))
-    slices[~selection.chosen(filled, position_mm)] = uncounted(labels)
+    slices[~selection.scored(slices, labels, position_mm)] = uncounted(labels)
     return np.moveaxis(slices, 0, axis)
 
 

@@ -276,20 +276,12 @@ def main(
         truth = read_slices(case, source.labels, axis)
         prediction = read_slices(replace(case, label=path), source.labels, axis)
         stack = stack_slices(header.affine, header.shape, axis)
-        known = source.labels.annotated(truth)
-        filled = ((truth > 0) & known).any(axis=(1, 2))
-        chosen[name] = selection.chosen(filled, stack.position_mm)
-        tables = score_case(
-            truth,
-            prediction,
-            source.labels,
-            stack,
-            surface_tolerance_mm,
-            chosen[name],
-        )
+        scored = selection.scored(truth, source.labels, stack.position_mm)
+        tables = score_case(truth, prediction, source.labels, stack, surface_tolerance_mm, scored)
         for rows, table in zip((slice_rows, case_rows), tables, strict=True):
             rows.append(table.assign(case=name))
-        files[name] = (str(case.label), str(path), int(known[chosen[name]].sum()))
+        known = int(source.labels.annotated(truth[scored]).sum())
+        files[name], chosen[name] = (str(case.label), str(path), known), scored
     report_choice(selection, chosen)
     run_columns = {
         "dataset": dataset,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slicewise.labels import Labels
+
 NUMBER = r"-?\d+(?:\.\d+)?"
 FORMS = {
     "all": r"all",
@@ -60,6 +62,14 @@ class Selection:
             return index % self.count == 0
         low, high = self.low_mm - ROUNDING_MM, self.high_mm + ROUNDING_MM
         return (position_mm >= low) & (position_mm <= high)
+
+    def scored(self, truth: np.ndarray, labels: Labels, position_mm: np.ndarray) -> np.ndarray:
+        """Return which slices of a truth (slice, row, column) are chosen: bool (slice).
+
+        Ignored voxels are no foreground; position_mm as in `chosen`.
+        """
+        filled = ((truth > 0) & labels.annotated(truth)).any(axis=(1, 2))
+        return self.chosen(filled, position_mm)
 
 
 def parse_selection(text: str) -> Selection:
