@@ -87,19 +87,74 @@ def read_intensities(
         start = stop
 
 
-def sample_counts(vectors: list[np.ndarray], samples: int) -> list[np.ndarray]:
+class RandomBits:
+    """The numbers of 32 bits that a legacy generator draws one after the other, from its start.
+
+    Iterating starts anew each time; the first ones are kept, as far as memory is no matter.
+    """
+
+    CHUNK, KEPT = 1 << 19, 32
+
+    def __init__(self, seed: int):
+        self._generator = np.random.RandomState(seed)
+        self._kept: list[np.ndarray] = []
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for i in range(self.KEPT):
+            if i == len(self._kept):
+                self._kept.append(self._draw(self._generator))
+            yield self._kept[i]
+        rest = np.random.RandomState()
+        rest.set_state(self._generator.get_state())
+        while True:
+            yield self._draw(rest)
+
+    def _draw(self, generator: np.random.RandomState) -> np.ndarray:
+        return generator.randint(0, 1 << 32, self.CHUNK, dtype=np.uint32)
+
+
+def sample_counts(lengths: list[int], samples: int, bits: RandomBits) -> list[np.ndarray]:
     """Return how often each foreground voxel of a case is drawn, a vector per channel.
 
     The draws are those of nnU-Net's collect_foreground_intensities: with replacement, channel
-    after channel from one legacy generator.
+    after channel from one legacy generator. Its randint(0, n) takes as many low bits as n - 1 has
+    and tries again while they make n or more. Every case starts from the same seed, so the same
+    bits serve all of them, and they are counted a chunk at a time.
     """
-    legacy = np.random.RandomState(SAMPLING_SEED)
-    return [
-        np.bincount(legacy.randint(0, len(vector), samples), minlength=len(vector))
-        if len(vector)
-        else np.zeros(0, np.int64)
-        for vector in vectors
-    ]
+    chunks, chunk = iter(bits), np.empty(0, np.uint32)
+    found = []
+    for length in lengths:
+        counts = np.zeros(length, np.int64)
+        if length == 1:  # of one voxel nothing is drawn
+            counts[:] = samples
+        missing = samples if length > 1 else 0
+        mask = np.uint32((1 << (length - 1).bit_length()) - 1) if length else 0
+        while missing:
+            chunk = chunk if len(chunk) else next(chunks)
+            drawn = chunk & mask
+            valid = drawn < length
+            used = _end_of(valid, missing)
+            drawn = np.minimum(drawn[:used], length)
+            counts += np.bincount(drawn, minlength=length + 1)[:length]
+            missing -= np.count_nonzero(valid[:used])
+            chunk = chunk[used:]
+        found.append(counts)
+    return found
+
+
+def _end_of(valid: np.ndarray, count: int) -> int:
+    """Return up to where a vector holds `count` true values, its length if it has fewer."""
+    if np.count_nonzero(valid) < count:
+        return len(valid)
+    low, high = 0, len(valid)
+    while high - low > 1:
+        middle = (low + high) // 2
+        before = np.count_nonzero(valid[low:middle])
+        if before >= count:
+            high = middle
+        else:
+            low, count = middle, count - before
+    return high
 
 
 def as_read(record: dict, reorient: bool) -> dict:
@@ -146,11 +201,12 @@ def main(*, dataset_json, analyses, intensities, reorient, fingerprint, spacing,
     orientations = Counter(record["orientation"] for record in records.values())
     turned = decide_reorient(reorient, orientations)
 
-    histograms = [Histogram() for _ in range(channels)]
+    histograms, bits = [Histogram() for _ in range(channels)], RandomBits(SAMPLING_SEED)
     for group, path in zip(groups, intensities, strict=True):
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
         for vectors in read_intensities(group, stored, channels, turned):
-            counts = sample_counts(vectors, INTENSITY_SAMPLES // len(records))
+            lengths = [len(vector) for vector in vectors]
+            counts = sample_counts(lengths, INTENSITY_SAMPLES // len(records), bits)
             for histogram, vector, count in zip(histograms, vectors, counts, strict=True):
                 histogram.add(vector, count)
 
