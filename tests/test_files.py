@@ -52,6 +52,14 @@ def test_csv_floats_are_read_back_exactly(tmp_path):
     np.testing.assert_array_equal(read, values)
 
 
+def test_a_table_is_written_as_a_frame_is(tmp_path):
+    columns = ["name", "count", "value", "missing"]
+    rows = [("a,b", 1, 0.1, 1.5), ('"', -2, 1e-17, None), ("c", 3, 1e22, 0.30000000000000004)]
+    files.write_table(tmp_path / "table.csv", columns, rows)
+    files.write_csv(tmp_path / "frame.csv", pd.DataFrame(rows, columns=columns))
+    assert (tmp_path / "table.csv").read_bytes() == (tmp_path / "frame.csv").read_bytes()
+
+
 def test_arrays_are_stored_contiguous_and_without_pickles(tmp_path):
     array = np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1)
     files.write_npy(tmp_path / "x.npy", array)

@@ -20,7 +20,7 @@ def export_case(
     """Write the image, label and record of one case and return its entry in the manifest."""
     case = dataset.case(name)
     volume = read_images(case, reorient)
-    label = read_label(case, dataset.labels, reorient)
+    label = read_label(case, dataset.labels, reorient, volume)
     image, label, case_geometry = preprocess(volume, label, preparation, reorient)
     image_path, label_path, record_path = case_paths(arrays, name)
     write_npy(image_path, image)
@@ -33,7 +33,8 @@ def export_case(
             "slice_table": slice_table(label, dataset.labels),
         },
     )
-    content = hashlib.sha256(image.tobytes() + label.tobytes())
+    content = hashlib.sha256(image)
+    content.update(label)
     return {
         "shape": list(image.shape),
         "label_type": str(label.dtype),

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from slicewise import geometry
 from slicewise.dataset import open_dataset
-from slicewise.files import read_json, write_csv, write_json
+from slicewise.files import read_json, write_json, write_table
 from slicewise.job import run
 
 INTENSITY_SAMPLES = int(10e7)
@@ -225,7 +224,8 @@ def main(*, dataset_json, analyses, intensities, reorient, fingerprint, spacing,
             "median_relative_size_after_cropping": float(np.median(relative)),
         },
     )
-    write_csv(spacing, pd.DataFrame([spacing_row(*item) for item in read.items()]))
+    rows = [spacing_row(*item) for item in read.items()]
+    write_table(spacing, list(rows[0]), [row.values() for row in rows])
     common = geometry.CANONICAL if turned else orientations.most_common(1)[0][0]
     write_json(
         orientation,

@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from itertools import product
 
 import numpy as np
-from scipy import ndimage
 
 from slicewise.geometry import is_anisotropic
 
@@ -126,6 +125,9 @@ def _zoom(
     array: np.ndarray, shape: Sequence[int], order: int, mode: str = "nearest", cval: float = 0.0
 ) -> np.ndarray:
     """Return a float64 array on a grid of `shape`, by splines of `order`."""
+    # Scipy takes longer to import than most datasets that need no resampling take to export.
+    from scipy import ndimage
+
     zoom = 1 / (np.asarray(array.shape) / np.asarray(shape))
     return ndimage.zoom(array, zoom, order=order, mode=mode, cval=cval, grid_mode=True)
 
@@ -212,6 +214,8 @@ def _nearest_along(old: int, new: int) -> np.ndarray:
 
     A plane half-way between two is settled by the rounding of scipy.ndimage.map_coordinates.
     """
+    from scipy import ndimage
+
     position = old / new * (np.arange(new) + 0.5) - 0.5
     return ndimage.map_coordinates(np.arange(old), position[None], order=0, mode="nearest")
 
