@@ -35,4 +35,10 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
         return mask
     from scipy import ndimage
 
-    return ndimage.binary_fill_holes(mask)
+    regions, count = ndimage.label(~mask)
+    outside = np.zeros(count + 1, bool)
+    for axis in range(mask.ndim):
+        for end in (0, -1):
+            outside[regions.take(end, axis=axis)] = True
+    outside[0] = False  # the number of the mask itself
+    return ~outside[regions]

@@ -305,7 +305,8 @@ def read_label(
     _check_grid(case.name, case.label, file, volume or _load(case.name, case.images[0].path))
     with np.errstate(invalid="ignore"):
         label = voxels.astype(np.int16)
-    known = np.isin(label, labels.stored) & (label == voxels)
+    # Labels are 0, 1, 2, ... without gaps.
+    known = (label == voxels) & (voxels >= 0) & (voxels <= labels.stored[-1])
     if not known.all():
         unknown = np.unique(voxels[~known]).tolist()
         raise ValueError(

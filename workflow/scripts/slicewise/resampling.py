@@ -17,10 +17,10 @@ BLOCK = 64
 NEGLIGIBLE = 1e-18
 """Weights below this are left out: with any number of voxels they stay below float64 rounding."""
 
-APART = (1, 3, 96)
-"""Voxels between those whose splines of order 0, 1 and above do not meet in a third.
+APART = (1, 3, 48, 64, 84, 100)
+"""Voxels between those whose splines of order 0, 1, ... do not meet in a third.
 
-Splines of order 2 to 5 fall to NEGLIGIBLE within half of 96 voxels.
+Those of order 2 and above never end, but fall to NEGLIGIBLE within half of it.
 """
 
 
@@ -104,7 +104,7 @@ def _spline_weights(old: int, new: int, order: int, mode: str = "nearest") -> np
     vectors, and separable, so a volume can be treated one axis after the other. Unit vectors that
     lie too far apart to reach the same voxel are treated as one.
     """
-    weights, apart = np.zeros((new, old)), APART[min(order, 2)]
+    weights, apart = np.zeros((new, old)), APART[order]
     nearest = _nearest_voxels(old, new)
     for first in range(min(old, apart)):
         units = np.arange(first, old, apart)
@@ -141,7 +141,7 @@ def resize_label(label: np.ndarray, shape: Sequence[int], order: int) -> np.ndar
     if label.shape == tuple(shape):
         return label
     sizes = list(zip(label.shape, shape, strict=True))
-    nearest = label[np.ix_(*(_nearest_voxels(old, new) for old, new in sizes))]
+    nearest = _at(label, [_nearest_voxels(old, new) for old, new in sizes])
     if order == 1:
         return _linear_vote(label, nearest)
     best = np.zeros(tuple(shape))
@@ -165,7 +165,7 @@ def _linear_vote(label: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     """
     sizes = zip(label.shape, nearest.shape, strict=True)
     corners = list(product(*(_linear_taps(old, new) for old, new in sizes)))
-    around = [label[np.ix_(*(voxels for voxels, _ in corner))] for corner in corners]
+    around = [_at(label, [voxels for voxels, _ in corner]) for corner in corners]
     mixed = np.nonzero(np.logical_or.reduce([values != around[0] for values in around[1:]]))
     around = [values[mixed] for values in around]
     weights = [
@@ -183,6 +183,13 @@ def _linear_vote(label: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     voted = nearest.copy()
     voted[mixed] = np.where(nearest_share == best, nearest[mixed], winner)
     return voted
+
+
+def _at(array: np.ndarray, voxels: Sequence[np.ndarray]) -> np.ndarray:
+    """Return an array at the given indices of each axis: array[np.ix_(*voxels)], but faster."""
+    for axis, index in enumerate(voxels):
+        array = array.take(index, axis=axis)
+    return array
 
 
 def _share(values: np.ndarray, around: list, weights: list) -> np.ndarray:
