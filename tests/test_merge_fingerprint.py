@@ -50,10 +50,10 @@ def test_draws_go_on_from_channel_to_channel_whatever_the_chunks(lengths, sample
         np.bincount(legacy.randint(0, length, samples), minlength=length) if length else []
         for length in lengths
     ]
-    bits = RandomBits(7)
-    bits.CHUNK, bits.KEPT = 50, 3
+    random = RandomBits(7)
+    random.CHUNK, random.KEPT, random.FEW_BITS = 50, 3, 6
     for _ in range(2):  # the second case of a dataset starts from the same bits
-        for counts, wanted in zip(sample_counts(lengths, samples, bits), expected, strict=True):
+        for counts, wanted in zip(sample_counts(lengths, samples, random), expected, strict=True):
             np.testing.assert_array_equal(counts, wanted)
 
 

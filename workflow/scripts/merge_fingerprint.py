@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 
@@ -89,30 +90,40 @@ def read_intensities(
 class RandomBits:
     """The numbers of 32 bits that a legacy generator draws one after the other, from its start.
 
-    Iterating starts anew each time; the first ones are kept, as far as memory is no matter.
+    Iterating starts anew each time and yields chunks with their place; the first ones are kept.
     """
 
-    CHUNK, KEPT = 1 << 19, 32
+    CHUNK, KEPT, FEW_BITS = 1 << 19, 32, 16
 
     def __init__(self, seed: int):
         self._generator = np.random.RandomState(seed)
         self._kept: list[np.ndarray] = []
+        self._tallies: dict[tuple[int, int], np.ndarray] = {}
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for i in range(self.KEPT):
-            if i == len(self._kept):
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        for place in range(self.KEPT):
+            if place == len(self._kept):
                 self._kept.append(self._draw(self._generator))
-            yield self._kept[i]
+            yield place, self._kept[place]
         rest = np.random.RandomState()
         rest.set_state(self._generator.get_state())
-        while True:
-            yield self._draw(rest)
+        for place in count(self.KEPT):
+            yield place, self._draw(rest)
 
     def _draw(self, generator: np.random.RandomState) -> np.ndarray:
         return generator.randint(0, 1 << 32, self.CHUNK, dtype=np.uint32)
 
+    def tally(self, place: int, bits: int) -> np.ndarray | None:
+        """Return how often each number of so many low bits is in a chunk, if that is kept."""
+        if place >= self.KEPT or bits > self.FEW_BITS:
+            return None
+        if (place, bits) not in self._tallies:
+            low = self._kept[place] & np.uint32((1 << bits) - 1)
+            self._tallies[place, bits] = np.bincount(low, minlength=1 << bits).astype(np.int32)
+        return self._tallies[place, bits]
 
-def sample_counts(lengths: list[int], samples: int, bits: RandomBits) -> list[np.ndarray]:
+
+def sample_counts(lengths: list[int], samples: int, random: RandomBits) -> list[np.ndarray]:
     """Return how often each foreground voxel of a case is drawn, a vector per channel.
 
     The draws are those of nnU-Net's collect_foreground_intensities: with replacement, channel
@@ -120,39 +131,43 @@ def sample_counts(lengths: list[int], samples: int, bits: RandomBits) -> list[np
     and tries again while they make n or more. Every case starts from the same seed, so the same
     bits serve all of them, and they are counted a chunk at a time.
     """
-    chunks, chunk = iter(bits), np.empty(0, np.uint32)
+    chunks, place, chunk = iter(random), 0, np.empty(0, np.uint32)
     found = []
     for length in lengths:
-        counts = np.zeros(length, np.int64)
+        counts, bits = np.zeros(length, np.int64), max(length - 1, 0).bit_length()
         if length == 1:  # of one voxel nothing is drawn
             counts[:] = samples
         missing = samples if length > 1 else 0
-        mask = np.uint32((1 << (length - 1).bit_length()) - 1) if length else 0
         while missing:
-            chunk = chunk if len(chunk) else next(chunks)
-            drawn = chunk & mask
-            valid = drawn < length
-            used = _end_of(valid, missing)
-            drawn = np.minimum(drawn[:used], length)
-            counts += np.bincount(drawn, minlength=length + 1)[:length]
-            missing -= np.count_nonzero(valid[:used])
+            if not len(chunk):
+                place, chunk = next(chunks)
+            tally = random.tally(place, bits) if len(chunk) == random.CHUNK else None
+            if tally is not None and tally[:length].sum() < missing:
+                used, drawn = len(chunk), tally[:length]
+            else:
+                low = chunk & np.uint32((1 << bits) - 1)
+                used = _end_of(low < length, missing)
+                low = np.minimum(low[:used], length)
+                drawn = np.bincount(low, minlength=length + 1)[:length]
+            counts += drawn
+            missing -= int(drawn.sum())
             chunk = chunk[used:]
         found.append(counts)
     return found
 
 
-def _end_of(valid: np.ndarray, count: int) -> int:
-    """Return up to where a vector holds `count` true values, its length if it has fewer."""
-    if np.count_nonzero(valid) < count:
+def _end_of(valid: np.ndarray, wanted: int) -> int:
+    """Return up to where a vector holds `wanted` true values, its length if it has fewer."""
+    if np.count_nonzero(valid) < wanted:
         return len(valid)
     low, high = 0, len(valid)
     while high - low > 1:
         middle = (low + high) // 2
         before = np.count_nonzero(valid[low:middle])
-        if before >= count:
+        if before >= wanted:
             high = middle
         else:
-            low, count = middle, count - before
+            low, wanted = middle, wanted - before
     return high
 
 
@@ -200,14 +215,14 @@ def main(*, dataset_json, analyses, intensities, reorient, fingerprint, spacing,
     orientations = Counter(record["orientation"] for record in records.values())
     turned = decide_reorient(reorient, orientations)
 
-    histograms, bits = [Histogram() for _ in range(channels)], RandomBits(SAMPLING_SEED)
+    histograms, random = [Histogram() for _ in range(channels)], RandomBits(SAMPLING_SEED)
     for group, path in zip(groups, intensities, strict=True):
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
         for vectors in read_intensities(group, stored, channels, turned):
             lengths = [len(vector) for vector in vectors]
-            counts = sample_counts(lengths, INTENSITY_SAMPLES // len(records), bits)
-            for histogram, vector, count in zip(histograms, vectors, counts, strict=True):
-                histogram.add(vector, count)
+            counts = sample_counts(lengths, INTENSITY_SAMPLES // len(records), random)
+            for histogram, vector, drawn in zip(histograms, vectors, counts, strict=True):
+                histogram.add(vector, drawn)
 
     read = {case: as_read(records[case], turned) for case in sorted(records)}
     relative = [
