@@ -282,8 +282,10 @@ def read_images(case: Case, reorient: bool) -> Volume:
         _check_grid(case.name, source.path, file, first)
         orientation = geometry.axis_codes(first.affine)
         channels.append(geometry.to_reading_order(voxels, orientation, reorient))
+    # One channel is taken as it is: most images have no other, and may be large.
+    image = np.stack(channels) if len(channels) > 1 else np.ascontiguousarray(channels[0])[None]
     return Volume(
-        np.stack(channels),
+        image,
         _spacing(first, reorient),
         orientation,
         first.affine,

@@ -158,29 +158,16 @@ def preprocess(
         cropped = label.transpose(forward)[box].copy()
     cropped[(cropped == 0) & ~mask] = OUTSIDE
     inside = cropped >= 0
-    channels = [
-        _resample(
-            normalise(
-                channel,
-                scheme,
-                preparation.intensity_properties[str(i)],
-                inside if uses_mask else None,
-            ),
-            case,
-            preparation.resampling_data,
-        )
-        for i, (channel, scheme, uses_mask) in enumerate(
-            zip(
-                image[(slice(None), *box)],
-                preparation.normalization_schemes,
-                preparation.use_mask_for_norm,
-                strict=True,
-            )
-        )
-    ]
+    slices, *in_plane = case.resampled_shape
+    prepared = np.empty((slices, len(image), *in_plane), np.float32)
+    settings = zip(preparation.normalization_schemes, preparation.use_mask_for_norm, strict=True)
+    for i, (channel, (scheme, uses_mask)) in enumerate(zip(image, settings, strict=True)):
+        statistics = preparation.intensity_properties[str(i)]
+        normalised = normalise(channel[box], scheme, statistics, inside if uses_mask else None)
+        prepared[:, i] = _resample(normalised, case, preparation.resampling_data)
     cropped = _resample(cropped, case, preparation.resampling_label)
     small = np.int8 if cropped.max() <= np.iinfo(np.int8).max else np.int16
-    return np.ascontiguousarray(np.stack(channels, 1)), np.ascontiguousarray(cropped, small), case
+    return prepared, np.ascontiguousarray(cropped, small), case
 
 
 def restore(
