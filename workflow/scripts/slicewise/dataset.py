@@ -308,9 +308,10 @@ def read_label(
     with np.errstate(invalid="ignore"):
         label = voxels.astype(np.int16)
     # Labels are 0, 1, 2, ... without gaps.
-    known = (label == voxels) & (voxels >= 0) & (voxels <= labels.stored[-1])
-    if not known.all():
-        unknown = np.unique(voxels[~known]).tolist()
+    wrong = label != voxels
+    wrong |= (voxels < 0) | (voxels > labels.stored[-1])
+    if wrong.any():
+        unknown = np.unique(voxels[wrong]).tolist()
         raise ValueError(
             f"case {case.name}: {case.label} holds {unknown[:5]}, expected only the values of "
             f"dataset.json, {list(labels.stored)}"
