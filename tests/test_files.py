@@ -24,13 +24,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_name_appears_only_when_the_file_is_whole(tmp_path):
+@pytest.mark.parametrize("flush", [True, False])
+def test_the_name_appears_only_when_the_file_is_whole(tmp_path, flush):
     path = tmp_path / "sub" / "case.nii.gz"
-    with files.atomic(path) as temporary:
+    with files.atomic(path, flush=flush) as temporary:
         temporary.write_bytes(b"whole")
         assert not path.exists()
         assert temporary.name.endswith(".nii.gz")
     assert path.read_bytes() == b"whole"
+
+
+def test_files_written_without_a_flush_are_flushed_together(tmp_path):
+    files.write_npy(tmp_path / "x.npy", np.zeros(3), flush=False)
+    files.write_json(tmp_path / "x.json", {}, flush=False)
+    files.flush_all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.npy"]
 
 
 def test_json_survives_with_its_order_of_keys(tmp_path):
