@@ -24,13 +24,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_name_appears_only_when_the_file_is_whole(tmp_path):
+@pytest.mark.parametrize("flush", [True, False])
+def test_the_name_appears_only_when_the_file_is_whole(tmp_path, flush):
     path = tmp_path / "sub" / "case.nii.gz"
-    with files.atomic(path) as temporary:
+    with files.atomic(path, flush=flush) as temporary:
         temporary.write_bytes(b"whole")
         assert not path.exists()
         assert temporary.name.endswith(".nii.gz")
     assert path.read_bytes() == b"whole"
+
+
+def test_files_written_without_a_flush_are_flushed_together(tmp_path):
+    files.write_npy(tmp_path / "x.npy", np.zeros(3), flush=False)
+    files.write_json(tmp_path / "x.json", {}, flush=False)
+    files.flush_all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.npy"]
 
 
 def test_json_survives_with_its_order_of_keys(tmp_path):
@@ -50,6 +58,14 @@ def test_csv_floats_are_read_back_exactly(tmp_path):
     files.write_csv(tmp_path / "x.csv", pd.DataFrame({"value": values}))
     read = pd.read_csv(tmp_path / "x.csv")["value"]
     np.testing.assert_array_equal(read, values)
+
+
+def test_a_table_is_written_as_a_frame_is(tmp_path):
+    columns = ["name", "count", "value", "missing"]
+    rows = [("a,b", 1, 0.1, 1.5), ('"', -2, 1e-17, None), ("c", 3, 1e22, 0.30000000000000004)]
+    files.write_table(tmp_path / "table.csv", columns, rows)
+    files.write_csv(tmp_path / "frame.csv", pd.DataFrame(rows, columns=columns))
+    assert (tmp_path / "table.csv").read_bytes() == (tmp_path / "frame.csv").read_bytes()
 
 
 def test_arrays_are_stored_contiguous_and_without_pickles(tmp_path):

@@ -18,15 +18,14 @@ from slicewise.schemas import problems, read_schema
 
 
 def test_extents_fit_in_both_directions_or_not_at_all():
-    extents = pd.DataFrame({"label": 1, "row": [10, 10, 30, 8], "column": [10, 21, 5, 20]})
-    table = patch_adequacy(extents, ["heart", "absent"], [20, 20]).set_index("class")
-    assert table.loc["heart", ["slices", "fit", "share"]].tolist() == [4, 2, 0.5]
-    assert table.loc["absent", "slices"] == 0
-    assert np.isnan(table.loc["absent", "share"])
+    extents = np.array([(1, 10, 10), (1, 10, 21), (1, 30, 5), (1, 8, 20)])
+    heart, absent = patch_adequacy(extents, ["heart", "absent"], [20, 20])
+    assert (heart["slices"], heart["fit"], heart["share"]) == (4, 2, 0.5)
+    assert (absent["slices"], absent["share"]) == (0, None)
 
 
 def test_a_class_that_does_not_fit_is_warned_of(caplog):
-    extents = pd.DataFrame({"label": 1, "row": [10, 30], "column": [10, 10]})
+    extents = np.array([(1, 10, 10), (1, 30, 10)])
     with caplog.at_level(logging.INFO, "slicewise"):
         report(patch_adequacy(extents, {"heart": 1}, [20, 20]))
     assert caplog.records[0].levelname == "WARNING"

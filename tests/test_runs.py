@@ -49,6 +49,32 @@ def test_no_stage_has_more_jobs_than_a_scheduler_likes():
     assert len(of([f"case_{i}" for i in range(20_000)], 1).groups) == MAX_GROUPS
 
 
+def sized(folder, cases, size):
+    """Return a dataset whose images are files of so many bytes without content."""
+    raw = write_dataset(folder, [(2, 2, 2)] * cases)
+    for path in (folder / "imagesTr").iterdir():
+        with path.open("wb") as file:
+            file.truncate(size)
+    return open_datasets(config_of({"raw": str(raw.parent)}, per_job=None))["d"]
+
+
+def test_the_size_of_files_decides_how_many_cases_a_job_takes(tmp_path):
+    assert len(sized(tmp_path / "small", 20, 10_000).groups) == 2
+    assert len(sized(tmp_path / "medium", 20, 3_000_000).groups) == 8
+    assert max(map(len, sized(tmp_path / "large", 20, 1_000_000_000).groups.values())) <= 2
+
+
+def test_a_new_case_moves_no_other_where_size_decides(tmp_path):
+    before = sized(tmp_path / "before", 20, 3_000_000).groups
+    after = sized(tmp_path / "after", 21, 3_000_000).groups
+    assert {g: [n for n in c if n != "case_20"] for g, c in after.items()} == before
+
+
+def test_phantoms_are_in_the_same_groups_before_and_after_they_are_made():
+    phantoms = open_datasets(config_of({"phantom": {"cases": 24}}, per_job=None))["d"]
+    assert len(phantoms.groups) == 2
+
+
 def test_experiments_that_differ_in_patch_or_training_share_arrays():
     first = arrays_key(PLANNING, {"reorient": "auto"})
     assert arrays_key(PLANNING | {"gpu_memory_gb": 4}, {"reorient": "auto"}) == first
@@ -70,12 +96,12 @@ def test_arrays_of_an_own_plan_follow_its_content(tmp_path):
     assert arrays_key(PLANNING | {"plans": str(plans)}, {}) != first
 
 
-def config_of(kind, folds=1):
+def config_of(kind, folds=1, per_job=16):
     return {
         "results": "out",
         "datasets": {"d": kind},
         "cross_validation": {"folds": folds},
-        "execution": {"cases_per_job": 16},
+        "execution": {"cases_per_job": per_job},
     }
 
 

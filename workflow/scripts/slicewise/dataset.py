@@ -229,7 +229,9 @@ def _read_channel(case: str, source: ImageSource) -> tuple[nib.Nifti1Image, np.n
     return file, voxels
 
 
-def _check_grid(case: str, path: Path, file: nib.Nifti1Image, first: nib.Nifti1Image) -> None:
+def _check_grid(
+    case: str, path: Path, file: nib.Nifti1Image, first: nib.Nifti1Image | Volume
+) -> None:
     """Raise ValueError when a file does not lie on the grid of the case's first image."""
     import numpy as np
 
@@ -280,8 +282,10 @@ def read_images(case: Case, reorient: bool) -> Volume:
         _check_grid(case.name, source.path, file, first)
         orientation = geometry.axis_codes(first.affine)
         channels.append(geometry.to_reading_order(voxels, orientation, reorient))
+    # One channel is taken as it is: most images have no other, and may be large.
+    image = np.stack(channels) if len(channels) > 1 else np.ascontiguousarray(channels[0])[None]
     return Volume(
-        np.stack(channels),
+        image,
         _spacing(first, reorient),
         orientation,
         first.affine,
@@ -289,21 +293,28 @@ def read_images(case: Case, reorient: bool) -> Volume:
     )
 
 
-def read_label(case: Case, labels: Labels, reorient: bool) -> np.ndarray:
+def read_label(
+    case: Case, labels: Labels, reorient: bool, volume: Volume | None = None
+) -> np.ndarray:
     """Read the label of a case: int16 (z, y, x) in reading order.
 
+    volume: the images of the case, where they are read already; else the first is opened.
     Raises ValueError for a grid that is not the image's and for values that `labels` lacks.
     """
     import numpy as np
 
     file, voxels = _read_channel(case.name, ImageSource(case.label))
-    _check_grid(case.name, case.label, file, _load(case.name, case.images[0].path))
-    values = np.unique(voxels)
-    unknown = sorted(set(values.tolist()) - set(labels.stored))
-    if unknown:
+    _check_grid(case.name, case.label, file, volume or _load(case.name, case.images[0].path))
+    with np.errstate(invalid="ignore"):
+        label = voxels.astype(np.int16)
+    # Labels are 0, 1, 2, ... without gaps.
+    wrong = label != voxels
+    wrong |= (voxels < 0) | (voxels > labels.stored[-1])
+    if wrong.any():
+        unknown = np.unique(voxels[wrong]).tolist()
         raise ValueError(
             f"case {case.name}: {case.label} holds {unknown[:5]}, expected only the values of "
             f"dataset.json, {list(labels.stored)}"
         )
     orientation = geometry.axis_codes(file.affine)
-    return geometry.to_reading_order(voxels.astype(np.int16), orientation, reorient)
+    return geometry.to_reading_order(label, orientation, reorient)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,22 +17,31 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
+def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
 
-    The temporary name keeps all suffixes of `path`, because writers such as nibabel choose the
-    format by them, and carries the process id, so that two runs never share one.
+    Its content is on the disk before the name appears, unless it is one of many files that
+    `flush_all` takes there together. The temporary name keeps all suffixes of `path`, because
+    writers such as nibabel choose the format by them, and carries the process id, so that two runs
+    never share one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        if flush:
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def flush_all() -> None:
+    """Wait until all that was written is on the disk: once, where a group has many files."""
+    if hasattr(os, "sync"):
+        os.sync()
 
 
 def read_json(path: str | Path) -> Any:
@@ -42,15 +52,15 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(f"{path}: not a JSON file ({error})") from None
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, *, flush: bool = True) -> None:
     """Write a UTF-8 text file."""
-    with atomic(path) as temporary:
+    with atomic(path, flush=flush) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, content: Any) -> None:
+def write_json(path: str | Path, content: Any, *, flush: bool = True) -> None:
     """Write JSON in the order of the keys, four spaces deep as nnU-Net's files are."""
-    write_text(path, json.dumps(content, indent=4) + "\n")
+    write_text(path, json.dumps(content, indent=4) + "\n", flush=flush)
 
 
 def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
@@ -59,11 +69,22 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def write_npy(path: str | Path, array: np.ndarray) -> None:
+def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write rows as `write_csv` writes a data frame of them; None is an empty field.
+
+    Pandas takes longer to import than to write a small table.
+    """
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def write_npy(path: str | Path, array: np.ndarray, *, flush: bool = True) -> None:
     """Write one array, C-contiguous, without pickles."""
     import numpy as np
 
-    with atomic(path) as temporary:
+    with atomic(path, flush=flush) as temporary:
         np.save(temporary, np.ascontiguousarray(array), allow_pickle=False)
 
 

@@ -29,6 +29,19 @@ ARRAYS_FOLLOW = (
 MAX_GROUPS = 256
 """No stage submits more jobs than this, however many cases there are."""
 
+FEWEST_GROUPS = 2
+"""Even a small dataset is cut in two, so that two cores share it."""
+
+BYTES_PER_JOB = 8_000_000
+"""Bytes of files that one job takes where the config does not say how many cases.
+
+Gzipped scans of this size take about a second to analyse and another to export, a few times what
+starting a job costs.
+"""
+
+PHANTOM_BYTES = 300_000
+"""What the files of one phantom hold about: groups are formed before there are any."""
+
 PHANTOM_CHANNELS = {"channel_names": {"0": "MRI"}}
 """What of a phantom dataset's dataset.json is known before it is written."""
 
@@ -41,14 +54,15 @@ class RunDataset:
     """A dataset of a run.
 
     name: its name in the config; source: its files; cases: names, sorted; generated: its phantom
-    settings, or None; cases_per_job: how many cases a group holds about.
+    settings, or None; cases_per_job: how many cases a group holds about, or None to let the size of
+    the files decide.
     """
 
     name: str
     source: Dataset
     cases: tuple[str, ...]
     generated: dict | None
-    cases_per_job: int
+    cases_per_job: int | None
 
     @cached_property
     def groups(self) -> dict[int, list[str]]:
@@ -57,12 +71,22 @@ class RunDataset:
         A case's group follows from its name and the number of groups, a power of two: adding a
         case leaves the others where they are until the dataset outgrows that power.
         """
-        wanted = max(1, len(self.cases) / self.cases_per_job)
+        if self.cases_per_job:
+            wanted = max(1, len(self.cases) / self.cases_per_job)
+        else:
+            wanted = max(FEWEST_GROUPS, self._bytes() / BYTES_PER_JOB)
         count = min(MAX_GROUPS, 2 ** math.ceil(math.log2(wanted)))
         groups: dict[int, list[str]] = {}
         for case in self.cases:
             groups.setdefault(zlib.crc32(case.encode()) % count, []).append(case)
         return dict(sorted(groups.items()))
+
+    def _bytes(self) -> int:
+        """Return how large the files of all cases are together; one that is missing counts as 0."""
+        if self.generated:
+            return PHANTOM_BYTES * len(self.cases)
+        paths = {path for case in self.cases for path in self.source.case(case).files}
+        return sum(path.stat().st_size for path in paths if path.exists())
 
     @property
     def json_path(self) -> Path:

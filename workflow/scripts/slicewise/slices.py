@@ -73,11 +73,12 @@ def slice_table(label: np.ndarray, labels: Labels) -> dict:
     """
     table: dict = {
         "classes": {
-            name: labels.mask(label, name).sum(axis=(1, 2)).tolist() for name in labels.classes
+            name: np.count_nonzero(labels.mask(label, name), axis=(1, 2)).tolist()
+            for name in labels.classes
         }
     }
     if labels.ignore is not None:
-        table["annotated"] = labels.annotated(label).sum(axis=(1, 2)).tolist()
+        table["annotated"] = np.count_nonzero(labels.annotated(label), axis=(1, 2)).tolist()
     return table
 
 
