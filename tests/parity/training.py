@@ -17,7 +17,7 @@ from parity.comparison import Comparison
 from parity.preprocessing import VALUES, differing
 from slicewise.config import load
 from slicewise.labels import parse_labels
-from slicewise.loss import deep_supervision_weights, training_loss
+from slicewise.loss import Loss, deep_supervision_weights
 from slicewise.network import build_network, from_nnunet, initialise
 from slicewise.plans import read_plan
 from slicewise.training import Training, learning_rate
@@ -78,8 +78,8 @@ def compare_steps(run: str, folder: Path) -> list[Comparison]:
     network = build_network(plan, theirs["image_0"].shape[1], labels.outputs)
     network.load_state_dict(named(theirs, "before"))
     network.double()
-    loss = training_loss(labels, plan.batch_dice)
-    training = Training(network, SETTINGS, torch.device("cpu"), labels, loss)
+    loss = Loss(labels, plan.batch_dice)
+    training = Training(network, SETTINGS, torch.device("cpu"), loss)
     losses, first = [], None
     steps = sum(name.startswith("loss_") for name in theirs)
     for step in range(steps):
