@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from golden.record_labels import KINDS
 from networks import SQUARE
 from scans import labels_of
-from slicewise import network
+from slicewise import device, network
 from slicewise.config import load
 from slicewise.labels import parse_labels
 from slicewise.loss import Loss
@@ -148,9 +149,11 @@ def test_a_loss_of_parts_alone_is_another():
 
 
 @pytest.mark.parametrize(
-    ("size", "seen"), [(None, [5]), (5, [5]), (4, [3, 2, 3]), (2, [2, 2, 1, 2, 2])]
+    ("size", "seen"), [(5, [5]), (4, [3, 2, 3]), (2, [2, 2, 1, 2, 2]), (None, [1] * 7)]
 )
-def test_all_parts_but_the_last_go_through_the_network_twice(size, seen):
+def test_parts_go_through_the_network_twice(monkeypatch, size, seen):
+    """All but the last of a chosen size; half of them where the size is not chosen."""
+    monkeypatch.setattr(device, "CPU_VOXELS", 16 * 16)
     training, taken = labelled_training("plain", True, PLAIN, micro_batch_size=size), []
     training.network.register_forward_hook(lambda _, images, __: taken.append(len(images[0])))
     training.step(labelled_batch("plain"))
@@ -166,3 +169,22 @@ def test_a_check_of_parts_is_that_of_the_batch(kind):
     )
     assert loss == pytest.approx(expected, rel=1e-6)
     assert dice.tolist() == expected_dice.tolist()
+
+
+def test_a_compiled_network_trains_the_same_weights_under_the_same_names(monkeypatch):
+    """Without code generation, which needs a compiler: the graph that torch traces is what runs."""
+    traced = []
+
+    def trace(graph, _):
+        traced.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=trace))
+    plain, compiled = training_of(), training_of(compile=True)
+    losses = [training.step(batch_of()) for training in (plain, compiled)]
+    torch.testing.assert_close(*losses)
+    assert traced
+    expected, found = plain.state()["network"], compiled.state()["network"]
+    assert list(found) == list(expected)
+    for name, weights in found.items():
+        torch.testing.assert_close(weights, expected[name], rtol=1e-4, atol=1e-6, msg=name)

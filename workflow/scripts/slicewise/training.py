@@ -34,6 +34,8 @@ class Training:
         self.loss = loss
         self.network = network.to(device, memory_format=memory_format(device))
         self.network.deep_supervision = settings["deep_supervision"]
+        # shares its weights with the network, whose names of them stay as they are
+        self.runs = torch.compile(self.network) if settings["compile"] else self.network
         self.optimizer = torch.optim.SGD(
             network.parameters(),
             lr=settings["learning_rate"],
@@ -60,28 +62,33 @@ class Training:
     def heads(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the logits of images at the resolutions that are trained on, finest first."""
         with autocast(self.device, self.settings["mixed_precision"]):
-            output = self.network(image)
+            output = self.runs(image)
         return output if self.settings["deep_supervision"] else [output]
 
     def step(self, batch: tuple) -> torch.Tensor:
         """Take one step of stochastic gradient descent and return its loss.
 
-        The loss is a function of sums over the whole batch. All parts but the last go through the
-        network twice: once for the sums, and, when the gradient of the loss with respect to these
-        is known, once more for that of the weights. Thus it is exact, and the memory that of a
-        part.
+        The loss is a function of sums over the whole batch. The first parts go through the network
+        twice: once for their sums, and, when the gradient of the loss with respect to these is
+        known, once more for that of the weights, which is thus exact. The others wait for it with
+        their feature maps.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        *parts, last = self.parts(batch)
+        parts = self.parts(batch)
+        # whoever sets the size is short of memory; else half the batch may wait, which saves time
+        twice = parts[:-1] if self.settings["micro_batch_size"] else parts[: len(parts) // 2]
         with torch.inference_mode():
-            sums = [self.loss.sums(self.heads(image), target) for image, target in parts]
-        kept = self.loss.sums(self.heads(last[0]), last[1])
-        whole = torch.cat([*sums, kept.detach()], dim=1).requires_grad_()
+            sums = [self.loss.sums(self.heads(image), target) for image, target in twice]
+        waiting = [
+            self.loss.sums(self.heads(image), target) for image, target in parts[len(twice) :]
+        ]
+        whole = torch.cat([*sums, *(part.detach() for part in waiting)], dim=1).requires_grad_()
         loss = self.loss.value(whole)
         self.scaler.scale(loss).backward()
-        *gradients, gradient = whole.grad.split([len(target) for _, target in (*parts, last)], 1)
-        kept.backward(gradient)
-        for (image, target), gradient in zip(parts, gradients, strict=True):
+        gradients = list(whole.grad.split([len(target) for _, target in parts], dim=1))
+        while waiting:
+            waiting.pop().backward(gradients.pop())
+        for (image, target), gradient in zip(twice, gradients, strict=True):
             self.loss.sums(self.heads(image), target).backward(gradient)
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["gradient_clipping"])
