@@ -35,7 +35,7 @@ class Training:
         self.network = network.to(device, memory_format=memory_format(device))
         self.network.deep_supervision = settings["deep_supervision"]
         # shares its weights with the network, whose names of them stay as they are
-        self.runs = torch.compile(self.network) if settings["compile"] else self.network
+        self.forward = torch.compile(self.network) if settings["compile"] else self.network
         self.optimizer = torch.optim.SGD(
             network.parameters(),
             lr=settings["learning_rate"],
@@ -62,7 +62,7 @@ class Training:
     def heads(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return the logits of images at the resolutions that are trained on, finest first."""
         with autocast(self.device, self.settings["mixed_precision"]):
-            output = self.runs(image)
+            output = self.forward(image)
         return output if self.settings["deep_supervision"] else [output]
 
     def step(self, batch: tuple) -> torch.Tensor:
