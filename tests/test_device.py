@@ -1,9 +1,14 @@
 """Where a network runs."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
-from slicewise.device import autocast, choose_device, memory_format
+from slicewise.device import autocast, choose_device, memory_format, micro_batch_size
 
 
 def test_auto_takes_what_is_there():
@@ -28,3 +33,41 @@ def test_the_cpu_computes_in_32_bits():
     with autocast(torch.device("cpu"), mixed_precision=True):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
     assert memory_format(torch.device("cpu")) is torch.contiguous_format
+
+
+@pytest.mark.parametrize(
+    ("patch", "size"), [((56, 40), 59), ((256, 320), 2), ((512, 512), 1), ((2048, 2048), 1)]
+)
+def test_the_cpu_takes_patches_of_about_131072_voxels_at_once(patch, size):
+    assert micro_batch_size(torch.device("cpu"), patch) == size
+
+
+def test_a_gpu_takes_any_batch_at_once():
+    assert micro_batch_size(torch.device("cuda"), (512, 512)) is None
+
+
+FAULTS = """
+import resource
+import numpy as np
+from slicewise.device import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(2**23)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+without = [faults() for _ in range(2)]
+keep_freed_memory()
+print(without[1], [faults() for _ in range(2)][1])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it speaks to glibc alone")
+def test_kept_memory_is_not_fetched_anew_page_by_page():
+    """64 MiB are 16,384 pages of the usual size, or 32 huge ones."""
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", FAULTS]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    without, kept = map(int, found.stdout.split())
+    assert without >= 16
+    assert kept < without / 10

@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from slicewise.batches import Batches
 from slicewise.dataset import open_dataset
-from slicewise.device import choose_device
+from slicewise.device import choose_device, keep_freed_memory
 from slicewise.files import read_json, write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.labels import Labels
-from slicewise.loss import training_loss
+from slicewise.loss import Loss
 from slicewise.network import build_network, initialise
 from slicewise.patches import EmptyShare, empty_share
 from slicewise.plans import Plan, read_plan
@@ -196,6 +196,7 @@ def main(
     `pretrained` holds the file of the weights to start from, if there is one.
     """
     torch.set_num_threads(settings["threads"])
+    keep_freed_memory()
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
     split = read_json(splits)[fold]
@@ -210,8 +211,8 @@ def main(
     for path in pretrained:
         start_from(network, path)
     device = choose_device(settings["device"])
-    loss = training_loss(dataset.labels, plan.batch_dice)
-    training = Training(network, settings, device, dataset.labels, loss)
+    loss = Loss(dataset.labels, plan.batch_dice)
+    training = Training(network, settings, device, loss)
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
     key, files = (device.type, fold, seed), [*manifests, *pretrained]
     own = identity(plan, dataset.labels, settings, split, key, files)
