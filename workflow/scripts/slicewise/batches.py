@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from slicewise import augment, patches
+from slicewise.augment_spatial import center_crop
 from slicewise.labels import Labels
 from slicewise.randomness import generator
 from slicewise.slices import ExportedCase, release
@@ -57,7 +58,10 @@ class Batches:
         if not self.augmented:
             return image, label.clamp_(min=0)
         parameters = augment.draw(rng, self.batch_size, image.shape[1], self.patch)
-        return augment.apply(image, label, parameters, self.patch, self.masked_channels)
+        chosen = augment.resampled(parameters)
+        wide = image[chosen], label[chosen]
+        image, label = (center_crop(each, self.patch).contiguous() for each in (image, label))
+        return augment.apply(image, label, wide, parameters, self.masked_channels)
 
     def stream(self, indices: range, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of `indices` in order, `workers` threads preparing the next ones."""
