@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from slicewise import augment
+from slicewise import augment, augment_spatial
 
 GOLDEN = Path(__file__).parent / "golden" / "augment"
 RECORDED_DRAWS = np.load(GOLDEN.with_name("augment_draws.npz"), allow_pickle=False)
@@ -55,6 +55,20 @@ def nothing(batch_size, channels):
         drawn,
         **{name: np.full_like(getattr(drawn, name), value) for name, value in NEUTRAL.items()},
     )
+
+
+def augmented(image, label, parameters, patch, masked_channels):
+    """Cut the centres of a batch of the initial patch size, and augment them.
+
+    The batch itself stays as it is.
+    """
+    chosen = augment.resampled(parameters)
+    wide = image[chosen], label[chosen]
+    centre = [
+        augment_spatial.center_crop(each, patch).clone(memory_format=torch.contiguous_format)
+        for each in (image, label)
+    ]
+    return augment.apply(*centre, wide, parameters, masked_channels)
 
 
 def random_label(seed, batch_size, size, labels):

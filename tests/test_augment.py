@@ -12,13 +12,14 @@ from augmentation import (
     NEUTRAL,
     PATCH,
     RECORDED_DRAWS,
+    augmented,
     golden_batch,
     golden_parameters,
     nothing,
     recorded,
     tensor,
 )
-from slicewise import augment
+from slicewise import augment, augment_spatial
 from slicewise.randomness import generator
 
 MASKED = (True, False)
@@ -109,7 +110,7 @@ def test_noise_equals_that_of_nnunet():
 
 
 def test_whole_chain_equals_that_of_nnunet():
-    image, label = augment.apply(*golden_batch(), golden_parameters(), PATCH, MASKED)
+    image, label = augmented(*golden_batch(), golden_parameters(), PATCH, MASKED)
     np.testing.assert_array_equal(label, recorded("chain_label"))
     np.testing.assert_allclose(image, recorded("chain_image"), atol=2e-5)
 
@@ -120,14 +121,14 @@ def in_order(transforms):
     for name in transforms:
         drawn = {field: getattr(golden_parameters(), field) for field in FIELDS_OF_CLASS[name]}
         parameters = replace(nothing(len(image), 2), **drawn)
-        image, label = augment.apply(image, label, parameters, PATCH, (False, False))
+        image, label = augmented(image, label, parameters, PATCH, (False, False))
     return image[:, 1]
 
 
 def test_transforms_one_by_one_in_the_order_of_nnunet_give_the_whole_chain():
     *order, mask, remove = RECORDED_DRAWS["order"].tolist()
     assert (mask, remove) == ("MaskImageTransform", "RemoveLabelTransform")
-    together, _ = augment.apply(*golden_batch(), golden_parameters(), PATCH, MASKED)
+    together, _ = augmented(*golden_batch(), golden_parameters(), PATCH, MASKED)
     np.testing.assert_allclose(in_order(order), together[:, 1], atol=2e-5)
 
 
@@ -175,7 +176,7 @@ def test_elongated_patches_turn_by_15_degrees_at_most():
 
 def test_equal_keys_give_equal_results():
     results = [
-        augment.apply(
+        augmented(
             *golden_batch(), augment.draw(generator(3, 0, "augment", 5), 8, 2, PATCH), PATCH, MASKED
         )
         for _ in range(2)
@@ -189,41 +190,50 @@ def test_equal_keys_give_equal_results():
 
 def test_a_batch_gives_what_its_samples_give_one_by_one():
     image, label = golden_batch()
-    together = augment.apply(image, label, golden_parameters(), PATCH, MASKED)
+    together = augmented(image, label, golden_parameters(), PATCH, MASKED)
     for i in range(len(image)):
         one = slice(i, i + 1)
-        alone = augment.apply(
-            image[one], label[one], taken(golden_parameters(), one), PATCH, MASKED
-        )
+        alone = augmented(image[one], label[one], taken(golden_parameters(), one), PATCH, MASKED)
         np.testing.assert_allclose(alone[0], together[0][one], atol=1e-6)
         assert torch.equal(alone[1], together[1][one])
 
 
-def test_inputs_stay_as_they_are():
+def test_the_batch_is_augmented_in_place():
+    image, label = torch.ones(2, 1, *PATCH), torch.full((2, *PATCH), -1, dtype=torch.int16)
+    parameters = replace(nothing(2, 1), brightness=np.full((2, 1), 1.5))
+    found, found_label = augment.apply(image, label, None, parameters, (False,))
+    assert found is image
+    assert found_label is label
+    assert (image == 1.5).all()
+    assert (label == 0).all()
+
+
+def test_patches_with_a_margin_stay_as_they_are():
     image, label = golden_batch()
-    augment.apply(image, label, golden_parameters(), PATCH, MASKED)
+    parameters = replace(golden_parameters(), angle=np.ones(8))
+    centre = [augment_spatial.center_crop(each, PATCH).contiguous() for each in (image, label)]
+    augment.apply(*centre, (image, label), parameters, MASKED)
     np.testing.assert_array_equal(image, recorded("image"))
     np.testing.assert_array_equal(label, recorded("label"))
 
 
-def test_inputs_of_the_patch_size_stay_as_they_are():
-    image, label = torch.ones(2, 1, *PATCH), torch.full((2, *PATCH), -1, dtype=torch.int16)
-    parameters = replace(nothing(2, 1), brightness=np.full((2, 1), 1.2))
-    augment.apply(image, label, parameters, PATCH, (True,))
-    assert (image == 1).all()
-    assert (label == -1).all()
+def test_samples_that_are_rotated_or_scaled_are_resampled():
+    parameters = replace(
+        nothing(4, 1), angle=np.array([0, 0.1, 0, 0.2]), scale=np.array([1, 1, 0.9, 1.1])
+    )
+    assert augment.resampled(parameters).tolist() == [1, 2, 3]
 
 
 def test_without_augmentation_the_centre_remains():
     image, label = golden_batch()
-    found, _ = augment.apply(image, label, nothing(8, 2), PATCH, (False, False))
-    assert torch.equal(found, augment.center_crop(image, PATCH))
+    found, _ = augmented(image, label, nothing(8, 2), PATCH, (False, False))
+    assert torch.equal(found, augment_spatial.center_crop(image, PATCH))
 
 
 def test_masked_channels_are_zero_outside_and_others_are_not():
     image, label = torch.ones(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.int16)
     label[:, :2] = -1
-    found, _ = augment.apply(image, label, nothing(1, 2), (4, 4), MASKED)
+    found, _ = augmented(image, label, nothing(1, 2), (4, 4), MASKED)
     assert found.sum((2, 3)).tolist() == [[8, 16]]
 
 
@@ -249,7 +259,7 @@ def test_gamma_keeps_mean_and_standard_deviation(inverted):
 
 def test_small_label_types_pass_through():
     image, label = golden_batch()
-    found = augment.apply(image, label.to(torch.int8), golden_parameters(), PATCH, MASKED)[1]
+    found = augmented(image, label.to(torch.int8), golden_parameters(), PATCH, MASKED)[1]
     assert found.dtype == torch.int8
     np.testing.assert_array_equal(found, recorded("chain_label"))
 
@@ -257,7 +267,7 @@ def test_small_label_types_pass_through():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_and_cpu_agree():
     image, label = (each.cuda() for each in golden_batch())
-    found, found_label = augment.apply(image, label, golden_parameters(), PATCH, MASKED)
+    found, found_label = augmented(image, label, golden_parameters(), PATCH, MASKED)
     np.testing.assert_allclose(found.cpu(), recorded("chain_image"), atol=1e-4)
     assert (found_label.cpu().numpy() != recorded("chain_label")).mean() < 1e-3
 
@@ -267,23 +277,32 @@ def test_gpu_and_cpu_agree():
 
 def test_a_patch_larger_than_the_image_is_refused():
     with pytest.raises(ValueError, match=r"\(28, 20\) is larger than the image \(16, 16\)"):
-        augment.center_crop(torch.zeros(16, 16), PATCH)
+        augment_spatial.center_crop(torch.zeros(16, 16), PATCH)
 
 
 def test_parameters_of_another_batch_size_are_refused():
     with pytest.raises(ValueError, match="drawn for"):
-        augment.apply(*golden_batch(), nothing(7, 2), PATCH, MASKED)
+        augmented(*golden_batch(), nothing(7, 2), PATCH, MASKED)
 
 
 def test_a_label_of_another_shape_is_refused():
-    image, label = golden_batch()
+    image, label = torch.zeros(1, 1, 4, 4), torch.zeros(1, 3, 4, dtype=torch.int16)
     with pytest.raises(ValueError, match="the label has shape"):
-        augment.apply(image, label[:, :-1], golden_parameters(), PATCH, MASKED)
+        augment.apply(image, label, None, nothing(1, 1), (False,))
+
+
+@pytest.mark.parametrize("given", [0, 1, 3])
+def test_patches_with_a_margin_for_other_samples_are_refused(given):
+    image, label = torch.zeros(3, 1, *PATCH), torch.zeros(3, *PATCH, dtype=torch.int16)
+    parameters = replace(nothing(3, 1), angle=np.array([0, 0.1, 0.2]))
+    wide = image[:given], label[:given]
+    with pytest.raises(ValueError, match=f"{given} patches with a margin for 2 samples"):
+        augment.apply(image, label, wide, parameters, (False,))
 
 
 def test_a_mask_flag_is_needed_for_every_channel():
     with pytest.raises(ValueError, match="1 entries for 2 channels"):
-        augment.apply(*golden_batch(), golden_parameters(), PATCH, (True,))
+        augmented(*golden_batch(), golden_parameters(), PATCH, (True,))
 
 
 @pytest.mark.parametrize("edge", [1, 2, 3])

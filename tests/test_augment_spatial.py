@@ -12,6 +12,7 @@ from torch.nn import functional
 from augmentation import (
     PATCH,
     RECORDED_DRAWS,
+    augmented,
     golden_batch,
     golden_parameters,
     nothing,
@@ -41,7 +42,7 @@ def vote_by_indicators(label, grid):
 def test_centre_crop_starts_where_nnunet_starts():
     crops = recorded("crops.json")
     found = [
-        int(augment.center_crop(torch.arange(size[0] * size[1]).view(size), patch)[0, 0])
+        int(augment_spatial.center_crop(torch.arange(size[0] * size[1]).view(size), patch)[0, 0])
         for size, patch in zip(crops["size"], crops["patch"], strict=True)
     ]
     assert found == crops["first"]
@@ -50,7 +51,7 @@ def test_centre_crop_starts_where_nnunet_starts():
 def test_rotated_and_scaled_images_equal_those_of_nnunet():
     parameters = golden_parameters()
     only_spatial = {name: getattr(parameters, name) for name in ("angle", "scale")}
-    found, _ = augment.apply(
+    found, _ = augmented(
         *golden_batch(), replace(nothing(8, 2), **only_spatial), PATCH, (False, False)
     )
     np.testing.assert_allclose(found, recorded("spatial_image"), atol=1e-5)
@@ -79,7 +80,7 @@ def test_labels_with_an_ignore_value_are_those_of_nnunet(number):
 
 def test_pixels_outside_become_background_and_ignored_ones_stay_ignored():
     label = torch.tensor([[[-1, 0], [2, 3]]], dtype=torch.int8)
-    _, found = augment.apply(torch.zeros(1, 1, 2, 2), label, nothing(1, 1), (2, 2), (False,))
+    _, found = augmented(torch.zeros(1, 1, 2, 2), label, nothing(1, 1), (2, 2), (False,))
     assert found.tolist() == [[[0, 0], [2, 3]]]
 
 
@@ -88,7 +89,7 @@ def test_regions_and_ignored_pixels_of_an_augmented_label_are_those_of_nnunet():
     angle, scale = RECORDED_DRAWS["ignore/angle_and_scale"][:1].T
     parameters = replace(nothing(1, 1), angle=angle, scale=scale)
     image = torch.zeros(label.shape)[:, None]
-    _, found = augment.apply(image, label, parameters, PATCH, (False,))
+    _, found = augmented(image, label, parameters, PATCH, (False,))
     named = {name: list(values) for name, values in REGIONS.items()}
     labels = parse_labels({"background": 0, **named, "ignore": IGNORED[0]}, [1, 2])
     regions = [labels.mask(found[0].numpy(), name) for name in named]
@@ -103,7 +104,7 @@ def test_labels_gain_no_value(seed, labels, patch):
     label = random_label(seed, 4, size, labels)
     parameters = augment.draw(np.random.default_rng(seed), 4, 1, patch)
     parameters = replace(parameters, scale=np.linspace(0.7, 1.4, 4))
-    _, found = augment.apply(torch.zeros(4, 1, *size), label, parameters, patch, (False,))
+    _, found = augmented(torch.zeros(4, 1, *size), label, parameters, patch, (False,))
     assert set(found.unique().tolist()) <= set(label.clamp(min=0).unique().tolist()) | {0}
 
 
@@ -137,7 +138,7 @@ def test_quarter_turns_move_pixels_from_columns_to_rows(seed, half, turns):
     label = random_label(seed, 1, patch, 5)
     image = torch.rand(1, 1, *patch, generator=torch.Generator().manual_seed(seed))
     parameters = replace(nothing(1, 1), angle=np.array([turns * np.pi / 2]))
-    found, found_label = augment.apply(image, label, parameters, patch, (False,))
+    found, found_label = augmented(image, label, parameters, patch, (False,))
     np.testing.assert_allclose(found, image.rot90(turns, (3, 2)), atol=1e-4)
     assert torch.equal(found_label, label.rot90(turns, (2, 1)).clamp(min=0))
 
@@ -149,7 +150,7 @@ def test_scaling_divides_areas_by_its_square(scale):
     label[:, 40:80, 40:80] = 1
     parameters = replace(nothing(1, 1), scale=np.array([scale]))
     image = torch.zeros(1, 1, 120, 120)
-    _, found = augment.apply(image, label, parameters, (90, 90), (False,))
+    _, found = augmented(image, label, parameters, (90, 90), (False,))
     assert int(found.sum()) ** 0.5 == pytest.approx(40 / scale, abs=1.5)
 
 
@@ -166,6 +167,6 @@ def test_mirrored_twice_is_as_before(seed, size):
 def test_mirroring_flips_image_and_label_alike():
     label = torch.arange(6, dtype=torch.int16).view(1, 2, 3)
     parameters = replace(nothing(1, 1), mirrored=np.array([[True, False]]))
-    image, label = augment.apply(label[:, None].float(), label, parameters, (2, 3), (False,))
+    image, label = augmented(label[:, None].float(), label, parameters, (2, 3), (False,))
     assert label.tolist() == [[[3, 4, 5], [0, 1, 2]]]
     assert torch.equal(image[:, 0], label.float())

@@ -1,15 +1,12 @@
 """Batches: the same whatever prepares them."""
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from scans import labels_of
-from slicewise.batches import Batches
-from slicewise.files import write_npy
+from slicewise import augment, augment_spatial
+from slicewise.batches import Batches, Prepared
 from slicewise.slices import ExportedCase, slice_table
 
 
@@ -72,23 +69,40 @@ def test_a_batch_has_the_plans_patch_and_no_label_outside(cases, augmented):
     assert set(label.unique().tolist()) <= {0, 1}
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux tells what is resident")
-def test_a_batch_leaves_no_page_of_the_dataset_resident(tmp_path):
-    label = np.ones((40, 64, 64), np.int8)
-    write_npy(tmp_path / "a.npy", np.ones((40, 1, 64, 64), np.float32))
-    write_npy(tmp_path / "a_seg.npy", label)
-    arrays = [np.load(tmp_path / name, mmap_mode="r") for name in ("a.npy", "a_seg.npy")]
-    case = ExportedCase("a", *arrays, np.full((1, 40), 64 * 64), None)
+@pytest.mark.parametrize("augmented", [True, False])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_augmented_on_its_device_equals_what_the_threads_augment(
+    cases, augmented, workers, monkeypatch
+):
+    """A device by another name stands in for one; the batch is made on the CPU after all."""
+    batches = stream_of(cases, augmented=augmented, batch_size=6)
+    monkeypatch.setattr(Prepared, "to", lambda batch, device: batch)
+    elsewhere = batches.stream(range(4), workers, torch.device("meta"))
+    for expected, found in zip(batches.stream(range(4), workers), elsewhere, strict=True):
+        assert torch.equal(expected[0], found[0])
+        assert torch.equal(expected[1], found[1])
 
-    def resident_kb():
-        maps = Path("/proc/self/smaps").read_text().split(str(tmp_path))[1:]
-        return sum(int(re.search(r"Rss: +(\d+)", part)[1]) for part in maps)
 
-    assert case.image[:, 0, 0, 0].sum() == 40
-    assert resident_kb() > 0
-    image, _ = stream_of([case], batch_size=16).batch(0)
-    assert resident_kb() == 0
-    assert image.shape == (16, 1, 16, 16)
+def test_margins_are_read_for_rotated_and_scaled_samples_only(cases):
+    batches = stream_of(cases, batch_size=40)
+    prepared = batches.prepare(0)
+    turned = augment.resampled(prepared.parameters)
+    read = augment.initial_patch_size((16, 16))
+    assert 0 < len(turned) < 40
+    assert prepared.image.shape == (40, 1, 16, 16)
+    assert prepared.wide[0].shape == (len(turned), 1, *read)
+    for part, wide in zip((prepared.image, prepared.label), prepared.wide, strict=True):
+        assert torch.equal(part[turned], augment_spatial.center_crop(wide, (16, 16)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gets_the_batches_of_the_cpu(cases):
+    batches = stream_of(cases, augmented=False)
+    for expected, found in zip(
+        batches.stream(range(4), 1), batches.stream(range(4), 2, torch.device("cuda")), strict=True
+    ):
+        assert torch.equal(expected[0], found[0].cpu())
+        assert torch.equal(expected[1], found[1].cpu())
 
 
 def test_the_end_of_a_batch_holds_foreground(cases):

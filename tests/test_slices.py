@@ -21,7 +21,6 @@ from slicewise.slices import (
     choose_slices,
     open_case,
     open_cases,
-    release,
     slice_table,
     stored_slices,
 )
@@ -57,13 +56,6 @@ def test_the_slice_table_has_a_row_of_counts_for_each_class(arrays):
 
 def test_a_case_comes_with_its_way_back(arrays):
     assert open_case(arrays, "a").geometry == GEOMETRY
-
-
-def test_pages_that_were_given_back_are_read_again(arrays):
-    case = open_case(arrays, "a")
-    assert case.label[1].sum() == 6
-    release(case)
-    assert case.label[1].sum() == 6
 
 
 def test_cases_are_opened_in_the_given_order(arrays):

@@ -169,14 +169,14 @@ def test_regions_and_ignored_voxels_are_learnt_from(tmp_path, labels, order, nam
 @pytest.fixture
 def drawn(monkeypatch):
     """Return where the positions that a training draws are noted, by the cases drawn from."""
-    noted, draw = [], patches.draw
+    noted, draw = [], patches.Sampler.draw
 
-    def draw_and_note(rng, cases, *rest):
-        positions = draw(rng, cases, *rest)
-        noted.extend((cases[at.case], at.slice) for at in positions)
+    def draw_and_note(sampler, *rest):
+        positions = draw(sampler, *rest)
+        noted.extend((sampler.cases[case], index) for case, index, *_ in positions.tolist())
         return positions
 
-    monkeypatch.setattr(patches, "draw", draw_and_note)
+    monkeypatch.setattr(patches.Sampler, "draw", draw_and_note)
     return noted
 
 

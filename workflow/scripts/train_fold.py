@@ -105,12 +105,14 @@ def train(
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         losses = []
-        for batch in batches.stream(range(epoch * iterations, (epoch + 1) * iterations), workers):
+        steps = range(epoch * iterations, (epoch + 1) * iterations)
+        for batch in batches.stream(steps, workers, training.device):
             losses.append(training.step(batch))
             bar.update()
         loss = torch.stack(losses).mean().item()
-        held_out = validation.stream(range(epoch * checks, (epoch + 1) * checks), workers)
-        validation_loss, dice = training.validate(held_out)
+        held_out = range(epoch * checks, (epoch + 1) * checks)
+        checked = validation.stream(held_out, workers, training.device)
+        validation_loss, dice = training.validate(checked)
         ema = training.history[-1]["ema_pseudo_dice"] if training.history else None
         per_class = dict(zip(names, dice.tolist(), strict=True))
         row = history_row(epoch, rate, (loss, validation_loss), per_class, ema)

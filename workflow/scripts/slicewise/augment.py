@@ -16,7 +16,6 @@ import torch
 from torch.nn import functional
 
 from slicewise.augment_spatial import (
-    center_crop,
     mirror,
     resample_image,
     resample_label,
@@ -53,7 +52,7 @@ def rotation_range(patch_size: Sequence[int]) -> float:
 
 
 def initial_patch_size(patch_size: Sequence[int]) -> tuple[int, int]:
-    """Return the size (row, column) of the patch to read, from which `apply` cuts patch_size.
+    """Return the size (row, column) of the patch to read where it is rotated or scaled.
 
     It holds the patch turned by up to 90 degrees, enlarged by 1 / 0.85: nnU-Net's get_patch_size,
     which does not know that scaling goes up to 1.4. What lies further out is padded.
@@ -101,23 +100,30 @@ def draw(
     )
 
 
+def resampled(parameters: Parameters) -> np.ndarray:
+    """Return the indices of the samples that are rotated or scaled, the only ones with margins."""
+    return np.flatnonzero((parameters.angle != 0) | (parameters.scale != 1))
+
+
 def apply(
     image: torch.Tensor,
     label: torch.Tensor,
+    wide: tuple[torch.Tensor, torch.Tensor] | None,
     parameters: Parameters,
-    patch_size: Sequence[int],
     masked_channels: Sequence[bool],
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Augment a batch and cut it to patch_size (row, column), leaving the inputs as they are.
+    """Augment a batch in place and return it.
 
     image (batch, channel, row, column) is float32 and label (batch, row, column) a signed integer,
-    -1 outside the nonzero mask; both of the initial patch size. masked_channels says which channels
-    were normalised inside the mask only: they are set to 0 outside it. In the label that is
-    returned, -1 has become 0. Raises ValueError if the shapes do not belong together.
+    -1 outside the nonzero mask; both contiguous. `wide` holds image and label of the initial patch
+    size around the same centres, as center_crop has it, for the samples of `resampled` only and in
+    their order, and is left as it is; None where there are none. masked_channels says which
+    channels were normalised inside the mask only: they are set to 0 outside it. In the label that
+    is returned, -1 has become 0. Raises ValueError if the shapes do not belong together.
     """
-    _check(image, label, parameters, masked_channels)
-    patch_size = tuple(int(size) for size in patch_size)
-    image, label = _spatial(image, label, parameters, patch_size)
+    _check(image, label, wide, parameters, masked_channels)
+    if wide is not None:
+        _spatial(image, label, wide, parameters)
     add_noise(image, parameters.noise_std, parameters.noise_seed)
     planes = image.flatten(0, 1)
     _update(planes, parameters.blur_sigma, 0, blur)
@@ -138,6 +144,7 @@ def apply(
 def _check(
     image: torch.Tensor,
     label: torch.Tensor,
+    wide: tuple[torch.Tensor, torch.Tensor] | None,
     parameters: Parameters,
     masked_channels: Sequence[bool],
 ) -> None:
@@ -152,6 +159,13 @@ def _check(
             f"the label has shape {tuple(label.shape)}, expected (batch, row, column) "
             f"{(batch_size, *image.shape[2:])} like the image"
         )
+    expected = len(resampled(parameters))
+    found = 0 if wide is None else len(wide[0])
+    if found != expected:
+        raise ValueError(
+            f"there are {found} patches with a margin for {expected} samples that are rotated or "
+            "scaled: give those of augment.resampled"
+        )
     if len(masked_channels) != channels:
         raise ValueError(
             f"masked_channels has {len(masked_channels)} entries for {channels} channels: "
@@ -160,21 +174,22 @@ def _check(
 
 
 def _spatial(
-    image: torch.Tensor, label: torch.Tensor, parameters: Parameters, patch_size: tuple[int, int]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rotate and scale the samples for which that was drawn; crop the others."""
-    new_image = center_crop(image, patch_size).clone(memory_format=torch.contiguous_format)
-    new_label = center_crop(label, patch_size).clone(memory_format=torch.contiguous_format)
-    chosen = np.flatnonzero((parameters.angle != 0) | (parameters.scale != 1))
+    image: torch.Tensor,
+    label: torch.Tensor,
+    wide: tuple[torch.Tensor, torch.Tensor],
+    parameters: Parameters,
+) -> None:
+    """Put in place the samples that are rotated or scaled, from their patches with a margin."""
+    wide_image, wide_label = wide
+    chosen = resampled(parameters)
     if chosen.size:
-        index, angle, scale = (
-            torch.from_numpy(values).to(image.device)
-            for values in (chosen, parameters.angle[chosen], parameters.scale[chosen])
+        angle, scale = (
+            torch.from_numpy(values[chosen]).to(image.device)
+            for values in (parameters.angle, parameters.scale)
         )
-        grid = sampling_grid(angle, scale, patch_size, tuple(image.shape[2:]))
-        _replace(new_image, chosen, resample_image(image.index_select(0, index), grid))
-        _replace(new_label, chosen, resample_label(label.index_select(0, index), grid))
-    return new_image, new_label
+        grid = sampling_grid(angle, scale, tuple(image.shape[2:]), tuple(wide_image.shape[2:]))
+        _replace(image, chosen, resample_image(wide_image, grid))
+        _replace(label, chosen, resample_label(wide_label, grid))
 
 
 def _update(

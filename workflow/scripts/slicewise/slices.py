@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,16 +108,6 @@ def open_case(arrays: str | Path, name: str) -> ExportedCase:
         CaseGeometry.from_json(content["geometry"]),
         np.array(table["annotated"], dtype=np.int64) if "annotated" in table else None,
     )
-
-
-def release(case: ExportedCase) -> None:
-    """Give the pages of a case that were read back to the system, which may keep them cached.
-
-    Without it the resident memory of a training would grow to the size of its dataset.
-    """
-    for array in (case.image, case.label):
-        if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            array.base.madvise(mmap.MADV_DONTNEED)
 
 
 def open_cases(arrays: str | Path, names: Sequence[str]) -> list[ExportedCase]:
