@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -35,3 +37,24 @@ def autocast(device: torch.device, mixed_precision: bool) -> AbstractContextMana
     if mixed_precision and device.type == "cuda":
         return torch.autocast("cuda")
     return nullcontext()
+
+
+@contextmanager
+def side_by_side(device: torch.device, calls: int) -> Iterator[Callable]:
+    """Yield a `map` for so many calls of a function, which makes several at once on a CPU.
+
+    Each of torch's threads makes calls of its own, so that no thread waits for another at every
+    small layer; several share a call only where there are fewer calls than threads. Results come
+    in order, and do not depend on the number of threads unless they are shared.
+    """
+    threads = torch.get_num_threads()
+    workers = min(threads, calls)
+    if device.type != "cpu" or workers <= 1:
+        yield map
+        return
+    torch.set_num_threads(threads // workers)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool.map
+    finally:
+        torch.set_num_threads(threads)
