@@ -4,11 +4,18 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
 
-from slicewise.device import autocast, choose_device, memory_format, micro_batch_size
+from slicewise.device import (
+    autocast,
+    choose_device,
+    memory_format,
+    micro_batch_size,
+    side_by_side,
+)
 
 
 def test_auto_takes_what_is_there():
@@ -71,3 +78,32 @@ def test_kept_memory_is_not_fetched_anew_page_by_page():
     without, kept = map(int, found.stdout.split())
     assert without >= 16
     assert kept < without / 10
+
+
+@pytest.mark.parametrize(("threads", "calls", "workers", "each"), [(3, 5, 3, 1), (4, 2, 2, 2)])
+def test_threads_of_a_cpu_work_side_by_side_and_share_what_is_left(threads, calls, workers, each):
+    before, meet = torch.get_num_threads(), threading.Barrier(workers, timeout=60)
+
+    def call(index):
+        if index < workers:
+            meet.wait()
+        return index, torch.get_num_threads()
+
+    torch.set_num_threads(threads)
+    try:
+        with side_by_side(torch.device("cpu"), calls) as over:
+            assert list(over(call, range(calls))) == [(index, each) for index in range(calls)]
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_in_one_of_many_calls_is_raised_and_the_threads_are_given_back():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ZeroDivisionError), side_by_side(torch.device("cpu"), 9) as over:
+            list(over(lambda index: 1 // (index - 4), range(9)))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

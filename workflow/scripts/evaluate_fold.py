@@ -119,10 +119,9 @@ def score_case(
         whole = (labels.mask(truth, name) & known).sum(axis=(1, 2))
         true, found = (labels.mask(array, name) & scored for array in (truth, prediction))
         tp, fp, fn = metrics.overlap_counts(true[chosen], found[chosen])
-        in_plane = [
-            metrics.surface_scores(*pair, stack.spacing[1:], tolerance_mm)
-            for pair in zip(true[chosen], found[chosen], strict=True)
-        ]
+        in_plane = metrics.surface_scores_by_slice(
+            true[chosen], found[chosen], stack.spacing[1:], tolerance_mm
+        )
         rows = {
             "class": name,
             "label": number,

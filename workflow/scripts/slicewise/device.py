@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -66,3 +67,24 @@ def keep_freed_memory() -> None:
     if mallopt:
         mallopt(TRIM_THRESHOLD, -1)
         mallopt(MMAP_MAX, 0)
+
+
+@contextmanager
+def side_by_side(device: torch.device, calls: int) -> Iterator[Callable]:
+    """Yield a `map` for so many calls of a function, which makes several at once on a CPU.
+
+    Each of torch's threads makes calls of its own, so that no thread waits for another at every
+    small layer; several share a call only where there are fewer calls than threads. Results come
+    in order, and do not depend on the number of threads unless they are shared.
+    """
+    threads = torch.get_num_threads()
+    workers = min(threads, calls)
+    if device.type != "cpu" or workers <= 1:
+        yield map
+        return
+    torch.set_num_threads(threads // workers)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool.map
+    finally:
+        torch.set_num_threads(threads)
