@@ -13,9 +13,10 @@ from scans import affine_of, write_case, write_json_of
 
 HIPPOCAMPUS, ANISOTROPIC = "Dataset004_Hippocampus", "Dataset005_Anisotropic"
 CASES, CLASSES = 16, 3
-MATRIX, SLICES = (248, 265), (20, 25)
+VIEW_MM, SLICES = (172.0, 183.0), (20, 25)
 IN_PLANE_MM, ACROSS_MM = (0.6, 0.9), (3.0, 8.0)
-"""Voxels along each side, slices and spacing of the generated scans, drawn from these ranges."""
+"""Field of view, slices and spacing of the generated scans, drawn from these ranges. Resampled to
+the median spacing all fit in the planned patch, as scans of one protocol do."""
 
 
 def smooth(rng: np.random.Generator, shape: tuple[int, ...], knots: int) -> np.ndarray:
@@ -32,9 +33,9 @@ def anisotropic_scan(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, 
     A body holds three nested structures, each brighter than the one around it, their surfaces bent
     by smooth random fields; shading and noise lie over all of it.
     """
-    sides = rng.integers(*MATRIX, size=2)
-    shape = (*map(int, sides), int(rng.integers(*SLICES)))
     in_plane = round(float(rng.uniform(*IN_PLANE_MM)), 3)
+    sides = rng.uniform(*VIEW_MM, size=2) / in_plane
+    shape = (*map(round, sides.tolist()), int(rng.integers(*SLICES)))
     spacing = [in_plane, in_plane, round(float(rng.uniform(*ACROSS_MM)), 3)]
     axes = np.ix_(*(np.linspace(-1, 1, size, dtype=np.float32) for size in shape))
     bend = 0.08 * smooth(rng, shape, 6)

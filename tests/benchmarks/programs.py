@@ -40,10 +40,9 @@ class Bench:
 
 @dataclass(frozen=True)
 class Scans:
-    """A dataset as both programs have it: nnU-Net below the `nnUNet_` folders of its own, ours in
-    a folder `slicewise`, both in `folder`.
+    """A dataset in both programs.
 
-    name: Dataset001_Name, its raw folder below nnUNet_raw.
+    folder: holds nnU-Net's three folders and ours, `slicewise`; name: Dataset001_Name.
     """
 
     bench: Bench
