@@ -9,7 +9,7 @@ from functools import partial
 from benchmarks import data, measuring
 from benchmarks.lines import Result, lines_of
 from benchmarks.measuring import Measurement, Run, alternate
-from benchmarks.programs import OURS, TESTS, Bench, Scans
+from benchmarks.programs import OURS, TESTS, Bench, Scans, in_turn
 from parity.preprocessing import differing
 
 SCANS = 40
@@ -42,9 +42,8 @@ def run_nnunet(scans: Scans) -> Measurement:
     )
     lengths = [f"{name}={value}" for name, value in LENGTH.items()]
     train = scans.oracle("oracle_pipeline", *lengths, scans.number, "2d", 0, "-device", "cpu")
-    command = ["sh", "-ec", "\n".join(" ".join(map(str, part)) for part in (prepare, train))]
     environment = scans.environment(cores, (TESTS,))
-    return measuring.run(command, environment, scans.log("pipeline_nnunet"))
+    return measuring.run(in_turn(prepare, train), environment, scans.log("pipeline_nnunet"))
 
 
 def run_here(scans: Scans) -> Measurement:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,11 @@ PLANS = "nnUNetPlans"
 MODEL = f"nnUNetTrainer__{PLANS}__2d"
 OURS, THEIRS = "ours", "theirs"
 """Our experiments: a network that is planned here, and one that comes from nnU-Net."""
+
+
+def in_turn(*commands: list) -> list:
+    """Return one command that runs several, each after the other, up to the first that fails."""
+    return ["sh", "-ec", "\n".join(shlex.join(map(str, command)) for command in commands)]
 
 
 @dataclass(frozen=True)
@@ -133,24 +139,20 @@ class Scans:
         return self.environment(threads, (TESTS, SCRIPTS))
 
     def snakemake(self, config: Mapping, *targets: object) -> list:
-        """Return a command of our workflow; its config is laid over what all of them have."""
-        common = {
+        """Return a command of our workflow, on fold 0; `config` is what differs from our own."""
+        training = {"threads": self.bench.cores, "device": "cpu"}
+        content = {
             "results": str(self.own / "results"),
             "datasets": {"scans": {"raw": str(self.raw)}},
             "experiments": {OURS: {}},
             "cross_validation": {"run": [0]},
-            "training": {"threads": self.bench.cores, "device": "cpu"},
             "postprocessing": {"largest_component": "never"},
+            **config,
+            "training": training | config.get("training", {}),
         }
-        self.own.mkdir(parents=True, exist_ok=True)
         path = self.own / "config.yaml"
-        merged = {
-            key: common.get(key, {}) | config[key]
-            if isinstance(config.get(key), dict) and key != "experiments"
-            else config.get(key, common.get(key))
-            for key in common.keys() | config.keys()
-        }
-        path.write_text(yaml.safe_dump(merged))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content))
         files = ["--snakefile", ROOT / "Snakefile", "--directory", self.own]
         cores = ["--cores", self.bench.cores]
         return [sys.executable, "-m", "snakemake", *files, *cores, *targets, "--configfile", path]
@@ -163,12 +165,11 @@ class Scans:
         if single:
             command = self.nnunet("plan_and_preprocess", *d, *two, "-np", cores, "-npfp", cores)
         else:
-            parts = (
+            command = in_turn(
                 self.nnunet("extract_fingerprint", *d, "-np", cores),
                 self.nnunet("plan_experiment", *d),
                 self.nnunet("preprocess", *d, *two, "-np", cores),
             )
-            command = ["sh", "-ec", "\n".join(" ".join(map(str, part)) for part in parts)]
         return measuring.run(command, self.environment(1), self.log("preparation_nnunet"))
 
     def plan_here(self) -> Measurement:
