@@ -3,17 +3,23 @@
 import importlib
 import json
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
-from benchmarks import data, figure, measuring, patches, report, run, table
+from benchmarks import data, figure, measuring, patches, prediction, report, run, table
 from benchmarks.lines import LINES, STAGES, Line, Result, lines_of
 from benchmarks.measuring import Measurement, Run, Worker, alternate, paired, spread
-from benchmarks.programs import Bench, Scans
+from benchmarks.programs import Bench, Scans, in_turn
+from scans import write_dataset
+from slicewise.config import load
+from slicewise.dataset import open_dataset
 
 SECONDS = Line("training-48", "training", "a command", target=2)
 RATE = Line("patches-a", "patches", "patches", "rate", "patches/s", target=2, memory_target=2)
@@ -320,6 +326,60 @@ def test_the_generated_scans_are_anisotropic_and_the_same_each_time(tmp_path):
     assert spacing[2] / spacing[0] > 3
     assert set(np.unique(label)) == {0, 1, 2, 3}
     assert data.hippocampus(bench) is None
+
+
+def test_a_smaller_dataset_links_to_the_first_scans(tmp_path):
+    write_dataset(tmp_path / "all", [(8, 9, 5)] * 3)
+    data.take_some(tmp_path / "all", tmp_path / "some", 2)
+    some = open_dataset(tmp_path / "some" / "dataset.json")
+    assert list(some.cases()) == ["case_00", "case_01"]
+    assert all(path.is_symlink() for path in map(Path, some.case("case_00").files))
+    assert some.content["numTraining"] == 2
+
+
+PASSES = """
+import torch
+network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+for _ in range(3):
+    network(torch.zeros(1, 2))
+"""
+
+
+def test_passes_through_a_network_leave_stamps_in_any_process(tmp_path):
+    environment = os.environ | {
+        "PYTHONPATH": str(prediction.STAMPS),
+        "BENCHMARK_STAMPS": str(tmp_path),
+    }
+    before = time.monotonic()
+    subprocess.run([sys.executable, "-c", PASSES], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", "pass"], env=environment, check=True)
+    (file,) = tmp_path.iterdir()
+    times = [before, *map(float, file.read_text().split()), time.monotonic()]
+    # the beginning of the first pass and the end of each of three
+    assert len(times) - 2 == 4
+    assert times == sorted(times)
+
+
+def test_our_workflow_gets_the_cores_of_the_benchmark_and_what_a_stage_sets(tmp_path):
+    scans = Scans(Bench(tmp_path, tmp_path, None, 1, 3), tmp_path, "Dataset005_Any")
+    command = scans.snakemake({"training": {"epochs": 7}}, "predict")
+    assert command[command.index("--cores") + 1] == 3
+    config = load(yaml.safe_load(Path(command[-1]).read_text()))
+    assert config["training"]["epochs"] == 7
+    assert config["training"]["threads"] == 3
+    assert config["training"]["device"] == "cpu"
+    assert "predict" in command
+
+
+def test_commands_in_turn_stop_at_the_first_that_fails(tmp_path):
+    write = [sys.executable, "-c", "import sys; open(sys.argv[1], 'w')"]
+    fail = [sys.executable, "-c", "raise SystemExit('not enough memory')"]
+    first, last = tmp_path / "a file", tmp_path / "another"
+    command = in_turn([*write, first], fail, [*write, last])
+    with pytest.raises(RuntimeError, match="not enough memory"):
+        measuring.run(command, os.environ, tmp_path / "log")
+    assert first.exists()
+    assert not last.exists()
 
 
 def test_the_environment_keeps_compiled_modules_for_both(monkeypatch, tmp_path):
