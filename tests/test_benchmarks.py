@@ -302,6 +302,16 @@ def test_the_exit_code_is_one_where_outputs_differ_or_a_stage_breaks_down(
     assert ("times as fast" in printed.out) == (outcome == [GOOD])
 
 
+def test_what_a_stage_measured_before_it_broke_down_is_kept(monkeypatch, tmp_path):
+    def outcome():
+        yield GOOD
+        raise RuntimeError("the disk is full")
+
+    assert program(monkeypatch, tmp_path, outcome()) == 1
+    status = pd.read_csv(tmp_path / "summary.csv").query("stage == 'patches'")["status"]
+    assert status.tolist() == ["measured", "failed", "failed", "failed"]
+
+
 def test_an_unknown_stage_is_refused(capsys):
     with pytest.raises(SystemExit):
         run.main(["--nnunet", "python", "elsewhere"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,25 +24,24 @@ NOTE = "here of each slice and surface too"
 CALL = "import evaluate_fold, json, sys; evaluate_fold.main(**json.loads(sys.argv[1]))"
 
 
-def measure(bench: Bench) -> list[Result]:
+def measure(bench: Bench) -> Iterator[Result]:
     """Measure the validation scans of fold 0 of both datasets.
 
     nnU-Net's command gives Dice and its like of whole scans, in as many processes as there are
     cores. Ours is what the rule evaluate_fold runs, one process, with scores of every slice and
     surface distances as well.
     """
-    sets, results = data.both(bench), []
+    sets = data.both(bench)
     for name, line in lines_of("evaluation").items():
         if name not in sets:
-            results.append(Result(line))
+            yield Result(line)
             continue
         scans = sets[name]
         set_up(scans)
         ways = {"": partial(evaluate_with_nnunet, scans)}
         here, check = partial(evaluate_here, scans), partial(fault_of, scans)
         runs, fault = alternate(ways, here, bench.pairs, check)
-        results.append(Result(line, runs, NOTE, fault))
-    return results
+        yield Result(line, runs, NOTE, fault)
 
 
 def set_up(scans: Scans) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import data
@@ -20,7 +21,7 @@ def has_cuda(python: str | Path) -> bool:
     return subprocess.run([python, "-c", PROBE], capture_output=True).returncode == 0
 
 
-def measure(bench: Bench) -> list[Result]:
+def measure(bench: Bench) -> Iterator[Result]:
     """Measure the hippocampus scans where both programs find a GPU; else nothing is measured.
 
     The batches of an epoch are drawn at random in each program, so that no output is compared: the
@@ -29,7 +30,8 @@ def measure(bench: Bench) -> list[Result]:
     (line,) = lines_of("gpu").values()
     scans = data.hippocampus(bench)
     if scans is None or not all(map(has_cuda, (sys.executable, bench.python))):
-        return [Result(line)]
+        yield Result(line)
+        return
     scans.prepare()
     theirs = scans.oracle("oracle_training", scans.name, "cuda", 0, ITERATIONS)
     ours = scans.own_half(
@@ -41,4 +43,4 @@ def measure(bench: Bench) -> list[Result]:
         Worker(ours, environment, log("gpu_slicewise")) as slicewise,
     ):
         runs, fault = alternate({"": nnunet.ask}, slicewise.ask, bench.pairs)
-    return [Result(line, runs, f"batch {scans.planned['batch_size']}", fault)]
+    yield Result(line, runs, f"batch {scans.planned['batch_size']}", fault)

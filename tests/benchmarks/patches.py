@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from benchmarks import data
@@ -18,15 +19,13 @@ BOUNDS = {"mean": 0.1, "sd": 0.1, "foreground": 0.3}
 deviations, those and the share of foreground relatively. They are drawn at random."""
 
 
-def measure(bench: Bench) -> list[Result]:
+def measure(bench: Bench) -> Iterator[Result]:
     """Measure both datasets, each without augmentation and with all of it."""
     lines, sets = lines_of("patches"), data.both(bench)
-    results = []
     for key, line in lines.items():
         name, kind = key.split("-")
         measured = name in sets
-        results.append(measure_line(line, sets[name], kind) if measured else Result(line))
-    return results
+        yield measure_line(line, sets[name], kind) if measured else Result(line)
 
 
 def measure_line(line: Line, scans: Scans, kind: str) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from functools import partial
 
 from benchmarks import data, measuring
@@ -19,16 +20,17 @@ LENGTH = {"epochs": 1, "iterations_per_epoch": 20, "validation_iterations": 2}
 FOLD = f"results/scans/{OURS}/fold-0_seed-0"
 
 
-def measure(bench: Bench) -> list[Result]:
+def measure(bench: Bench) -> Iterator[Result]:
     """Measure fold 0 of some of the hippocampus scans."""
     (line,) = lines_of("pipeline").values()
     scans = data.hippocampus(bench, SCANS)
     if scans is None:
-        return [Result(line)]
+        yield Result(line)
+        return
     ways = {"": partial(run_nnunet, scans)}
     runs, fault = alternate(ways, partial(run_here, scans), bench.pairs, partial(fault_of, scans))
     note = f"{LENGTH['iterations_per_epoch']} iterations of batch {scans.planned['batch_size']}"
-    return [Result(line, runs, note, fault)]
+    yield Result(line, runs, note, fault)
 
 
 def run_nnunet(scans: Scans) -> Measurement:

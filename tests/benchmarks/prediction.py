@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -27,14 +28,13 @@ TRAINED = {"hippocampus": (12, 0, 120), "anisotropic": (2, 128, 100)}
 measured: enough to find the structures."""
 
 
-def measure(bench: Bench) -> list[Result]:
+def measure(bench: Bench) -> Iterator[Result]:
     """Measure both datasets; each gives a line for the first slice, the others and the command."""
     lines, sets = lines_of("prediction"), data.both(bench)
-    results = []
     for name, count in COUNTS.items():
         own = [line for key, line in lines.items() if key.split("-")[0] == name]
         if name not in sets:
-            results += map(Result, own)
+            yield from map(Result, own)
             continue
         scans = sets[name]
         set_up(scans, name, count)
@@ -44,8 +44,7 @@ def measure(bench: Bench) -> list[Result]:
         }
         check = partial(fault_of, scans)
         runs, fault = alternate(ways, partial(predict_here, scans), bench.pairs, check)
-        results += [Result(line, runs, fault=fault) for line in own]
-    return results
+        yield from (Result(line, runs, fault=fault) for line in own)
 
 
 def config(scans: Scans) -> dict:

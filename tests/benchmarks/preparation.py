@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from types import SimpleNamespace
 
@@ -19,13 +20,12 @@ STATISTICS_BOUND = 1e-5
 """Relative difference of intensity statistics, as in tests/parity."""
 
 
-def measure(bench: Bench) -> list[Result]:
+def measure(bench: Bench) -> Iterator[Result]:
     """Measure both datasets; of nnU-Net's one command and its three the quicker counts."""
-    results = []
     for name, line in lines_of("preparation").items():
         scans = data.both(bench).get(name)
         if scans is None:
-            results.append(Result(line))
+            yield Result(line)
             continue
         ways = {
             "one command": scans.plan_with_nnunet,
@@ -33,8 +33,7 @@ def measure(bench: Bench) -> list[Result]:
         }
         check = partial(fault_of, scans)
         runs, fault = alternate(ways, scans.plan_here, bench.pairs, check)
-        results.append(Result(line, runs, fault=fault))
-    return results
+        yield Result(line, runs, fault=fault)
 
 
 def fault_of(scans: Scans, warm_up: list[Run]) -> str:

@@ -23,6 +23,7 @@ from benchmarks.programs import Bench
 from parity.run import real_data
 from slicewise.files import write_csv
 
+FAILED = "failed"
 MEMORY = "memory"
 """A stage that compares ways to read arrays, not programs: a table and a figure of its own."""
 
@@ -32,20 +33,28 @@ def line_of(result: Result) -> str:
     title = f"{result.line.title} ({result.note})" if result.note else result.line.title
     if not result.pairs:
         return f"{title:<76} {result.fault or report.NOT_MEASURED}"
-    speed, memory = result.speed, result.memory
-    return (
-        f"{title:<76} {speed.median:6.2f} times as fast ({speed.low:.2f} to {speed.high:.2f}), "
-        f"{memory.median:.2f} times less memory"
-    )
+    speed = result.speed
+    text = f"{title:<76} {speed.median:6.2f} times as fast ({speed.low:.2f} to {speed.high:.2f})"
+    return text if result.line.part else f"{text}, {result.memory.median:.2f} times less memory"
 
 
 def run_stage(name: str, bench: Bench) -> list[Result]:
-    """Return the results of a stage; of one that breaks down, its lines with that as the fault."""
+    """Return the results of a stage, printed as they come.
+
+    Where it breaks down, that is the fault of the lines that are left.
+    """
+    results = []
     try:
-        return import_module(f"benchmarks.{name}").measure(bench)
+        for result in import_module(f"benchmarks.{name}").measure(bench):
+            print(line_of(result), flush=True)
+            results.append(result)
     except Exception:
         traceback.print_exc()
-        return [Result(line, fault="failed") for line in lines_of(name).values()]
+        done = [result.line for result in results]
+        left = [Result(line, fault=FAILED) for line in lines_of(name).values() if line not in done]
+        print(*map(line_of, left), sep="\n", flush=True)
+        results += left
+    return results
 
 
 def run_memory(bench: Bench, folder: Path) -> int:
@@ -97,7 +106,6 @@ def main(given: list[str]) -> int:
                 code |= run_memory(bench, folder)
                 continue
             results = run_stage(name, bench)
-            print(*map(line_of, results), sep="\n", flush=True)
             write_csv(folder / f"{name}.csv", report.runs_table(results))
             summary = report.write_summary(folder / "summary.csv", results, about)
             figure.write(folder, summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from benchmarks import data
@@ -16,14 +17,16 @@ LOSS_BOUND = 1e-4
 """Relative difference of the first loss; sums in single precision differ by some 1e-6."""
 
 
-def measure(bench: Bench) -> list[Result]:
+def measure(bench: Bench) -> Iterator[Result]:
     """Measure both batch sizes on the hippocampus scans."""
     lines, scans = lines_of("training"), data.hippocampus(bench)
     if scans is None:
-        return [Result(line) for line in lines.values()]
+        yield from map(Result, lines.values())
+        return
     scans.prepare()
     sizes = {"48": 48, "planned": scans.planned["batch_size"]}
-    return [measure_line(line, scans, sizes[key], STEPS[key]) for key, line in lines.items()]
+    for key, line in lines.items():
+        yield measure_line(line, scans, sizes[key], STEPS[key])
 
 
 def measure_line(line: Line, scans: Scans, batch_size: int, steps: int) -> Result:
