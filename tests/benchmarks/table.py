@@ -1,0 +1,105 @@
+"""The README's table of the benchmark, between two comments that mark its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.report import MEASURED
+from slicewise.files import write_text
+
+BEGIN, END = "<!-- benchmark -->", "<!-- /benchmark -->"
+HEAD = (
+    "| | nnU-Net | slicewise | times as fast | target | CPU time | peak memory |\n"
+    "|---|---|---|---|---|---|---|\n"
+)
+
+
+def number(value: float) -> str:
+    """Return a number in three digits, thousands apart."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def memory(mib: float) -> str:
+    """Return an amount of memory."""
+    return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.0f} MiB"
+
+
+def seconds(value: float) -> str:
+    """Return a time; CPU time of single patches is short."""
+    return f"{number(value)} s" if value >= 1 else f"{number(1000 * value)} ms"
+
+
+def both_of(row: pd.Series, name: str, words: Callable[[float], str]) -> list[str]:
+    """Return a cell with what each program takes, empty where the line has none of it."""
+    pair = [row[f"{program}_{name}"] for program in ("nnunet", "slicewise")]
+    return ["" if pd.isna(pair).any() else " → ".join(map(words, pair))]
+
+
+def target_of(row: pd.Series) -> str:
+    """Return the target of a line in words; and whether it is reached."""
+    if pd.isna(row["target"]):
+        return ""
+    if pd.notna(row["target_s"]):
+        text = f"{row['target_s']:g} s"
+    elif row["target"] < 1:
+        text = f"at most {1 / row['target']:g} times the time"
+    else:
+        text = f"{row['target']:g} times" if row["target"] > 1 else "no slower"
+    if pd.notna(row["memory_target"]):
+        text += f", memory {row['memory_target']:g} times less"
+    return f"{text}, reached" if row["reached"] else text
+
+
+def row_of(row: pd.Series) -> str:
+    """Return a line of the table."""
+    if row["status"] != MEASURED:
+        cells = [row["title"], row["status"], "", "", "", "", ""]
+        return f"| {' | '.join(cells)} |\n"
+    both = [f"{number(row[program])} {row['unit']}" for program in ("nnunet", "slicewise")]
+    speed, low, high = (number(row[f"speed{end}"]) for end in ("", "_low", "_high"))
+    cells = [
+        row["title"],
+        *both,
+        f"**{speed}** ({low} to {high})",
+        target_of(row),
+        *both_of(row, "cpu_s", seconds),
+        *both_of(row, "peak_mib", memory),
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def table(summary: pd.DataFrame) -> str:
+    """Return the table in Markdown, and a sentence on what it was measured with."""
+    text = HEAD + "".join(row_of(row) for _, row in summary.iterrows())
+    measured = summary[summary["status"] == MEASURED]
+    if measured.empty:
+        return text
+    about = " and ".join(
+        f"{processor}, {cores:g} cores"
+        for processor, cores in measured[["processor", "cores"]].drop_duplicates().to_numpy()
+    )
+    fewest, most = (int(measured["pairs"].agg(end)) for end in ("min", "max"))
+    pairs = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    versions = [
+        " or ".join(dict.fromkeys(measured[f"{side}_versions"])) for side in ("nnunet", "slicewise")
+    ]
+    return (
+        f"{text}\nMedian of {pairs} pairs of runs by turns after a warm-up, smallest and largest "
+        f"ratio in brackets; {about}. nnU-Net's environment: {versions[0]}; ours: {versions[1]}.\n"
+    )
+
+
+def write(readme: Path, summary: pd.DataFrame) -> None:
+    """Put the table in its place in the README; a ValueError says if that is not marked."""
+    text = readme.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"{readme}: expected {BEGIN} and {END} once each, around the table")
+    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    filled = f"{BEGIN}\n\n{table(summary)}\n{END}"
+    write_text(readme, pattern.sub(lambda _: filled, text))
