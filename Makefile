@@ -2,7 +2,7 @@
 #   make run                                    the default run
 #   make run ARGS="--configfile FILE export"    any other arguments of snakemake
 #   make test, make lint, make format, make config-docs
-#   make benchmark                              peak memory of training as the dataset grows
+#   make benchmark                              what patches cost to read, in bytes, memory and time
 #   make parity                                 slicewise against nnU-Net, run live
 #   make parity COMPARE="training inference"    some of the comparisons (tests/parity/)
 
@@ -39,7 +39,7 @@ config-docs: .venv/run.stamp
 	@PYTHONPATH=workflow/scripts .venv/bin/python -m slicewise.config config/README.md
 
 benchmark: .venv/run.stamp
-	@.venv/bin/python tests/benchmarks/training_memory.py
+	@PYTHONPATH=tests:workflow/scripts .venv/bin/python -m benchmarks.memory_claim $(NNUNET_PYTHON)
 
 parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m parity.run \
