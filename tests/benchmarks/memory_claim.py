@@ -155,20 +155,20 @@ def draw(frame: pd.DataFrame, path: str | Path) -> None:
 @style.journal()
 def figure_of(frame: pd.DataFrame) -> Figure:
     """Return what reading costs, in three panels."""
-    figure = style.new_figure(style.TWO_COLUMNS, 62)
-    bytes_read, memory, speed = figure.subplots(1, 3)
+    figure = style.new_figure(style.TWO_COLUMNS, 64)
+    logarithmic = {"xscale": "log", "yscale": "log"}
+    bytes_read, memory, speed = figure.subplots(1, 3, subplot_kw=logarithmic)
     volumes = frame[frame.series == "volumes"]
     volumes = volumes.assign(kib=volumes.bytes_from_disk / 1024)
     draw_ways(bytes_read, volumes, "case_mib", "kib")
     draw_memory(memory, frame)
     draw_ways(speed, volumes, "case_mib", "samples_per_second")
-    labels = (
-        ("Read from disk for a patch (KiB)", "Size of a volume (MiB)"),
-        ("Resident memory (MiB)", "Size of the dataset (MiB)"),
-        ("Patches a second, files cached", "Size of a volume (MiB)"),
-    )
-    for axes, text, (y, x) in zip(figure.axes, "abc", labels, strict=True):
-        axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    bytes_read.set(xlabel="Size of a volume (MiB)", ylabel="Read from disk for a patch (KiB)")
+    memory.set(xlabel="Size of the dataset (MiB)", ylabel="Resident memory (MiB)")
+    speed.set(xlabel="Size of a volume (MiB)", ylabel="Patches a second from cached files")
+    for axes, text in zip(figure.axes, "abc", strict=True):
+        axes.xaxis.set_major_formatter("{x:,.7g}")
+        axes.yaxis.set_major_formatter("{x:,.7g}")
         style.letter(axes, text)
     handles = [
         style.handle(name, **looks(way)) for way, name in WAYS.items() if way in set(frame.way)
@@ -194,9 +194,16 @@ def draw_memory(axes: Axes, frame: pd.DataFrame) -> None:
     """Draw memory over the size of the dataset, beside that of holding all of it."""
     draw_ways(axes, frame[frame.series == "datasets"], "dataset_mib", "resident_mib")
     training = frame[frame.series == TRAINING]
-    axes.plot(training.dataset_mib, training.resident_mib, color=style.GREY, marker="o")
-    whole = np.array([frame.dataset_mib.min(), frame.dataset_mib.max()])
-    axes.plot(whole, whole, color=style.PALE, linewidth=0.8, zorder=0)
+    axes.plot(training.dataset_mib, training.resident_mib, color=style.GREY, marker="D")
+    whole = np.sort(frame[frame.series.isin(["datasets", TRAINING])].dataset_mib.to_numpy())[
+        [0, -1]
+    ]
+    axes.plot(whole, whole, color=style.GREY, linewidth=0.8, linestyle=":")
+    notes = {"color": style.GREY, "fontsize": style.SMALL, "textcoords": "offset points"}
+    end = (training.dataset_mib.max(), training.resident_mib.max())
+    axes.annotate("a whole training", end, (0, 5), ha="right", **notes)
+    axes.annotate("all in memory", (whole[1], whole[1]), (4, -30), ha="right", **notes)
+    axes.set_ylim(bottom=1, top=4 * end[1])
 
 
 def main() -> None:
