@@ -60,8 +60,7 @@ def test_rotated_and_scaled_images_equal_those_of_nnunet():
 def test_rotated_and_scaled_labels_are_those_of_nnunet():
     parameters = golden_parameters()
     image, label = golden_batch()
-    angle, scale = torch.from_numpy(parameters.angle), torch.from_numpy(parameters.scale)
-    grid = augment_spatial.sampling_grid(angle, scale, PATCH, image.shape[2:])
+    grid = augment_spatial.sampling_grid(parameters.angle, parameters.scale, PATCH, image.shape[2:])
     found = augment_spatial.resample_label(label, grid)
     moved = (parameters.angle != 0) | (parameters.scale != 1)
     np.testing.assert_array_equal(found[moved], recorded("spatial_label")[moved])
@@ -71,7 +70,7 @@ def test_rotated_and_scaled_labels_are_those_of_nnunet():
 def test_labels_with_an_ignore_value_are_those_of_nnunet(number):
     one = slice(number, number + 1)
     label = torch.from_numpy(RECORDED_DRAWS["ignore/before"][one])
-    angle, scale = torch.from_numpy(RECORDED_DRAWS["ignore/angle_and_scale"][one]).T
+    angle, scale = RECORDED_DRAWS["ignore/angle_and_scale"][one].T
     grid = augment_spatial.sampling_grid(angle, scale, PATCH, label.shape[1:])
     found = augment_spatial.resample_label(label, grid)
     np.testing.assert_array_equal(found, RECORDED_DRAWS["ignore/after"][one])
@@ -115,9 +114,7 @@ def test_labels_go_to_the_largest_interpolated_indicator(seed, labels, patch):
     size = augment.initial_patch_size(patch)
     label = random_label(seed, 2, size, labels)
     angle, scale = rng.uniform(-np.pi, np.pi, 2), rng.uniform(0.7, 1.4, 2)
-    grid = augment_spatial.sampling_grid(
-        torch.from_numpy(angle), torch.from_numpy(scale), patch, size
-    )
+    grid = augment_spatial.sampling_grid(angle, scale, patch, size)
     expected, best_two = vote_by_indicators(label, grid)
     clear = best_two[0] - best_two[1] > 1e-3  # float16 rounds closer ones to a tie
     found = augment_spatial.resample_label(label, grid)
@@ -129,6 +126,25 @@ def test_a_tie_goes_to_the_nearest_neighbour():
     columns = torch.tensor([-0.0001, 0.0001])  # just left and right of the middle
     grid = torch.stack([columns, torch.zeros(2)]).view(1, 2, 1, 2)
     assert augment_spatial.resample_label(label, grid).flatten().tolist() == [3, 0]
+
+
+def test_labels_of_unmasked_images_are_those_of_nnunet():
+    drawn = {name: getattr(golden_parameters(), name) for name in ("angle", "scale")}
+    parameters = replace(nothing(8, 2), **drawn)
+    _, found = augmented(*golden_batch(), parameters, PATCH, (False, False))
+    np.testing.assert_array_equal(found, recorded("spatial_label").clip(min=0))
+
+
+@pytest.mark.parametrize("filled", [[], [1], [0, 2]])
+def test_labels_without_foreground_stay_without(filled):
+    image, label = golden_batch()
+    image, label = image[:3], label[:3].clamp(max=0)
+    label[filled] = golden_batch()[1][filled]
+    parameters = replace(nothing(3, 2), angle=np.array([0.3, 1, 2]))
+    _, found = augmented(image, label, parameters, PATCH, (False, False))
+    _, expected = augmented(image, label, parameters, PATCH, (True, False))
+    assert torch.equal(found, expected)
+    assert [int(each.any()) for each in found] == [int(i in filled) for i in range(3)]
 
 
 @settings(max_examples=20)

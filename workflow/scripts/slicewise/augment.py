@@ -13,16 +13,22 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch.nn import functional
 
+from slicewise.augment_change import change, put
+from slicewise.augment_intensity import (
+    add_noise,
+    blur,
+    change_brightness,
+    change_contrast,
+    change_gamma,
+    lower_resolution,
+)
 from slicewise.augment_spatial import (
     mirror,
     resample_image,
     resample_label,
     sampling_grid,
 )
-
-SMALLEST_SPREAD = 1e-7  # keeps gamma from dividing by the range of a constant image
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ def apply(
     """
     _check(image, label, wide, parameters, masked_channels)
     if wide is not None:
-        _spatial(image, label, wide, parameters)
+        _spatial(image, label, wide, parameters, masked=any(masked_channels))
     add_noise(image, parameters.noise_std, parameters.noise_seed)
     planes = image.flatten(0, 1)
     _update(planes, parameters.blur_sigma, 0, blur)
@@ -178,18 +184,27 @@ def _spatial(
     label: torch.Tensor,
     wide: tuple[torch.Tensor, torch.Tensor],
     parameters: Parameters,
+    masked: bool,
 ) -> None:
-    """Put in place the samples that are rotated or scaled, from their patches with a margin."""
+    """Put in place the samples that are rotated or scaled, from their patches with a margin.
+
+    Where no image is `masked` by it, a label without anything above 0 need not be resampled: it has
+    no such thing afterwards either, and the rest becomes 0.
+    """
     wide_image, wide_label = wide
     chosen = resampled(parameters)
+    if not chosen.size:
+        return
+    angle, scale = parameters.angle[chosen], parameters.scale[chosen]
+    sizes = tuple(image.shape[2:]), tuple(wide_image.shape[2:])
+    grid = sampling_grid(angle, scale, *sizes, image.device)
+    put(image, chosen, resample_image(wide_image, grid))
+    if not masked:
+        some = np.flatnonzero(wide_label.amax((1, 2)).cpu().numpy() > 0)
+        chosen, index = chosen[some], torch.from_numpy(some).to(label.device)
+        wide_label, grid = wide_label.index_select(0, index), grid.index_select(0, index)
     if chosen.size:
-        angle, scale = (
-            torch.from_numpy(values[chosen]).to(image.device)
-            for values in (parameters.angle, parameters.scale)
-        )
-        grid = sampling_grid(angle, scale, tuple(image.shape[2:]), tuple(wide_image.shape[2:]))
-        _replace(image, chosen, resample_image(wide_image, grid))
-        _replace(label, chosen, resample_label(wide_label, grid))
+        put(label, chosen, resample_label(wide_label, grid))
 
 
 def _update(
@@ -198,107 +213,8 @@ def _update(
     neutral: float,
     transform: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
 ) -> None:
-    """Replace, in place, the planes (batch * channel, row, column) with a value to apply."""
+    """Change, in place, the planes (batch * channel, row, column) with a value to apply."""
     values = values.reshape(len(planes), -1)
     chosen = np.flatnonzero((values != neutral).any(1))
-    if chosen.size:
-        index = torch.from_numpy(chosen).to(planes.device)
-        amount = torch.from_numpy(values[chosen]).to(planes.device, torch.float32)
-        _replace(planes, chosen, transform(planes.index_select(0, index), amount))
-
-
-def _replace(tensor: torch.Tensor, chosen: np.ndarray, new: torch.Tensor) -> None:
-    """Copy samples into place one by one: on the CPU, indexing with all at once is slower."""
-    for sample, values in zip(chosen, new, strict=True):
-        tensor[sample] = values
-
-
-def add_noise(image: torch.Tensor, std: np.ndarray, seed: np.ndarray) -> None:
-    """Add Gaussian noise in place to the samples with std (batch,) > 0, from a seed of their own.
-
-    Fields are drawn on the CPU, so that a GPU gets the same ones.
-    """
-    generator = torch.Generator()
-    for sample in np.flatnonzero(std):
-        generator.manual_seed(int(seed[sample]))
-        noise = torch.randn(image.shape[1:], generator=generator)
-        image[sample].add_(noise.to(image.device), alpha=float(std[sample]))
-
-
-def blur(planes: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """Blur planes (n, row, column) with Gaussians of sigma (n, 2: row, column) pixels.
-
-    Kernels reach floor(3 sigma + 0.25) pixels to either side, which is blur_dimension's rule (the
-    odd size nearest to 6 sigma + 0.5), over borders that are reflected.
-    """
-    for axis in (1, 2):
-        width = sigma[:, axis - 1, None]
-        reach = (3 * width + 0.25).floor()
-        radius, size = int(reach.max()), planes.shape[axis]
-        distance = torch.arange(radius + 1, device=planes.device)
-        weight = torch.exp(-0.5 * (distance / width) ** 2) * (distance <= reach)
-        weight = (weight / (2 * weight.sum(1, keepdim=True) - 1))[..., None, None]
-        padding = (0, 0, radius, radius) if axis == 1 else (radius, radius, 0, 0)
-        # Nothing is left to reflect where the kernel reaches past the whole plane.
-        mode = "reflect" if radius < size else "replicate"
-        padded = functional.pad(planes, padding, mode=mode)
-        planes = planes * weight[:, 0]
-        for step in range(1, radius + 1):
-            both_sides = padded.narrow(axis, radius - step, size) + padded.narrow(
-                axis, radius + step, size
-            )
-            planes.addcmul_(both_sides, weight[:, step])
-    return planes
-
-
-def change_brightness(planes: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Multiply planes (n, row, column) by a factor (n, 1) each."""
-    return planes * factor[..., None]
-
-
-def change_contrast(planes: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Stretch planes (n, row, column) about their mean by a factor (n, 1), within their range."""
-    pixels = planes.flatten(1)
-    mean = pixels.mean(1, keepdim=True)
-    low, high = pixels.amin(1, keepdim=True), pixels.amax(1, keepdim=True)
-    stretched = (pixels - mean).mul_(factor).add_(mean)  # clamp is slow with one bound per plane
-    return torch.minimum(torch.maximum(stretched, low), high).view_as(planes)
-
-
-def lower_resolution(planes: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Keep a share (n, 1) of the rows and columns of planes (n, row, column), then interpolate.
-
-    One by one, since sizes differ, which is faster than gathering all at once with index maps.
-    """
-    result = torch.empty_like(planes)
-    for plane, new, kept in zip(planes, result, share[:, 0].tolist(), strict=True):
-        small = [max(1, round(size * kept)) for size in plane.shape]
-        coarse = functional.interpolate(plane[None, None], small, mode="nearest-exact")
-        new.copy_(functional.interpolate(coarse, plane.shape, mode="bilinear")[0, 0])
-    return result
-
-
-def change_gamma(
-    planes: torch.Tensor, exponent: torch.Tensor, inverted: bool = False
-) -> torch.Tensor:
-    """Raise planes (n, row, column), scaled to 0..1, to an exponent (n, 1).
-
-    Mean and standard deviation stay what they were. `inverted` works on the negative image.
-    """
-    pixels = planes.flatten(1)
-    mean, std = _statistics(pixels)
-    low, high = pixels.amin(1, keepdim=True), pixels.amax(1, keepdim=True)
-    spread = high - low
-    curve = (high - pixels if inverted else pixels - low).div_(spread.clamp(min=SMALLEST_SPREAD))
-    curve.log2_().mul_(exponent).exp2_()  # a third of the time that pow takes
-    curve_mean, curve_std = _statistics(curve)
-    gain = spread * std / (spread * curve_std).clamp(min=SMALLEST_SPREAD)
-    gain = -gain if inverted else gain
-    return curve.mul_(gain).add_(mean - gain * curve_mean).view_as(planes)
-
-
-def _statistics(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return mean and unbiased standard deviation of each row, several times faster than std."""
-    mean = pixels.mean(1, keepdim=True)
-    norm = torch.linalg.vector_norm(pixels - mean, dim=1, keepdim=True)
-    return mean, norm / (pixels.shape[1] - 1) ** 0.5
+    amount = torch.from_numpy(values[chosen]).to(planes.device, torch.float32)
+    change(planes, chosen, lambda some: transform(some, amount))
