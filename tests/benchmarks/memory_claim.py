@@ -165,7 +165,7 @@ def figure_of(frame: pd.DataFrame) -> Figure:
     draw_ways(speed, volumes, "case_mib", "samples_per_second")
     bytes_read.set(xlabel="Size of a volume (MiB)", ylabel="Read from disk for a patch (KiB)")
     memory.set(xlabel="Size of the dataset (MiB)", ylabel="Resident memory (MiB)")
-    speed.set(xlabel="Size of a volume (MiB)", ylabel="Patches a second from cached files")
+    speed.set(xlabel="Size of a volume (MiB)", ylabel="Patches a second of CPU time")
     for axes, text in zip(figure.axes, "abc", strict=True):
         axes.xaxis.set_major_formatter("{x:,.7g}")
         axes.yaxis.set_major_formatter("{x:,.7g}")
@@ -202,7 +202,7 @@ def draw_memory(axes: Axes, frame: pd.DataFrame) -> None:
     notes = {"color": style.GREY, "fontsize": style.SMALL, "textcoords": "offset points"}
     end = (training.dataset_mib.max(), training.resident_mib.max())
     axes.annotate("a whole training", end, (0, 5), ha="right", **notes)
-    axes.annotate("all in memory", (whole[1], whole[1]), (4, -30), ha="right", **notes)
+    axes.annotate("all in memory", (whole[0], whole[0]), (-4, 24), **notes)
     axes.set_ylim(bottom=1, top=4 * end[1])
 
 
