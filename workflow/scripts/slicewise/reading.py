@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MOST_RESIDENT = 256 * 2**20
+MOST_RESIDENT = 64 * 2**20
 """Bytes of pages that a reader leaves resident; smaller datasets stay mapped altogether."""
 
 LARGEST_FAULT = 2 * 2**20

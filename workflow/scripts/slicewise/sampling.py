@@ -39,16 +39,15 @@ class Pool:
         self.size = np.array([case.label.shape[1:] for case in cases])
         self.drawable = Ragged([case.drawable for case in cases])
         self.classes = Ragged([np.flatnonzero(case.counts.any(axis=1)) for case in cases])
-        self.has_annotated = np.array(
-            [case.annotated is not None and case.annotated.any() for case in cases]
-        )
+        annotated = [
+            np.zeros(len(case.label), int) if case.annotated is None else case.annotated
+            for case in cases
+        ]
+        self.has_annotated = np.array([each.any() for each in annotated])
         # All kinds of all cases one after the other, each a run of slices: where each run begins,
         # and how many voxels lie before each slice.
         counts = [
-            np.vstack([case.counts, np.zeros(len(case.label), int)])
-            if case.annotated is None
-            else np.vstack([case.counts, case.annotated])
-            for case in cases
+            np.vstack([case.counts, each]) for case, each in zip(cases, annotated, strict=True)
         ]
         self.kinds = len(counts[0])
         slices = np.repeat([len(case.label) for case in cases], self.kinds)
