@@ -14,8 +14,8 @@ from benchmarks.programs import OURS, TESTS, Bench, Scans, in_turn
 from parity.preprocessing import differing
 
 SCANS = 40
-LENGTH = {"epochs": 1, "iterations_per_epoch": 20, "validation_iterations": 2}
-"""A training that is far too short to learn: all of nnU-Net's share takes some two minutes."""
+LENGTH = {"epochs": 1, "iterations_per_epoch": 10, "validation_iterations": 2}
+"""A training that is far too short to learn: all of nnU-Net's share takes about a minute."""
 
 FOLD = f"results/scans/{OURS}/fold-0_seed-0"
 
