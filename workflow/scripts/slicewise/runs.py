@@ -39,7 +39,7 @@ Gzipped scans of this size take about a second to analyse and another to export,
 starting a job costs.
 """
 
-PHANTOM_BYTES = 300_000
+PHANTOM_BYTES = 100_000
 """What the files of one phantom hold about: groups are formed before there are any."""
 
 PHANTOM_CHANNELS = {"channel_names": {"0": "MRI"}}
