@@ -180,9 +180,10 @@ def summarise(
     foreground then, as nnU-Net's.
     """
     cases = []
+    of_case = dict(list(per_case[["case", "label", *COUNT_COLUMNS, "dice", "iou"]].groupby("case")))
     for case in sorted(files, key=lambda name: Path(files[name][1]).name):
         reference, prediction, voxels = files[case]
-        rows = per_case[per_case["case"] == case].itertuples()
+        rows = of_case[case].itertuples()
         scores = {labels.keys[row.label - 1]: class_metrics(row, voxels) for row in rows}
         cases.append(
             {"reference_file": reference, "prediction_file": prediction, "metrics": scores}

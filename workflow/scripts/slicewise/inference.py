@@ -3,10 +3,11 @@
 Every slice is cut into overlapping tiles of the patch size, each tile is seen in its four mirrored
 forms, and the overlaps are averaged under a Gaussian that trusts the centre of a tile most. This is
 nnU-Net's sliding window with two differences. nnU-Net sends one tile of one slice through the
-network at a time, and shares the work of each layer between the threads of a CPU; here a batch holds
-the same tile of many slices and mirrored forms, and on a CPU each thread takes batches of its own,
-small enough for its cache. And nnU-Net adds up in half precision, which rounds the faint weights
-near a corner to a few significant digits and overflows above 65504; here sums are single precision.
+network at a time, and shares the work of each layer between the threads of a CPU; here a batch
+holds the same tile of many slices and mirrored forms, and on a CPU each thread takes batches of its
+own, small enough for its cache. And nnU-Net adds up in half precision, which rounds the faint
+weights near a corner to a few significant digits and overflows above 65504; here sums are single
+precision.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ GAUSSIAN_PEAK = 10.0
 """Weight at the centre of a tile (nnU-Net: value_scaling_factor); it cancels in the average."""
 
 PIXELS_AT_ONCE = {"cpu": 20_000, "cuda": 2**19, "mps": 2**19}
-"""Pixels of tiles that a network sees at once. The maps of some eight 56 x 40 tiles fit the cache of
-one CPU core, where larger batches are no faster; a GPU wants many."""
+"""Pixels of all tiles that a network sees at once. On one CPU core eight tiles of 56 x 40 are as
+fast as any number, and small batches keep memory low; a GPU wants many."""
 
 
 def tile_starts(size: int, tile: int, step: float) -> list[int]:

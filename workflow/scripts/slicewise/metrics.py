@@ -88,8 +88,9 @@ def _crossings(padded: np.ndarray, axis: int) -> np.ndarray:
 class _Surfaces:
     """The surfaces of several masks, element by element, those of one mask after another.
 
-    grid: whether an element sits at each voxel corner (mask, *corners); corners: the indices of the
-    elements in it; areas: of each element; ends: how many elements there are up to each mask's last.
+    grid: whether an element sits at each voxel corner, bool (mask, *corners); corners: indices of
+    the elements in it; areas: of each element, in mm2, or mm in 2D; ends: how many elements there
+    are up to the last of each mask.
     """
 
     grid: np.ndarray
@@ -99,7 +100,7 @@ class _Surfaces:
 
     @classmethod
     def of(cls, masks: np.ndarray, spacing: np.ndarray) -> _Surfaces:
-        """Return the surfaces of masks (mask, *axes), each for itself; spacing: mm along an axis."""
+        """Return the surface of each of several masks (mask, *axes); spacing: mm along axes."""
         axes = range(1, masks.ndim)
         padded = np.pad(masks, [(0, 0), *([(1, 1)] * len(axes))])
         crossings = [_crossings(padded, axis) for axis in axes]
@@ -123,7 +124,7 @@ class _Surfaces:
             far = 2 * np.linalg.norm(self.grid.shape[1:] * spacing)
             points = np.column_stack((points, far * self.corners[0][apart]))
             others = np.column_stack((others, far * other.corners[0]))
-        distances[apart] = cKDTree(others).query(points)[0]
+        distances[apart] = cKDTree(others, balanced_tree=False).query(points)[0]
         return np.split(distances, self.ends[:-1])
 
 
