@@ -44,7 +44,7 @@ format: .venv/test.stamp
 config-docs: .venv/run.stamp
 	@PYTHONPATH=workflow/scripts .venv/bin/python -m slicewise.config config/README.md
 
-benchmark: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
+benchmark: .venv/test.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m benchmarks.run \
 		--nnunet $(or $(NNUNET_PYTHON),.venv-nnunet/bin/python) --pairs $(PAIRS) --readme README.md $(STAGES)
 

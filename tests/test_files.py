@@ -37,7 +37,7 @@ def test_the_name_appears_only_when_the_file_is_whole(tmp_path, flush):
 def test_files_written_without_a_flush_are_flushed_together(tmp_path):
     files.write_npy(tmp_path / "x.npy", np.zeros(3), flush=False)
     files.write_json(tmp_path / "x.json", {}, flush=False)
-    files.flush_all()
+    files.flush_files([tmp_path / "x.npy", tmp_path / "x.json"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.npy"]
 
 

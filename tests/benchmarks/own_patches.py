@@ -17,6 +17,7 @@ from benchmarks.serving import claim_output
 from slicewise.batches import Batches
 from slicewise.config import load
 from slicewise.dataset import open_dataset
+from slicewise.device import keep_freed_memory
 from slicewise.files import read_json
 from slicewise.plans import read_plan
 from slicewise.slices import open_cases
@@ -36,6 +37,7 @@ def main(raw: str, results: str, arrays: str, kind: str, batch_size: str, second
     """Serve batches."""
     tell = claim_output()
     torch.set_num_threads(1)
+    keep_freed_memory()
     augmentation = {"crop": "none", "augmented": "default"}[kind]
     settings = {"augmentation": augmentation, "batch_size": int(batch_size)}
     made = training_batches(*map(Path, (raw, results, arrays)), settings)

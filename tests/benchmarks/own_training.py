@@ -17,8 +17,8 @@ from benchmarks.programs import OURS
 from benchmarks.serving import claim_output, serve
 from slicewise.config import load
 from slicewise.dataset import open_dataset
-from slicewise.device import choose_device
-from slicewise.loss import training_loss
+from slicewise.device import choose_device, keep_freed_memory
+from slicewise.loss import Loss
 from slicewise.network import build_network, from_nnunet, initialise
 from slicewise.plans import read_plan
 from slicewise.training import Training
@@ -29,9 +29,8 @@ def open_training(raw: Path, results: Path, settings: dict) -> Training:
     dataset, plan = open_dataset(raw / "dataset.json"), read_plan(results / OURS / "plans.json")
     network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
     initialise(network, 0)
-    loss = training_loss(dataset.labels, plan.batch_dice)
-    device = choose_device(settings["device"])
-    return Training(network, settings, device, dataset.labels, loss)
+    loss = Loss(dataset.labels, plan.batch_dice)
+    return Training(network, settings, choose_device(settings["device"]), loss)
 
 
 def repeated(training: Training, start: Path) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -47,6 +46,7 @@ def repeated(training: Training, start: Path) -> Iterator[tuple[torch.Tensor, to
 def main(raw: str, results: str, device: str, steps: str, source: str) -> None:
     """Serve steps."""
     tell = claim_output()
+    keep_freed_memory()
     defaults = load({"datasets": {"any": {"phantom": {}}}})["training"]
     settings = defaults | {"device": device, "threads": torch.get_num_threads()}
     training = open_training(Path(raw), Path(results), settings)
@@ -54,7 +54,7 @@ def main(raw: str, results: str, device: str, steps: str, source: str) -> None:
         batches = repeated(training, Path(source))
     else:
         made = training_batches(Path(raw), Path(results), Path(source), settings)
-        batches = made.stream(range(10**9), settings["loader_workers"])
+        batches = made.stream(range(10**9), settings["loader_workers"], training.device)
     training.network.train()
 
     def work() -> dict:

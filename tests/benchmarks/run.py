@@ -62,7 +62,7 @@ def run_memory(bench: Bench, folder: Path) -> int:
     try:
         from benchmarks import memory_claim
 
-        frame = memory_claim.measure(bench.folder / MEMORY)
+        frame = memory_claim.measure(bench.folder / MEMORY, bench.python)
         write_csv(folder / "memory_claim.csv", frame)
         memory_claim.draw(frame, folder / "memory_claim.svg")
     except Exception:
@@ -100,7 +100,7 @@ def main(given: list[str]) -> int:
     about, code, results = report.machine(python, found.cores), 0, []
     with tempfile.TemporaryDirectory() as temporary:
         bench = Bench(python, Path(temporary), real_data(), found.pairs, found.cores)
-        for name in found.stages or STAGES:
+        for name in found.stages or (*STAGES, MEMORY):
             print(f"measuring {name}", file=sys.stderr, flush=True)
             if name == MEMORY:
                 code |= run_memory(bench, folder)

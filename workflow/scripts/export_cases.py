@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 from slicewise.dataset import Dataset, open_dataset, read_images, read_label
-from slicewise.files import flush_all, read_json, write_json, write_npy
+from slicewise.files import flush_files, read_json, write_json, write_npy
 from slicewise.job import logger, run
 from slicewise.plans import Preparation, read_preparation
 from slicewise.preprocessing import preprocess
@@ -49,7 +49,7 @@ def main(*, dataset_json, cases, preprocessing, orientation, arrays, manifest):
     preparation = read_preparation(preprocessing)
     reorient = read_json(orientation)["reorient"]
     exported = {name: export_case(dataset, name, preparation, reorient, arrays) for name in cases}
-    flush_all()
+    flush_files(path for name in cases for path in case_paths(arrays, name))
     write_json(manifest, exported)
     logger.info("exported %d cases to %s", len(exported), arrays)
 

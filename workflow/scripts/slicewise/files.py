@@ -21,7 +21,7 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
 
     Its content is on the disk before the name appears, unless it is one of many files that
-    `flush_all` takes there together. The temporary name keeps all suffixes of `path`, because
+    `flush_files` takes there together. The temporary name keeps all suffixes of `path`, because
     writers such as nibabel choose the format by them, and carries the process id, so that two runs
     never share one.
     """
@@ -31,17 +31,17 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     try:
         yield temporary
         if flush:
-            with open(temporary, "rb") as written:
-                os.fsync(written.fileno())
+            flush_files([temporary])
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def flush_all() -> None:
-    """Wait until all that was written is on the disk: once, where a group has many files."""
-    if hasattr(os, "sync"):
-        os.sync()
+def flush_files(paths: Iterable[str | Path]) -> None:
+    """Wait until the content of files is on the disk."""
+    for path in paths:
+        with open(path, "rb") as written:
+            os.fsync(written.fileno())
 
 
 def read_json(path: str | Path) -> Any:
