@@ -61,7 +61,7 @@ def keep_freed_memory() -> None:
     """Have this process keep memory that it freed for its next step, where its C library is glibc.
 
     It would give that of large feature maps back to the system, and each step would fetch it anew,
-    page by page. The peak stays the same.
+    page by page. The peak of a step stays the same; threads that prepare batches may hold more.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt:
@@ -84,7 +84,8 @@ def side_by_side(device: torch.device, calls: int) -> Iterator[Callable]:
         return
     torch.set_num_threads(threads // workers)
     try:
-        with ThreadPoolExecutor(workers) as pool:
+        # A new thread takes over how many threads it may use only when it is asked for them.
+        with ThreadPoolExecutor(workers, initializer=torch.get_num_threads) as pool:
             yield pool.map
     finally:
         torch.set_num_threads(threads)

@@ -40,9 +40,10 @@ class Loss:
         """Return what the loss adds up: (head, slice, 2, 1 + class), sums over voxels.
 
         Index 0 of the last axis belongs to the cross-entropy, the others to the Dice of each class
-        but the background; of the two before it, one is divided by the other. heads: logits (slice,
-        output, row, column), finest first; target (slice, row, column) at the finest resolution,
-        integers. A head of weight zero is left out: its weights get no gradient and no decay.
+        but the background. Of the axis before it, index 0 is divided by index 1. heads: logits
+        (slice, output, row, column), finest first; target (slice, row, column) at the finest
+        resolution, integers. A head of weight zero is left out: its weights get no gradient and no
+        decay.
         """
         weights = deep_supervision_weights(len(heads))
         of_head = self._region_sums if self.labels.has_regions else self._class_sums
@@ -63,13 +64,14 @@ class Loss:
             overlap, total = overlap.sum(1), total.sum(1)
         dice = (2 * overlap + SMOOTH) / (total + SMOOTH).clamp_min(1e-8)
         losses = cross_entropy - dice.flatten(1).mean(1)
+        # with one for the head that the sums leave out; a single head weighs 1 either way
         weights = deep_supervision_weights(len(losses) + 1)
         weighed = [weight * loss for weight, loss in zip(weights, losses, strict=False)]
         return torch.stack(weighed).sum()
 
     def _class_sums(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the sums (slice, 2, 1 + class) of one head with an output for each label."""
-        known = self._known(target)
+        known = is_known(target, self.labels)
         log_probability = torch.log_softmax(logits, dim=1)
         # gather, not nll_loss: the latter sums in no fixed order on a GPU
         index = torch.where(known, target, 0).long().unsqueeze(1)
@@ -82,7 +84,7 @@ class Loss:
 
     def _region_sums(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the sums (slice, 2, 1 + class) of one head with an output for each region."""
-        known = self._known(target)
+        known = is_known(target, self.labels)
         entropies, sums = [], []
         for output, values in zip(logits.unbind(1), self.labels.classes.values(), strict=True):
             member = is_member(target, values)
@@ -95,20 +97,22 @@ class Loss:
         entropy = torch.stack((sum(entropies), regions * known.sum((1, 2))), dim=1)
         return torch.stack((entropy, *sums), dim=2)
 
-    def _known(self, target: Tensor) -> Tensor:
-        """Return which voxels count: bool, of the shape of `target`."""
-        ignore = self.labels.ignore
-        return torch.ones_like(target, dtype=torch.bool) if ignore is None else target != ignore
-
 
 def _dice_sums(probability: Tensor, truth: Tensor, known: Tensor) -> Tensor:
-    """Return (slice, 2): the sums over voxels that the Dice of a class is the ratio of, halved.
+    """Return the overlap of a class and its two sizes, sums over voxels: (slice, 2).
 
-    All three (slice, row, column), the last two bool.
+    All three (slice, row, column), the last two bool. The Dice is twice the first by the second.
     """
     probability, truth = torch.where(known, probability, 0), truth & known
     overlap = torch.where(truth, probability, 0).sum((1, 2))
     return torch.stack((overlap, probability.sum((1, 2)) + truth.sum((1, 2))), dim=1)
+
+
+def is_known(target: Tensor, labels: Labels) -> Tensor:
+    """Return which voxels of a target count, those not ignored: bool, of its shape."""
+    if labels.ignore is None:
+        return torch.ones_like(target, dtype=torch.bool)
+    return target != labels.ignore
 
 
 def is_member(target: Tensor, values: tuple[int, ...]) -> Tensor:
@@ -154,9 +158,7 @@ def pseudo_dice_counts(
     (class), summed over the batch without ignored voxels: what nnU-Net's validation_step sums for
     its pseudo Dice.
     """
-    known = torch.ones_like(target, dtype=torch.bool)
-    if labels.ignore is not None:
-        known = target != labels.ignore
+    known = is_known(target, labels)
     if labels.has_regions:
         predicted = [output.sigmoid() > PRESENT for output in logits.float().unbind(1)]
     else:

@@ -188,7 +188,8 @@ def surface_scores_by_slice(
     both = np.flatnonzero(true & found)
     if not len(both):
         return scores
-    truth, prediction = truth[both], prediction[both]
+    if len(both) < len(truth):
+        truth, prediction = truth[both], prediction[both]
     box = _bounding_box((truth | prediction).any(axis=0))
     surfaces = [_Surfaces.of(masks[:, *box], spacing) for masks in (truth, prediction)]
     limit = tolerance_mm + ROUNDING_MM

@@ -34,8 +34,10 @@ class Training:
         self.loss = loss
         self.network = network.to(device, memory_format=memory_format(device))
         self.network.deep_supervision = settings["deep_supervision"]
-        # shares its weights with the network, whose names of them stay as they are
-        self.forward = torch.compile(self.network) if settings["compile"] else self.network
+        # Shares its weights with the network, whose names of them stay as they are. Each size of a
+        # part gets a graph: one for all would take over at a moment that a resumed run changes.
+        compiled = settings["compile"]
+        self.forward = torch.compile(self.network, dynamic=False) if compiled else self.network
         self.optimizer = torch.optim.SGD(
             network.parameters(),
             lr=settings["learning_rate"],
