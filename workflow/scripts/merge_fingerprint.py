@@ -97,7 +97,7 @@ class RandomBits:
     """Numbers in a chunk, 2 MB: they stay in a processor's cache while they are counted."""
 
     KEPT = 32
-    """Chunks that are kept, 64 MiB: all that one channel of a case draws where 12 or more cases are."""
+    """Chunks that are kept, 64 MiB: what one channel of a case draws where there are 12 or more."""
 
     FEW_BITS = 16
     """Low bits up to which a tally of a chunk is small, 256 KiB, beside the chunk itself."""
