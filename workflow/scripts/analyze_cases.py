@@ -30,7 +30,8 @@ def class_extents(label: np.ndarray, labels: Labels) -> np.ndarray:
     label: (z, y, x). A row holds the class, counted from 1, the axis, the slice and the extents
     along the two other axes, in their order; slices without the class have no row.
     """
-    box = bounding_box(label > 0)
+    # Nothing is looked for outside the box of all classes. A region may hold the background, 0.
+    box = bounding_box(label >= min(min(values) for values in labels.classes.values()))
     label = label[box]
     tables = []
     for number, name in enumerate(labels.classes, start=1):
