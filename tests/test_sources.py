@@ -90,6 +90,11 @@ def test_a_training_edit_never_exports_again():
     assert not {"network", "loss", "augment", "batches"} & set(sources.modules("export_cases"))
 
 
+@pytest.mark.parametrize("script", ["merge_fingerprint", "plan_network", "export_model"])
+def test_reading_voxels_in_another_way_changes_only_what_reads_voxels(script):
+    assert "volumes" not in sources.modules(script)
+
+
 def test_a_change_of_what_is_written_for_nnunet_never_trains_again():
     assert not {"nnunet_logs", "model_folders"} & set(sources.modules("train_fold"))
 

@@ -4,10 +4,11 @@ import numpy as np
 
 from slicewise import geometry
 from slicewise.crop import bounding_box, nonzero_mask
-from slicewise.dataset import Case, Dataset, open_dataset, read_images, read_label
+from slicewise.dataset import Case, Dataset, open_dataset
 from slicewise.files import write_json, write_npy, write_table
 from slicewise.job import run
 from slicewise.labels import Labels
+from slicewise.volumes import read_images, read_label
 
 EXTENT_COLUMNS = ["case", "label", "axis", "slice", "first", "second"]
 

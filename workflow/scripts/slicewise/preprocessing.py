@@ -8,10 +8,10 @@ import numpy as np
 
 from slicewise import geometry
 from slicewise.crop import bounding_box, fill_holes, nonzero_mask
-from slicewise.dataset import Volume
 from slicewise.labels import Labels
 from slicewise.plans import Preparation
 from slicewise.resampling import resample, resampled_shape
+from slicewise.volumes import Volume
 
 OUTSIDE = -1
 """The label of voxels outside the nonzero mask, as in nnU-Net."""
