@@ -8,6 +8,7 @@ import analyze_cases
 from scans import labels_of, write_dataset
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json
+from slicewise.labels import parse_labels
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,15 @@ def test_disconnected_parts_span_the_gap_between_them():
     label[0, 0, 0] = label[0, 4, 8] = 1
     table = extents_of(label)
     assert table[table["axis"] == 0][["first", "second"]].to_numpy().tolist() == [[5, 9]]
+
+
+def test_a_region_that_holds_the_background_spans_all_of_it():
+    """NnU-Net 2.8.1 takes such a region; nothing of a case may be left out for it."""
+    labels = parse_labels({"background": 0, "odd": [0, 1], "b": 2}, [1, 2])
+    label = np.zeros((5, 6, 7), np.int16)
+    label[2, 2, 2] = 1
+    rows = analyze_cases.class_extents(label, labels)
+    assert rows[rows[:, 1] == 0].tolist() == [[1, 0, index, 6, 7] for index in range(5)]
 
 
 def run(tmp_path, **settings):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from disk import inode_of, watch_disk
 from slicewise import files
 
 
@@ -34,11 +35,34 @@ def test_the_name_appears_only_when_the_file_is_whole(tmp_path, flush):
     assert path.read_bytes() == b"whole"
 
 
-def test_files_written_without_a_flush_are_flushed_together(tmp_path):
-    files.write_npy(tmp_path / "x.npy", np.zeros(3), flush=False)
-    files.write_json(tmp_path / "x.json", {}, flush=False)
-    files.flush_files([tmp_path / "x.npy", tmp_path / "x.json"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.npy"]
+WRITERS = {
+    "x.txt": lambda path, **flush: files.write_text(path, "x", **flush),
+    "x.json": lambda path, **flush: files.write_json(path, {}, **flush),
+    "x.npy": lambda path, **flush: files.write_npy(path, np.zeros(3), **flush),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_is_flushed_before_its_name_appears(tmp_path, monkeypatch, name):
+    events = watch_disk(monkeypatch)
+    WRITERS[name](tmp_path / name)
+    assert events == [("flushed", inode_of(tmp_path / name)), ("named", inode_of(tmp_path / name))]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_that_is_flushed_with_others_is_not_by_itself(tmp_path, monkeypatch, name):
+    events = watch_disk(monkeypatch)
+    WRITERS[name](tmp_path / name, flush=False)
+    assert events == [("named", inode_of(tmp_path / name))]
+
+
+def test_files_are_flushed_together(tmp_path, monkeypatch):
+    paths = [tmp_path / name for name in WRITERS]
+    for path in paths:
+        WRITERS[path.name](path, flush=False)
+    events = watch_disk(monkeypatch)
+    files.flush_files(paths)
+    assert events == [("flushed", inode_of(path)) for path in paths]
 
 
 def test_json_survives_with_its_order_of_keys(tmp_path):

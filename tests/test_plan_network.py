@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from chain import Chain, analyse, plan
-from plan_network import patch_adequacy, report
+from plan_network import patch_adequacy, read_extents, report
 from scans import affine_of, write_case, write_dataset, write_json_of
 from slicewise.files import read_json
 from slicewise.network import build_network
@@ -30,6 +30,22 @@ def test_a_class_that_does_not_fit_is_warned_of(caplog):
         report(patch_adequacy(extents, {"heart": 1}, [20, 20]))
     assert caplog.records[0].levelname == "WARNING"
     assert "1 of 2 in-plane extents of heart fit" in caplog.text
+
+
+def test_extents_of_all_groups_are_read_case_by_case(tmp_path):
+    for name, rows in {
+        "0": ["b,1,0,7,3,4", "b,2,2,0,10,1", "d,1,1,5,2,2"],
+        "1": ["a,1,0,0,1,1"],
+    }.items():
+        text = "\n".join(["case,label,axis,slice,first,second", *rows])
+        (tmp_path / f"{name}.csv").write_text(text + "\n")
+    (tmp_path / "2.csv").write_text("case,label,axis,slice,first,second\n")
+    found = read_extents(sorted(tmp_path.iterdir()))
+    assert {case: rows.tolist() for case, rows in found.items()} == {
+        "b": [[1, 0, 7, 3, 4], [2, 2, 0, 10, 1]],
+        "d": [[1, 1, 5, 2, 2]],
+        "a": [[1, 0, 0, 1, 1]],
+    }
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "SRA"])

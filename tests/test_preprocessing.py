@@ -143,6 +143,16 @@ def test_restoring_leaves_the_logits_alone(with_probabilities):
     np.testing.assert_array_equal(logits, before)
 
 
+@pytest.mark.parametrize("with_probabilities", [False, True])
+def test_logits_that_would_spread_are_refused(with_probabilities):
+    plan = preparation(spacing=(1.3, 1.3))
+    _, _, case = preprocess(as_volume(np.ones((20, 20, 4))), None, plan, False)
+    logits = np.zeros((2, *case.resampled_shape), np.float32)
+    logits[1, 2, 3, 4] = np.inf
+    with pytest.raises(ValueError, match=r"found values from 0\.0 to inf"):
+        restore(logits, case, plan, labels_of(1), with_probabilities=with_probabilities)
+
+
 def test_the_geometry_survives_json():
     image = np.zeros((5, 6, 7))
     image[1:4, 2:5, 3:6] = 1

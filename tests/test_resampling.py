@@ -101,6 +101,28 @@ def test_votes_and_ties_are_those_of_scipys_shares(sizes, order, values, seed):
     )
 
 
+@pytest.mark.parametrize(
+    ("shape", "new_shape"), [((512, 20), (20, 512)), ((200, 333), (401, 97)), ((35, 51), (48, 60))]
+)
+def test_votes_on_large_planes_are_those_of_scipys_shares(shape, new_shape):
+    label = np.random.default_rng(0).integers(-1, 3, shape).astype(np.int16)
+    np.testing.assert_array_equal(resize_label(label, new_shape, 1), voted(label, new_shape, 1))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (8, 1, 1)])
+def test_values_that_are_not_finite_are_refused(value, spacing):
+    volume = np.zeros((4, 20, 20), np.float32)
+    volume[1, 2, 3] = value
+    with pytest.raises(ValueError, match=r"found values from .*, expected finite numbers"):
+        resample(volume, (4, 27, 31), spacing, spacing, order=1, is_label=False)
+
+
+def test_slices_that_would_be_mixed_are_refused():
+    with pytest.raises(ValueError, match="found 4 slices before and 6 after, expected as many"):
+        resample(np.zeros((4, 9, 9)), (6, 9, 9), (3, 1, 1), (2, 1, 1), order=1, is_label=False)
+
+
 def test_an_unchanged_number_of_slices_does_not_change_what_an_image_is_clipped_to():
     volume = np.random.default_rng(0).normal(size=(4, 20, 20))
     volume[0] *= 3

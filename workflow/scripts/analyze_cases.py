@@ -4,10 +4,11 @@ import numpy as np
 
 from slicewise import geometry
 from slicewise.crop import bounding_box, nonzero_mask
-from slicewise.dataset import Case, Dataset, open_dataset, read_images, read_label
+from slicewise.dataset import Case, Dataset, open_dataset
 from slicewise.files import write_json, write_npy, write_table
 from slicewise.job import run
 from slicewise.labels import Labels
+from slicewise.volumes import read_images, read_label
 
 EXTENT_COLUMNS = ["case", "label", "axis", "slice", "first", "second"]
 
@@ -30,7 +31,8 @@ def class_extents(label: np.ndarray, labels: Labels) -> np.ndarray:
     label: (z, y, x). A row holds the class, counted from 1, the axis, the slice and the extents
     along the two other axes, in their order; slices without the class have no row.
     """
-    box = bounding_box(label > 0)
+    # Nothing is looked for outside the box of all classes. A region may hold the background, 0.
+    box = bounding_box(label >= min(min(values) for values in labels.classes.values()))
     label = label[box]
     tables = []
     for number, name in enumerate(labels.classes, start=1):

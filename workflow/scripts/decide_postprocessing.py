@@ -18,13 +18,14 @@ import numpy as np
 from scipy import ndimage
 
 from slicewise import geometry
-from slicewise.dataset import Case, open_dataset, read_header, read_label
+from slicewise.dataset import Case, open_dataset
 from slicewise.files import read_json, write_json
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.metrics import dice
 from slicewise.postprocessing import keep_largest
 from slicewise.selection import Selection, parse_selection
+from slicewise.volumes import read_header, read_label
 
 FOREGROUND = "foreground"
 

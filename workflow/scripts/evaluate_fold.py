@@ -13,11 +13,12 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 
 from slicewise import geometry, metrics
-from slicewise.dataset import Case, open_dataset, read_header, read_label
+from slicewise.dataset import Case, open_dataset
 from slicewise.files import read_json, write_csv, write_text
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.selection import Selection, parse_selection
+from slicewise.volumes import read_header, read_label
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
 PLACE_COLUMNS = ["axis", "slice", "position_mm", "relative_position"]

@@ -6,12 +6,13 @@ The manifest holds a digest of each case, so that what follows reruns when a vox
 import hashlib
 from pathlib import Path
 
-from slicewise.dataset import Dataset, open_dataset, read_images, read_label
+from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import flush_files, read_json, write_json, write_npy
 from slicewise.job import logger, run
 from slicewise.plans import Preparation, read_preparation
 from slicewise.preprocessing import preprocess
 from slicewise.slices import case_paths, slice_table
+from slicewise.volumes import read_images, read_label
 
 
 def export_case(

@@ -93,9 +93,17 @@ class RandomBits:
     Iterating starts anew each time and yields chunks with their place; the first ones are kept.
     """
 
-    CHUNK, KEPT, FEW_BITS = 1 << 19, 32, 16
+    CHUNK = 1 << 19
+    """Numbers in a chunk, 2 MB: they stay in a processor's cache while they are counted."""
+
+    KEPT = 32
+    """Chunks that are kept, 64 MiB: what one channel of a case draws where there are 12 or more."""
+
+    FEW_BITS = 16
+    """Low bits up to which a tally of a chunk is small, 256 KiB, beside the chunk itself."""
 
     def __init__(self, seed: int):
+        self.seed = seed
         self._generator = np.random.RandomState(seed)
         self._kept: list[np.ndarray] = []
         self._tallies: dict[tuple[int, int], np.ndarray] = {}
@@ -115,7 +123,7 @@ class RandomBits:
 
     def tally(self, place: int, bits: int) -> np.ndarray | None:
         """Return how often each number of so many low bits is in a chunk, if that is kept."""
-        if place >= self.KEPT or bits > self.FEW_BITS:
+        if place >= self.KEPT:
             return None
         if (place, bits) not in self._tallies:
             low = self._kept[place] & np.uint32((1 << bits) - 1)
@@ -129,8 +137,17 @@ def sample_counts(lengths: list[int], samples: int, random: RandomBits) -> list[
     The draws are those of nnU-Net's collect_foreground_intensities: with replacement, channel
     after channel from one legacy generator. Its randint(0, n) takes as many low bits as n - 1 has
     and tries again while they make n or more. Every case starts from the same seed, so the same
-    bits serve all of them, and they are counted a chunk at a time.
+    bits serve all of them, and they are counted a chunk at a time; not so where a case has so many
+    voxels that a count of each for every chunk takes longer than to draw.
     """
+    if max(lengths) > 1 << random.FEW_BITS:
+        legacy = np.random.RandomState(random.seed)
+        return [
+            np.bincount(legacy.randint(0, length, samples), minlength=length)
+            if length
+            else np.zeros(0, np.int64)
+            for length in lengths
+        ]
     chunks, place, chunk = iter(random), 0, np.empty(0, np.uint32)
     found = []
     for length in lengths:

@@ -1,9 +1,9 @@
 """Plan patch, batch and network, write plans.json, and say which structures fit in the patch."""
 
 import csv
-from collections import defaultdict
 from collections.abc import Iterable
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 
 import numpy as np
 
@@ -80,13 +80,16 @@ def plan_network(
 
 
 def read_extents(paths: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return for each case the rows that analyze_cases wrote of it, without its name."""
-    rows = defaultdict(list)
+    """Return for each case the rows that analyze_cases wrote of it, without its name.
+
+    The rows of a case lie together: no more than those of one are held as text.
+    """
+    extents = {}
     for path in paths:
         with open(path, encoding="utf-8", newline="") as file:
-            for case, *row in islice(csv.reader(file), 1, None):
-                rows[case].append(row)
-    return {case: np.array(found, dtype=np.int64) for case, found in rows.items()}
+            for case, rows in groupby(islice(csv.reader(file), 1, None), key=itemgetter(0)):
+                extents[case] = np.array([row[1:] for row in rows], dtype=np.int64)
+    return extents
 
 
 def read_spacing(path: str) -> list[dict[str, str]]:

@@ -70,9 +70,11 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
 
 
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
-    """Write rows as `write_csv` writes a data frame of them; None is an empty field.
+    """Write rows of text, whole numbers and finite floats as `write_csv` writes a frame of them.
 
-    Pandas takes longer to import than to write a small table.
+    None is an empty field, and so in a frame if its column is one of floats. Not for nan: a frame
+    leaves its field empty, this writes "nan". Pandas takes longer to import than to write a small
+    table.
     """
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -9,7 +9,6 @@ after `transpose_forward`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -92,15 +91,9 @@ def transposition(axis: int, spacing: Sequence[float] | None = None) -> tuple[li
 
 def axis_codes(affine: np.ndarray) -> str:
     """Return the letters of the file axes of an affine, for example RAS or LPI."""
-    return _axis_codes(affine.tobytes(), affine.shape, affine.dtype)
-
-
-@lru_cache(maxsize=64)
-def _axis_codes(content: bytes, shape: tuple[int, ...], kind: np.dtype) -> str:
-    """Return the letters of an affine's axes; the files of a case, and often all, share one."""
     import nibabel as nib
 
-    return "".join(nib.aff2axcodes(np.frombuffer(content, kind).reshape(shape)))
+    return "".join(nib.aff2axcodes(affine))
 
 
 def to_canonical(orientation: str) -> list[tuple[int, int]]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from slicewise import geometry
 from slicewise.crop import bounding_box, fill_holes, nonzero_mask
-from slicewise.dataset import Volume
 from slicewise.labels import Labels
 from slicewise.plans import Preparation
 from slicewise.resampling import resample, resampled_shape
+from slicewise.volumes import Volume
 
 OUTSIDE = -1
 """The label of voxels outside the nonzero mask, as in nnU-Net."""
@@ -184,7 +184,8 @@ def restore(
     uint16 (i, j, k), the order of the file's axes, and the same with and without probabilities;
     those are float32 (output, i, j, k). Voxels outside the nonzero box are background (nnU-Net:
     convert_predicted_logits_to_segmentation_with_correct_shape). Besides `logits` and what it
-    returns, only what one output needs is held.
+    returns, only what one output needs is held. Raises ValueError for logits that are to be
+    resampled and are not finite.
     """
     settings = preparation.resampling_probabilities
     on_file = (_resample(output, case, settings, back=True) for output in logits)

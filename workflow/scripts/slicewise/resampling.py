@@ -17,12 +17,6 @@ BLOCK = 64
 NEGLIGIBLE = 1e-18
 """Weights below this are left out: with any number of voxels they stay below float64 rounding."""
 
-APART = (1, 3, 48, 64, 84, 100)
-"""Voxels between those whose splines of order 0, 1, ... do not meet in a third.
-
-Those of order 2 and above never end, but fall to NEGLIGIBLE within half of it.
-"""
-
 
 def resampled_shape(
     shape: Sequence[int], spacing: Sequence[float], target: Sequence[float]
@@ -56,11 +50,14 @@ def resize(
 
     Voxel edges, not centres, of the two grids coincide; outside, the border value continues. The
     result is computed in float64 and clipped to `limits`, by default the range of the array
-    (skimage.transform.resize with mode='edge', anti_aliasing=False).
+    (skimage.transform.resize with mode='edge', anti_aliasing=False). Raises ValueError for values
+    that are not finite: they would spread over all that is computed with them.
     """
     if array.shape == tuple(shape):
         return array
     low, high = limits or (array.min(), array.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"resampling: found values from {low} to {high}, expected finite numbers")
     resized = array.astype(np.float64)
     for axis, size in enumerate(shape):
         resized = _resize_along(resized, axis, size, order)
@@ -97,39 +94,28 @@ def _spline_blocks(old: int, new: int, order: int) -> list[tuple[slice, slice, n
     return blocks
 
 
-def _spline_weights(old: int, new: int, order: int, mode: str = "nearest") -> np.ndarray:
+def _spline_weights(old: int, new: int, order: int) -> np.ndarray:
     """Return what each of `new` voxels in a row takes from each of `old`: (new, old).
 
     Splines are linear in the voxels, so the weights are what scipy.ndimage.zoom makes of unit
-    vectors, and separable, so a volume can be treated one axis after the other. Unit vectors that
-    lie too far apart to reach the same voxel are treated as one.
+    vectors, and separable, so a volume can be treated one axis after the other.
     """
-    weights, apart = np.zeros((new, old)), APART[order]
-    nearest = _nearest_voxels(old, new)
-    for first in range(min(old, apart)):
-        units = np.arange(first, old, apart)
-        row = np.zeros(old)
-        row[units] = 1
-        unit = np.clip(np.rint((nearest - first) / apart).astype(int), 0, len(units) - 1)
-        weights[np.arange(new), units[unit]] = _zoom(row, (new,), order, mode)
-    return weights
+    return _zoom(np.eye(old), (new, old), order)
+
+
+def _zoom(array: np.ndarray, shape: Sequence[int], order: int) -> np.ndarray:
+    """Return a float64 array on a grid of `shape`, by splines of `order`."""
+    # Scipy takes longer to import than most datasets that need no resampling take to export.
+    from scipy import ndimage
+
+    zoom = 1 / (np.asarray(array.shape) / np.asarray(shape))
+    return ndimage.zoom(array, zoom, order=order, mode="nearest", grid_mode=True)
 
 
 @lru_cache(maxsize=16)
 def _nearest_voxels(old: int, new: int) -> np.ndarray:
     """Return the old voxel that splines of order 0 take for each of `new` voxels in a row."""
     return _zoom(np.arange(float(old)), (new,), 0).astype(np.intp)
-
-
-def _zoom(
-    array: np.ndarray, shape: Sequence[int], order: int, mode: str = "nearest", cval: float = 0.0
-) -> np.ndarray:
-    """Return a float64 array on a grid of `shape`, by splines of `order`."""
-    # Scipy takes longer to import than most datasets that need no resampling take to export.
-    from scipy import ndimage
-
-    zoom = 1 / (np.asarray(array.shape) / np.asarray(shape))
-    return ndimage.zoom(array, zoom, order=order, mode=mode, cval=cval, grid_mode=True)
 
 
 def resize_label(label: np.ndarray, shape: Sequence[int], order: int) -> np.ndarray:
@@ -202,18 +188,15 @@ def _share(values: np.ndarray, around: list, weights: list) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _linear_taps(old: int, new: int) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Return the first and the last old voxel mixed into each new one, each with its weights.
+    """Return the voxel before each of `new` ones in a row and the one after, each with its weights.
 
     Beyond a border both are the voxel at the border.
     """
-    inside = _spline_weights(old, new, 1, "grid-constant")
-    outside = _zoom(np.zeros(old), (new,), 1, "grid-constant", cval=1.0)
-    first = (inside != 0).argmax(axis=1)
-    last = old - 1 - (inside[:, ::-1] != 0).argmax(axis=1)
-    index = np.arange(new)
-    before, after = inside[index, first], np.where(last > first, inside[index, last], outside)
-    low = (outside > 0) & (index < new / 2)
-    return (first, np.where(low, outside, before)), (last, np.where(low, before, after))
+    position = (np.arange(new) + 0.5) * (old / new) - 0.5
+    before = np.floor(position)
+    share = position - before
+    voxels = [np.clip(index, 0, old - 1).astype(np.intp) for index in (before, before + 1)]
+    return (voxels[0], 1 - share), (voxels[1], share)
 
 
 def _nearest_along(old: int, new: int) -> np.ndarray:
@@ -240,7 +223,8 @@ def resample(
     """Resample one volume of three axes to `shape`; spacings in mm in the order of the axes.
 
     Within slices splines of `order`, across a coarse axis the nearest slice. Returns the volume's
-    own type, and the volume itself for an equal shape.
+    own type, and the volume itself for an equal shape. Raises ValueError for a first axis, that of
+    the slices, which changes without being coarse: no 2D plan asks for that.
     """
     if tuple(volume.shape) == tuple(shape):
         return volume
@@ -248,7 +232,10 @@ def resample(
         raise ValueError(f"plan: found order_z {order_across}, expected 0 (nearest slice)")
     axis, change = coarse_axis(spacing, target), resize_label if is_label else resize
     if axis is None and volume.shape[0] != shape[0]:
-        return change(volume, shape, order)
+        raise ValueError(
+            f"resampling: found {volume.shape[0]} slices before and {shape[0]} after, expected as "
+            "many: a 2D plan leaves the spacing of slices as it is"
+        )
     if axis is None:
         # Nothing mixes along an axis that stays as it is: plane by plane needs less memory.
         axis = 0
