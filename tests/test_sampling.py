@@ -7,9 +7,11 @@ import pytest
 
 from exported import TWO, TWO_AND_IGNORE, case_of, ellipsoid
 from golden.record_labels import KINDS
+from scans import peak_memory
 from slicewise import patches
 from slicewise.labels import parse_labels
 from slicewise.randomness import generator
+from slicewise.sampling import Pool
 
 
 def test_classes_are_drawn_alike_however_small_they_are():
@@ -113,3 +115,16 @@ def test_a_seed_draws_what_it_drew_before(labels, recorded):
     rng = generator(0, 1, "train", 5)
     positions = patches.Sampler(cases, labels).draw(rng, 6, (20, 18), (16, 16), 0.33)
     assert positions.tolist() == recorded
+
+
+@pytest.mark.parametrize("labels", [TWO, TWO_AND_IGNORE], ids=["plain", "ignore"])
+def test_tables_are_made_in_little_more_memory_than_they_take(labels):
+    label = np.zeros((3000, 1, 2), np.int8)
+    label[::2, 0, 1] = 2
+    members = list(enumerate([case_of(label, labels=labels)] * 20))
+    pool = Pool(members)
+    kept = sum(
+        table.nbytes
+        for table in (pool.before, pool.first, pool.drawable.values, pool.classes.values)
+    )
+    assert peak_memory(Pool, members) < 1.3 * kept
