@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exported import TWO, TWO_AND_IGNORE, case_of, ellipsoid
+from scans import labels_of
 from slicewise import patches
+from slicewise.labels import parse_labels
+from slicewise.loss import Loss
 from slicewise.preprocessing import OUTSIDE
 from slicewise.slices import slice_table
 
@@ -62,6 +66,32 @@ def test_labels_stay_as_small_as_their_files_have_them(types, expected):
     _, label = patches.Sampler(cases, TWO).cut(np.zeros(2, patches.POSITION), (30, 30))
     assert label.dtype == expected
     assert set(np.unique(label)) == {OUTSIDE, 0}
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (labels_of(127), "int8"),
+        (labels_of(128), "int16"),
+        (labels_of(257), "int16"),
+        (parse_labels({"background": 0, "whole": [*range(1, 128)], "ignore": 128}, [1]), "int16"),
+    ],
+)
+def test_labels_hold_every_value_that_the_dataset_declares(labels, expected):
+    """The files of these cases hold no label above 2."""
+    sampler = patches.Sampler([case_of(ellipsoid(), labels=labels)], labels)
+    _, label = sampler.cut(np.zeros(1, patches.POSITION), (20, 16))
+    assert label.dtype == expected
+
+
+def test_the_loss_of_257_classes_is_that_of_whole_numbers():
+    """In 8 bits, which hold the labels of these cases, class 257 would be taken for class 1."""
+    labels = labels_of(257)
+    at = np.array([(0, 3, 0, 0)], patches.POSITION)
+    _, label = patches.Sampler([case_of(ellipsoid(), labels=labels)], labels).cut(at, (20, 16))
+    logits = torch.randn(1, 258, 20, 16, generator=torch.Generator().manual_seed(0))
+    label = torch.from_numpy(label)
+    assert Loss(labels)([logits], label) == Loss(labels)([logits], label.long())
 
 
 @pytest.mark.parametrize("value", [1, 2])

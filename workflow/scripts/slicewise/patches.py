@@ -89,7 +89,10 @@ class Sampler:
         self.segmentations = SliceReader([case.label for case in cases])
         self.channels = cases[0].image.shape[1]
         self.size = np.array([case.label.shape[1:] for case in cases])
-        self.label_type = np.result_type(np.int8, *{case.label.dtype for case in cases})
+        # OUTSIDE, and every label that a loss asks for: 257 wraps to 1 where int8 is compared.
+        declared = np.min_scalar_type(OUTSIDE - max(labels.stored))
+        types = {case.label.dtype for case in cases}
+        self.label_type = np.result_type(np.int8, declared, *types)
         groups = [list(enumerate(cases))] if empty is None else [empty.empty, empty.filled]
         self.pools = [Pool(group) if group else None for group in groups]
 
@@ -167,7 +170,8 @@ class Sampler:
         """Cut patches of `size` (row, column): image and label of the POSITIONs (batch).
 
         image: float32 (batch, channel, row, column); label: (batch, row, column), the smallest
-        integers in which the files hold theirs. Outside the slice the image is 0, the label -1.
+        integers that hold the dataset's labels and its files. Outside the slice the image is 0,
+        the label -1.
         """
         start = np.stack([positions["row"], positions["column"]], axis=1)
         # Where the slice begins and ends in the patch.
