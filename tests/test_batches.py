@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from augmentation import center_crop
 from scans import labels_of
-from slicewise import augment, augment_spatial
+from slicewise import augment
 from slicewise.batches import Batches, Prepared
 from slicewise.slices import ExportedCase, slice_table
 
@@ -92,7 +93,7 @@ def test_margins_are_read_for_rotated_and_scaled_samples_only(cases):
     assert prepared.image.shape == (40, 1, 16, 16)
     assert prepared.wide[0].shape == (len(turned), 1, *read)
     for part, wide in zip((prepared.image, prepared.label), prepared.wide, strict=True):
-        assert torch.equal(part[turned], augment_spatial.center_crop(wide, (16, 16)))
+        assert torch.equal(part[turned], center_crop(wide, (16, 16)))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -87,8 +87,9 @@ class Batches:
         parameters = augment.draw(rng, self.batch_size, self.sampler.channels, self.patch)
         turned = augment.resampled(parameters)
         wide = self._cut(positions[turned], read) if len(turned) else None
-        for axis, size, patch in zip(("row", "column"), read, self.patch, strict=True):
-            positions[axis] += size // 2 - patch // 2
+        row, column = augment.centre_start(read, self.patch)
+        positions["row"] += row
+        positions["column"] += column
         return Prepared(*self._cut(positions, self.patch), wide, parameters)
 
     def _cut(self, positions: np.ndarray, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
