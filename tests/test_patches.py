@@ -1,5 +1,7 @@
 """Patches of single slices: where they lie and what they hold."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from exported import TWO, TWO_AND_IGNORE, case_of, ellipsoid
 from scans import labels_of
 from slicewise import patches
+from slicewise.files import read_json
 from slicewise.labels import parse_labels
 from slicewise.loss import Loss
 from slicewise.preprocessing import OUTSIDE
@@ -21,6 +24,33 @@ def test_every_voxel_can_be_in_a_patch(size, patch, margin):
     assert low <= high
     assert low <= 0
     assert high + patch + margin >= size
+
+
+@pytest.fixture(scope="module")
+def starts() -> dict[str, np.ndarray]:
+    """Starts of nnU-Net's patches (case, 2: row, column) and what they are for."""
+    path = Path(__file__).parent / "golden/network/starts.json"
+    return {name: np.array(values) for name, values in read_json(path).items()}
+
+
+def test_patches_start_between_the_bounds_of_nnunet(starts):
+    low, high = patches.start_range(starts["size"], starts["read"], starts["patch"])
+    np.testing.assert_array_equal(low, starts["low"])
+    np.testing.assert_array_equal(high, starts["high"])
+
+
+def test_patches_centred_on_a_voxel_start_where_those_of_nnunet_start(starts):
+    given = zip(
+        *(starts[name].tolist() for name in ("size", "read", "patch", "voxel")), strict=True
+    )
+    found = []
+    for size, read, patch, voxel in given:
+        label = np.zeros((1, *size), np.int8)
+        label[0][tuple(voxel)] = 1
+        sampler = patches.Sampler([case_of(label, channels=1)], TWO)
+        drawn = sampler.draw(np.random.default_rng(0), 1, read, patch, 1.0)
+        found.append((drawn["row"][0], drawn["column"][0]))
+    np.testing.assert_array_equal(found, starts["centred"])
 
 
 def test_a_slice_smaller_than_the_patch_is_centred():
