@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from slicewise import augment, augment_spatial
+from slicewise import augment
 
 GOLDEN = Path(__file__).parent / "golden" / "augment"
 RECORDED_DRAWS = np.load(GOLDEN.with_name("augment_draws.npz"), allow_pickle=False)
@@ -57,6 +57,12 @@ def nothing(batch_size, channels):
     )
 
 
+def center_crop(tensor, patch):
+    """View the central patch of the last two axes."""
+    row, column = augment.centre_start(tensor.shape[-2:], patch)
+    return tensor[..., row : row + patch[0], column : column + patch[1]]
+
+
 def augmented(image, label, parameters, patch, masked_channels):
     """Cut the centres of a batch of the initial patch size, and augment them.
 
@@ -65,7 +71,7 @@ def augmented(image, label, parameters, patch, masked_channels):
     chosen = augment.resampled(parameters)
     wide = image[chosen], label[chosen]
     centre = [
-        augment_spatial.center_crop(each, patch).clone(memory_format=torch.contiguous_format)
+        center_crop(each, patch).clone(memory_format=torch.contiguous_format)
         for each in (image, label)
     ]
     return augment.apply(*centre, wide, parameters, masked_channels)

@@ -13,6 +13,7 @@ from augmentation import (
     PATCH,
     RECORDED_DRAWS,
     augmented,
+    center_crop,
     golden_batch,
     golden_parameters,
     nothing,
@@ -42,7 +43,7 @@ def vote_by_indicators(label, grid):
 def test_centre_crop_starts_where_nnunet_starts():
     crops = recorded("crops.json")
     found = [
-        int(augment_spatial.center_crop(torch.arange(size[0] * size[1]).view(size), patch)[0, 0])
+        int(center_crop(torch.arange(size[0] * size[1]).view(size), patch)[0, 0])
         for size, patch in zip(crops["size"], crops["patch"], strict=True)
     ]
     assert found == crops["first"]

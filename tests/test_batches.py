@@ -1,12 +1,19 @@
 """Batches: the same whatever prepares them."""
 
+import mmap
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from augmentation import center_crop
 from scans import labels_of
-from slicewise import augment, augment_spatial
+from slicewise import augment, patches
 from slicewise.batches import Batches, Prepared
+from slicewise.files import write_npy
+from slicewise.reading import SliceReader
 from slicewise.slices import ExportedCase, slice_table
 
 
@@ -46,6 +53,50 @@ def test_batches_do_not_depend_on_who_prepares_them(cases, workers):
         expected = batches.batch(index)
         assert torch.equal(image, expected[0])
         assert torch.equal(label, expected[1])
+
+
+def on_disk(cases, folder):
+    """Return the cases as they are after export, their voxels in files mapped into memory."""
+    found = []
+    for case in cases:
+        arrays = {}
+        for kind in ("image", "label"):
+            path = folder / f"{case.name}_{kind}.npy"
+            write_npy(path, getattr(case, kind))
+            arrays[kind] = np.load(path, mmap_mode="r")
+        found.append(replace(case, **arrays))
+    return found
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="this system takes no advice")
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_batches_from_files_are_the_same_while_pages_are_given_back(
+    cases, tmp_path, workers, monkeypatch
+):
+    released, release = [], SliceReader.release
+    monkeypatch.setattr(SliceReader, "release", lambda self: released.append(self) or release(self))
+    batches = stream_of(on_disk(cases, tmp_path))
+    readers = batches.sampler.images, batches.sampler.segmentations
+    for reader in readers:
+        reader.most_resident = 0
+    for index, (image, label) in enumerate(batches.stream(range(12), workers)):
+        expected = stream_of(cases).batch(index)
+        assert torch.equal(image, expected[0])
+        assert torch.equal(label, expected[1])
+    assert all(released.count(reader) > 12 for reader in readers)
+
+
+def test_the_sampler_is_made_before_threads_need_it(cases, monkeypatch):
+    """From Python 3.12 on each of them would make its own."""
+    makers, real = [], patches.Sampler
+
+    def noted(*given):
+        makers.append(threading.current_thread())
+        return real(*given)
+
+    monkeypatch.setattr(patches, "Sampler", noted)
+    assert len(list(stream_of(cases).stream(range(6), 3))) == 6
+    assert makers == [threading.current_thread()]
 
 
 def test_a_stream_can_begin_anywhere(cases):
@@ -92,7 +143,7 @@ def test_margins_are_read_for_rotated_and_scaled_samples_only(cases):
     assert prepared.image.shape == (40, 1, 16, 16)
     assert prepared.wide[0].shape == (len(turned), 1, *read)
     for part, wide in zip((prepared.image, prepared.label), prepared.wide, strict=True):
-        assert torch.equal(part[turned], augment_spatial.center_crop(wide, (16, 16)))
+        assert torch.equal(part[turned], center_crop(wide, (16, 16)))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

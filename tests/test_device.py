@@ -15,6 +15,7 @@ from slicewise.device import (
     memory_format,
     micro_batch_size,
     side_by_side,
+    to_device,
 )
 
 
@@ -34,6 +35,20 @@ def test_a_device_that_is_not_there_is_refused():
         pytest.skip("this machine has CUDA")
     with pytest.raises(ValueError, match=r"found cuda, expected auto or one of \['cpu'\]"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+def test_only_pinned_memory_is_copied_in_the_background(pinned):
+    """What may still be written to, or freed, must be copied before the program goes on."""
+
+    class Held:
+        def is_pinned(self):
+            return pinned
+
+        def to(self, device, non_blocking):
+            return device, non_blocking
+
+    assert to_device(Held(), torch.device("cpu")) == (torch.device("cpu"), pinned)
 
 
 def test_the_cpu_computes_in_32_bits():

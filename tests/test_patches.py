@@ -4,36 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.record_labels import KINDS
+from exported import TWO, TWO_AND_IGNORE, case_of, ellipsoid
 from scans import labels_of
 from slicewise import patches
+from slicewise.files import read_json
 from slicewise.labels import parse_labels
+from slicewise.loss import Loss
 from slicewise.preprocessing import OUTSIDE
-from slicewise.randomness import generator
-from slicewise.slices import ExportedCase, slice_table
-
-TWO = labels_of(2)
-TWO_AND_IGNORE = parse_labels({"background": 0, "class1": 1, "class2": 2, "ignore": 3})
-
-
-def case_of(label, seed=0, channels=2, labels=TWO):
-    """Return an exported case in memory with a random image."""
-    image = np.random.default_rng(seed).random((len(label), channels, *label.shape[1:]))
-    table = slice_table(label, labels)
-    counts = np.array(list(table["classes"].values()))
-    annotated = np.array(table["annotated"]) if "annotated" in table else None
-    return ExportedCase("case", image.astype(np.float32), label, counts, None, annotated)
-
-
-def ellipsoid(shape=(8, 20, 16)):
-    """Return a label (slice, row, column) with class 1 in the middle slices and class 2 in one."""
-    label = np.zeros(shape, np.int8)
-    label[2:6, 5:12, 4:10] = 1
-    label[3, 15:18, 12:14] = 2
-    return label
+from slicewise.slices import slice_table
 
 
 @given(st.integers(1, 40), st.integers(1, 30), st.integers(0, 20))
@@ -42,6 +24,33 @@ def test_every_voxel_can_be_in_a_patch(size, patch, margin):
     assert low <= high
     assert low <= 0
     assert high + patch + margin >= size
+
+
+@pytest.fixture(scope="module")
+def starts() -> dict[str, np.ndarray]:
+    """Starts of nnU-Net's patches (case, 2: row, column) and what they are for."""
+    path = Path(__file__).parent / "golden/network/starts.json"
+    return {name: np.array(values) for name, values in read_json(path).items()}
+
+
+def test_patches_start_between_the_bounds_of_nnunet(starts):
+    low, high = patches.start_range(starts["size"], starts["read"], starts["patch"])
+    np.testing.assert_array_equal(low, starts["low"])
+    np.testing.assert_array_equal(high, starts["high"])
+
+
+def test_patches_centred_on_a_voxel_start_where_those_of_nnunet_start(starts):
+    given = zip(
+        *(starts[name].tolist() for name in ("size", "read", "patch", "voxel")), strict=True
+    )
+    found = []
+    for size, read, patch, voxel in given:
+        label = np.zeros((1, *size), np.int8)
+        label[0][tuple(voxel)] = 1
+        sampler = patches.Sampler([case_of(label, channels=1)], TWO)
+        drawn = sampler.draw(np.random.default_rng(0), 1, read, patch, 1.0)
+        found.append((drawn["row"][0], drawn["column"][0]))
+    np.testing.assert_array_equal(found, starts["centred"])
 
 
 def test_a_slice_smaller_than_the_patch_is_centred():
@@ -64,36 +73,6 @@ def test_forced_patches_hold_foreground(seed):
     sampler = patches.Sampler(cases, TWO)
     _, label = sampler.cut(sampler.draw(rng, 6, (6, 6), (6, 6), 1.0), (6, 6))
     assert (label > 0).any(axis=(1, 2)).all()
-
-
-def test_classes_are_drawn_alike_however_small_they_are():
-    sampler = patches.Sampler([case_of(ellipsoid())], TWO)
-    positions = sampler.draw(np.random.default_rng(0), 4000, (1, 1), (1, 1), 1.0)
-    _, label = sampler.cut(positions, (1, 1))
-    share = (label == 2).mean()
-    assert abs(share - 0.5) < 4 * np.sqrt(0.25 / 4000)
-
-
-def test_voxels_of_a_class_are_drawn_uniformly():
-    label = np.zeros((3, 4, 4), np.int8)
-    label[0, 0, 0] = label[2, 1:3, 1:3] = 1
-    sampler = patches.Sampler([case_of(label)], TWO)
-    positions = sampler.draw(np.random.default_rng(1), 5000, (1, 1), (1, 1), 1.0)
-    share = np.mean(positions["slice"] == 0)
-    assert abs(share - 0.2) < 4 * np.sqrt(0.16 / 5000)
-
-
-def test_other_slices_and_cases_are_drawn_uniformly():
-    sampler = patches.Sampler([case_of(ellipsoid(), seed) for seed in range(2)], TWO)
-    positions = sampler.draw(np.random.default_rng(2), 8000, (6, 6), (6, 6), 0.0)
-    drawn = np.bincount(8 * positions["case"] + positions["slice"], minlength=16)
-    assert (abs(drawn - 500) < 5 * np.sqrt(500)).all()
-
-
-def test_a_case_without_foreground_gives_any_patch():
-    sampler = patches.Sampler([case_of(np.zeros((3, 8, 8), np.int8))], TWO)
-    positions = sampler.draw(np.random.default_rng(3), 5, (4, 4), (4, 4), 1.0)
-    assert len(positions) == 5
 
 
 @given(st.integers(-8, 24), st.integers(-8, 20), st.integers(0, 7))
@@ -119,45 +98,37 @@ def test_labels_stay_as_small_as_their_files_have_them(types, expected):
     assert set(np.unique(label)) == {OUTSIDE, 0}
 
 
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (labels_of(127), "int8"),
+        (labels_of(128), "int16"),
+        (labels_of(257), "int16"),
+        (parse_labels({"background": 0, "whole": [*range(1, 128)], "ignore": 128}, [1]), "int16"),
+    ],
+)
+def test_labels_hold_every_value_that_the_dataset_declares(labels, expected):
+    """The files of these cases hold no label above 2."""
+    sampler = patches.Sampler([case_of(ellipsoid(), labels=labels)], labels)
+    _, label = sampler.cut(np.zeros(1, patches.POSITION), (20, 16))
+    assert label.dtype == expected
+
+
+def test_the_loss_of_257_classes_is_that_of_whole_numbers():
+    """In 8 bits, which hold the labels of these cases, class 257 would be taken for class 1."""
+    labels = labels_of(257)
+    at = np.array([(0, 3, 0, 0)], patches.POSITION)
+    _, label = patches.Sampler([case_of(ellipsoid(), labels=labels)], labels).cut(at, (20, 16))
+    logits = torch.randn(1, 258, 20, 16, generator=torch.Generator().manual_seed(0))
+    label = torch.from_numpy(label)
+    assert Loss(labels)([logits], label) == Loss(labels)([logits], label.long())
+
+
 @pytest.mark.parametrize("value", [1, 2])
 def test_the_slice_table_counts_voxels(value):
     label = ellipsoid()
     counts = slice_table(label, TWO)["classes"][f"class{value}"]
     assert counts == [(label[i] == value).sum() for i in range(len(label))]
-
-
-# Regions and the ignore label
-
-
-@pytest.fixture(scope="module")
-def centres() -> dict[str, np.ndarray]:
-    with np.load(Path(__file__).parent / "golden/network/centres.npz", allow_pickle=False) as found:
-        return dict(found)
-
-
-def drawn_centres(label, labels, oversample: float, count: int) -> np.ndarray:
-    """Return how often each voxel of a label was the centre of `count` patches of one voxel."""
-    sampler = patches.Sampler([case_of(label, labels=labels)], labels)
-    found = np.zeros(label.shape, int)
-    at = sampler.draw(np.random.default_rng(0), int(count), (1, 1), (1, 1), oversample)
-    np.add.at(found, (at["slice"], at["row"], at["column"]), 1)
-    return found
-
-
-@pytest.mark.parametrize("oversample", [0.0, 1.0])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("holding", ["foreground", "background", "nothing"])
-def test_centres_are_drawn_as_often_as_nnunets(centres, kind, holding, oversample):
-    if holding == "nothing" and "ignore" not in kind:
-        return
-    label = centres[f"{kind}/{holding}/label"]
-    expected = centres[f"{kind}/{holding}/{'forced' if oversample else 'free'}"]
-    found = drawn_centres(label, parse_labels(*KINDS[kind]), oversample, expected.sum())
-    assert not found[expected == 0].any()
-    # Poisson counts of the same rate: the difference over its deviation is standard normal; the
-    # bound is 5 of them for each of 210 voxels (1e-4 in all).
-    pair = expected + found
-    assert (abs(expected - found)[pair > 0] <= 5 * np.sqrt(pair[pair > 0])).all()
 
 
 # Chosen slices and the share of empty ones
@@ -173,48 +144,6 @@ def draw_many(cases, batch_size=3000, oversample=0.0, empty=None, labels=TWO, se
 
 def holds_foreground(cases, positions):
     return [bool((cases[case].label[at] > 0).any()) for case, at, *_ in positions.tolist()]
-
-
-@pytest.mark.parametrize(
-    ("labels", "recorded"),
-    [
-        (
-            TWO,
-            [
-                (0, 3, 5, 0),
-                (0, 0, 6, 3),
-                (0, 1, -1, 3),
-                (0, 0, 5, 2),
-                (0, 3, -2, 1),
-                (0, 3, 1, 1),
-            ],
-        ),
-        (
-            TWO_AND_IGNORE,
-            [
-                (0, 4, -2, -1),
-                (0, 4, 6, 10),
-                (0, 1, -2, -1),
-                (0, 4, 0, 6),
-                (0, 3, -2, 0),
-                (0, 2, -2, -1),
-            ],
-        ),
-    ],
-    ids=["plain", "ignore"],
-)
-def test_a_seed_draws_what_it_drew_before(labels, recorded):
-    """recorded: (case, slice, row, column) of each sample."""
-    cases = []
-    for slices in (5, 8):
-        label = np.zeros((slices, 24, 20), np.int8)
-        label[1:-1, 4:14, 6:12] = 1
-        label[2, 15:18, 12:14] = 2
-        label[0] = 0 if labels.ignore is None else labels.ignore
-        cases.append(case_of(label, labels=labels))
-    rng = generator(0, 1, "train", 2)
-    positions = patches.Sampler(cases, labels).draw(rng, 6, (20, 18), (16, 16), 0.33)
-    assert positions.tolist() == recorded
 
 
 def test_all_slices_chosen_one_by_one_are_drawn_as_all():

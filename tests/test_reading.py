@@ -1,6 +1,8 @@
 """Reading rows of slices from files."""
 
+import mmap
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,10 @@ from hypothesis import strategies as st
 
 from slicewise.files import write_npy
 from slicewise.reading import LARGEST_FAULT, SliceReader
+
+needs_advice = pytest.mark.skipif(
+    not hasattr(mmap, "MADV_WILLNEED"), reason="this system takes no advice"
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +66,48 @@ def test_slices_that_were_given_back_are_read_again(volume):
     first = reader.rows(0, 5, 0, 64).copy()
     reader.release()
     np.testing.assert_array_equal(reader.rows(0, 5, 0, 64), first)
+
+
+class Advised:
+    """Stands in for the map of a file and keeps what the system would be asked for."""
+
+    def __init__(self):
+        self.ranges = []
+
+    def madvise(self, advice, start, length):
+        assert advice == mmap.MADV_WILLNEED
+        self.ranges.append((start, start + length))
+
+
+@needs_advice
+@given(st.integers(0, 63), st.integers(0, 63), st.integers(1, 64))
+def test_the_system_is_asked_for_the_rows_of_every_channel_and_little_more(
+    volume, index, top, count
+):
+    array, bottom = np.load(volume, mmap_mode="r"), min(64, top + count)
+    reader = SliceReader([array])
+    reader.files[0] = Advised()
+    reader.rows(0, index, top, bottom)
+    for channel, (start, end) in enumerate(reader.files[0].ranges):
+        plane = array.offset + array.strides[0] * index + array.strides[1] * channel
+        first, last = (plane + array.strides[2] * row for row in (top, bottom))
+        assert start % mmap.PAGESIZE == 0
+        assert first - mmap.PAGESIZE < start <= first
+        assert end == last
+    assert len(reader.files[0].ranges) == 2
+
+
+@needs_advice
+def test_the_system_is_not_asked_again_for_what_another_thread_asked_for(volume):
+    reader = SliceReader([np.load(volume, mmap_mode="r")])
+    reader.files[0] = Advised()
+
+    @contextmanager
+    def held_by_a_quicker_one():
+        reader.lock = open_lock
+        reader.rows(0, 5, 0, 64)
+        yield
+
+    open_lock, reader.lock = reader.lock, held_by_a_quicker_one()
+    reader.rows(0, 5, 0, 64)
+    assert len(reader.files[0].ranges) == 2

@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 import torch
 
-from slicewise.augment_change import change, put
 from slicewise.augment_intensity import (
     add_noise,
     blur,
@@ -23,12 +22,7 @@ from slicewise.augment_intensity import (
     change_gamma,
     lower_resolution,
 )
-from slicewise.augment_spatial import (
-    mirror,
-    resample_image,
-    resample_label,
-    sampling_grid,
-)
+from slicewise.augment_spatial import resample_image, resample_label, sampling_grid
 
 
 @dataclass(frozen=True)
@@ -69,6 +63,15 @@ def initial_patch_size(patch_size: Sequence[int]) -> tuple[int, int]:
     turned_row = max(row, abs(row * cosine + column * sine))
     turned_column = max(column, abs(column * cosine - row * sine))
     return int(turned_row / 0.85), int(turned_column / 0.85)
+
+
+def centre_start(size: Sequence[int], patch_size: Sequence[int]) -> tuple[int, int]:
+    """Return where (row, column) the central patch of a larger one starts.
+
+    size // 2 - patch // 2 along each axis, as in batchgeneratorsv2's crop_tensor.
+    """
+    row, column = (whole // 2 - part // 2 for whole, part in zip(size, patch_size, strict=True))
+    return row, column
 
 
 def draw(
@@ -122,16 +125,16 @@ def apply(
 
     image (batch, channel, row, column) is float32 and label (batch, row, column) a signed integer,
     -1 outside the nonzero mask; both contiguous. `wide` holds image and label of the initial patch
-    size around the same centres, as center_crop has it, for the samples of `resampled` only and in
-    their order, and is left as it is; None where there are none. masked_channels says which
+    size around the same centres, which `centre_start` says, for the samples of `resampled` only and
+    in their order, and is left as it is; None where there are none. masked_channels says which
     channels were normalised inside the mask only: they are set to 0 outside it. In the label that
     is returned, -1 has become 0. Raises ValueError if the shapes do not belong together.
     """
     _check(image, label, wide, parameters, masked_channels)
+    planes = image.view(-1, *image.shape[2:])  # where flatten may copy, and changes would be lost
     if wide is not None:
         _spatial(image, label, wide, parameters, masked=any(masked_channels))
     add_noise(image, parameters.noise_std, parameters.noise_seed)
-    planes = image.flatten(0, 1)
     _update(planes, parameters.blur_sigma, 0, blur)
     _update(planes, parameters.brightness, 1, change_brightness)
     _update(planes, parameters.contrast, 1, change_contrast)
@@ -198,13 +201,13 @@ def _spatial(
     angle, scale = parameters.angle[chosen], parameters.scale[chosen]
     sizes = tuple(image.shape[2:]), tuple(wide_image.shape[2:])
     grid = sampling_grid(angle, scale, *sizes, image.device)
-    put(image, chosen, resample_image(wide_image, grid))
+    _put(image, chosen, resample_image(wide_image, grid))
     if not masked:
         some = np.flatnonzero(wide_label.amax((1, 2)).cpu().numpy() > 0)
         chosen, index = chosen[some], torch.from_numpy(some).to(label.device)
         wide_label, grid = wide_label.index_select(0, index), grid.index_select(0, index)
     if chosen.size:
-        put(label, chosen, resample_label(wide_label, grid))
+        _put(label, chosen, resample_label(wide_label, grid))
 
 
 def _update(
@@ -217,4 +220,31 @@ def _update(
     values = values.reshape(len(planes), -1)
     chosen = np.flatnonzero((values != neutral).any(1))
     amount = torch.from_numpy(values[chosen]).to(planes.device, torch.float32)
-    change(planes, chosen, lambda some: transform(some, amount))
+    _change(planes, chosen, lambda some: transform(some, amount))
+
+
+def mirror(tensor: torch.Tensor, mirrored: np.ndarray) -> None:
+    """Flip samples in place along the last two axes where mirrored (batch, 2: row, column)."""
+    code = mirrored @ (1, 2)
+    for number, axes in ((1, (-2,)), (2, (-1,)), (3, (-2, -1))):
+        _change(tensor, np.flatnonzero(code == number), partial(torch.flip, dims=axes))
+
+
+def _change(
+    tensor: torch.Tensor, chosen: np.ndarray, transform: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    """Change the entries `chosen` (n) of the first axis in place, all at once.
+
+    `transform` returns their new values and may overwrite those that it is given.
+    """
+    if len(chosen):
+        index = torch.from_numpy(chosen).to(tensor.device)
+        _put(tensor, chosen, transform(tensor.index_select(0, index)))
+
+
+def _put(tensor: torch.Tensor, chosen: np.ndarray, new: torch.Tensor) -> None:
+    """Write new entries (n, ...) to the places `chosen` (n) of the first axis."""
+    if tensor.device.type == "cpu":  # where index_copy_ takes three times as long
+        tensor.numpy()[chosen] = new.numpy()
+    else:
+        tensor.index_copy_(0, torch.from_numpy(chosen).to(tensor.device), new)

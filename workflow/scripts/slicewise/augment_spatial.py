@@ -1,7 +1,7 @@
-"""Spatial augmentation of a batch: centre crop, rotation and scaling, mirroring.
+"""Spatial augmentation of a batch: rotation and scaling, at once.
 
 Images have shape (batch, channel, row, column), labels (batch, row, column) with -1 outside the
-nonzero mask and the image. Nothing here is random; only `mirror` changes its input.
+nonzero mask and the image. Nothing here is random or changes its input.
 """
 
 from __future__ import annotations
@@ -10,24 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from slicewise.augment_change import change, put
 from slicewise.preprocessing import OUTSIDE
-
-
-def center_crop(tensor: torch.Tensor, patch_size: tuple[int, int]) -> torch.Tensor:
-    """View the central patch of the last two axes (row, column).
-
-    Offsets are size // 2 - patch // 2 per axis, as in batchgeneratorsv2's crop_tensor.
-    Raises ValueError if the patch is larger than the tensor.
-    """
-    sizes = tuple(tensor.shape[-2:])
-    if any(patch > size for patch, size in zip(patch_size, sizes, strict=True)):
-        raise ValueError(
-            f"the patch (row, column) {tuple(patch_size)} is larger than the image {sizes}: "
-            "read patches of augment.initial_patch_size"
-        )
-    row, column = (size // 2 - patch // 2 for patch, size in zip(patch_size, sizes, strict=True))
-    return tensor[..., row : row + patch_size[0], column : column + patch_size[1]]
 
 
 def sampling_grid(
@@ -81,8 +64,7 @@ def resample_label(label: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
     result = code + OUTSIDE
     undecided = np.flatnonzero(code.cpu().numpy() < 0)  # several times faster than torch's nonzero
     if undecided.size:
-        decided = _vote(*_neighbours(padded, grid, undecided))
-        put(result.view(-1), undecided, torch.from_numpy(decided).to(grid.device))
+        _set_entries(result, undecided, _vote(*_neighbours(padded, grid, undecided)))
     return result.to(label.dtype)
 
 
@@ -121,6 +103,15 @@ def _entries(tensor: torch.Tensor, index: np.ndarray) -> np.ndarray:
     return found.cpu().numpy()
 
 
+def _set_entries(tensor: torch.Tensor, index: np.ndarray, new: np.ndarray) -> None:
+    """Write new entries to flat indices."""
+    if tensor.device.type == "cpu":
+        tensor.view(-1).numpy()[index] = new
+    else:
+        index, new = (torch.from_numpy(each).to(tensor.device) for each in (index, new))
+        tensor.view(-1).index_copy_(0, index, new)
+
+
 def _vote(label: np.ndarray, weight: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     """Return each pixel's label (pixel,) from those of its four neighbours (4, pixel).
 
@@ -139,12 +130,3 @@ def _vote(label: np.ndarray, weight: np.ndarray, nearest: np.ndarray) -> np.ndar
         others = np.where(scores == best, label, np.iinfo(label.dtype).max).min(0)
         result[contested] = np.where(score[contested] == best, result[contested], others)
     return result
-
-
-def mirror(tensor: torch.Tensor, mirrored: np.ndarray) -> None:
-    """Flip samples in place along the last two axes where mirrored (batch, 2: row, column)."""
-    code = mirrored @ (1, 2)
-    for number, axes in ((1, (-2,)), (2, (-1,)), (3, (-2, -1))):
-        change(
-            tensor, np.flatnonzero(code == number), lambda samples, axes=axes: samples.flip(axes)
-        )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from slicewise import augment, patches
+from slicewise.device import to_device
 from slicewise.labels import Labels
 from slicewise.randomness import generator
 from slicewise.slices import ExportedCase
@@ -35,7 +36,7 @@ class Prepared:
 
     def to(self, device: torch.device) -> Prepared:
         """Return the batch on a device; copies from pinned memory go on in the background."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        return self._each(partial(to_device, device=device))
 
     def pinned(self) -> Prepared:
         """Return the batch in memory that a GPU copies from by itself."""
@@ -70,7 +71,7 @@ class Batches:
 
     @cached_property
     def sampler(self) -> patches.Sampler:
-        """Return what draws and cuts the patches, made when the first batch is."""
+        """Return what draws and cuts the patches, made before the first batch is."""
         return patches.Sampler(self.cases, self.labels, self.empty)
 
     def prepare(self, index: int) -> Prepared:
@@ -87,8 +88,9 @@ class Batches:
         parameters = augment.draw(rng, self.batch_size, self.sampler.channels, self.patch)
         turned = augment.resampled(parameters)
         wide = self._cut(positions[turned], read) if len(turned) else None
-        for axis, size, patch in zip(("row", "column"), read, self.patch, strict=True):
-            positions[axis] += size // 2 - patch // 2
+        row, column = augment.centre_start(read, self.patch)
+        positions["row"] += row
+        positions["column"] += column
         return Prepared(*self._cut(positions, self.patch), wide, parameters)
 
     def _cut(self, positions: np.ndarray, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -115,6 +117,7 @@ class Batches:
         For the CPU the threads augment too. On any other device a batch is augmented where it is
         used, when its turn comes.
         """
+        _ = self.sampler  # made here, once for all threads: nothing else keeps it to one
         if device.type == "cpu":
             yield from ahead(self.batch, indices, workers)
             return

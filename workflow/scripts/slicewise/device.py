@@ -40,6 +40,11 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor on a device; a copy from pinned memory goes on in the background."""
+    return tensor.to(device, non_blocking=tensor.is_pinned())
+
+
 def memory_format(device: torch.device) -> torch.memory_format:
     """Return the layout of feature maps that is fastest on a device."""
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format

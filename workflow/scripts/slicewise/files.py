@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+SPARE_FILES = 256
+"""Files that may be opened beside those that were announced: logs, libraries, pipes of programs."""
+
+
 @contextmanager
 def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
@@ -42,6 +46,30 @@ def flush_files(paths: Iterable[str | Path]) -> None:
     for path in paths:
         with open(path, "rb") as written:
             os.fsync(written.fileno())
+
+
+def allow_open_files(count: int, purpose: str) -> None:
+    """Let this process have so many more files open at once, where its system limits them.
+
+    The soft limit is raised for it, SPARE_FILES beyond where that can be. Raises ValueError, which
+    begins with `purpose`, when the hard limit is too low.
+    """
+    try:
+        import resource
+    except ImportError:  # on Windows, whose limit is far away
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = len(os.listdir("/dev/fd")) + count
+    unlimited = resource.RLIM_INFINITY
+    if hard != unlimited and needed > hard:
+        raise ValueError(
+            f"{purpose}: found a limit of {hard} open files, expected {needed} or more; raise the "
+            "hard limit of `ulimit -n`"
+        )
+    needed += SPARE_FILES
+    if soft != unlimited and needed > soft:
+        raised = needed if hard == unlimited else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
 
 
 def read_json(path: str | Path) -> Any:

@@ -75,8 +75,10 @@ def empty_share(cases: Sequence[ExportedCase], share: float) -> EmptyShare:
 class Sampler:
     """Draws and cuts the patches of a stream of batches: its tables, and its files at hand.
 
-    images, segmentations: readers of all cases; empty: the share of a batch from slices without
-    foreground, None to leave it to chance.
+    images, segmentations: readers of all cases, each by its number in the dataset; size: (case, 2:
+    row, column) voxels; empty: the share of a batch from slices without foreground, None to leave
+    it to chance; pools: what is drawn from, all cases or, with a share, those that have empty
+    slices and those that have filled ones.
     """
 
     def __init__(
@@ -87,7 +89,10 @@ class Sampler:
         self.segmentations = SliceReader([case.label for case in cases])
         self.channels = cases[0].image.shape[1]
         self.size = np.array([case.label.shape[1:] for case in cases])
-        self.label_type = np.result_type(np.int8, *{case.label.dtype for case in cases})
+        # OUTSIDE, and every label that a loss asks for: 257 wraps to 1 where int8 is compared.
+        declared = np.min_scalar_type(OUTSIDE - max(labels.stored))
+        types = {case.label.dtype for case in cases}
+        self.label_type = np.result_type(np.int8, declared, *types)
         groups = [list(enumerate(cases))] if empty is None else [empty.empty, empty.filled]
         self.pools = [Pool(group) if group else None for group in groups]
 
@@ -114,9 +119,9 @@ class Sampler:
         share = round(batch_size * self.empty.share)
         without = np.full(batch_size, True) if filled is None else (sample < share) & ~forced
         positions = np.empty(batch_size, POSITION)
-        for pool, chosen in ((empty, without), (filled, ~without)):
-            if chosen.any():
-                positions[chosen] = self._draw_from(pool, rng, forced[chosen], read, patch)
+        for pool, its_own in ((empty, without), (filled, ~without)):
+            if its_own.any():
+                positions[its_own] = self._draw_from(pool, rng, forced[its_own], read, patch)
         return positions
 
     def _draw_from(
@@ -128,41 +133,45 @@ class Sampler:
         patch: tuple[int, int],
     ) -> np.ndarray:
         """Draw positions from the cases of a pool, for samples that are forced or not."""
-        member = rng.integers(len(pool.case), size=len(forced))
-        low, high = start_range(pool.size[member], np.array(read), np.array(patch))
+        member = rng.integers(len(pool.number), size=len(forced))
+        number = pool.number[member]
+        low, high = start_range(self.size[number], np.array(read), np.array(patch))
         start = rng.integers(low, high + 1)
-        chosen = pool.drawable.draw(rng, member)
+        index = pool.drawable.draw(rng, member)
         kind = pool.draw_kind(rng, member, forced)
         (centred,) = np.nonzero(kind >= 0)
         if len(centred):
-            voxels = pool.draw_voxel(rng, member[centred], kind[centred])
-            chosen[centred] = voxels[0]
-            centre = self._find(pool.case[member[centred]], kind[centred], *voxels)
+            index[centred], rank = pool.draw_voxel(rng, member[centred], kind[centred])
+            centre = self._find(number[centred], index[centred], kind[centred], rank)
             start[centred] = np.maximum(low[centred], centre - np.array(read) // 2)
         positions = np.empty(len(forced), POSITION)
-        positions["case"], positions["slice"] = pool.case[member], chosen
+        positions["case"], positions["slice"] = number, index
         positions["row"], positions["column"] = start.T
         return positions
 
     def _find(
-        self, case: np.ndarray, kind: np.ndarray, chosen: np.ndarray, rank: np.ndarray
+        self, number: np.ndarray, index: np.ndarray, kind: np.ndarray, rank: np.ndarray
     ) -> np.ndarray:
-        """Return the places (row, column) of voxels, given by their rank in a slice and kind."""
+        """Return where voxels lie (sample, 2: row, column) in slices, given by number and index.
+
+        rank: of each among the slice's voxels of its kind, which counts as Pool's does.
+        """
         names = [*self.labels.classes, None]
-        found = np.empty((len(case), 2), np.int64)
-        wanted = zip(*(each.tolist() for each in (case, kind, chosen, rank)), strict=True)
-        for number, (index, which, at, nth) in enumerate(wanted):
-            label = self.segmentations.rows(index, at, 0, self.size[index, 0])
-            name = names[which]
+        found = np.empty((len(number), 2), np.int64)
+        wanted = zip(*(each.tolist() for each in (number, index, kind, rank)), strict=True)
+        for sample, (of_case, of_slice, of_kind, nth) in enumerate(wanted):
+            label = self.segmentations.rows(of_case, of_slice, 0, self.size[of_case, 0])
+            name = names[of_kind]
             mask = self.labels.annotated(label) if name is None else self.labels.mask(label, name)
-            found[number] = divmod(np.flatnonzero(mask)[nth], label.shape[1])
+            found[sample] = divmod(np.flatnonzero(mask)[nth], label.shape[1])
         return found
 
     def cut(self, positions: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Cut patches of `size` (row, column): image and label of the POSITIONs (batch).
 
         image: float32 (batch, channel, row, column); label: (batch, row, column), the smallest
-        integers in which the files hold theirs. Outside the slice the image is 0, the label -1.
+        integers that hold the dataset's labels and its files. Outside the slice the image is 0,
+        the label -1.
         """
         start = np.stack([positions["row"], positions["column"]], axis=1)
         # Where the slice begins and ends in the patch.
@@ -173,11 +182,12 @@ class Sampler:
         padded = ((low > 0) | (high < size)).any(axis=1)
         image[padded], label[padded] = 0, OUTSIDE
         places = zip(positions.tolist(), low.tolist(), high.tolist(), strict=True)
-        for sample, ((case, index, row, column), (top, left), (bottom, right)) in enumerate(places):
+        for sample, (position, (top, left), (bottom, right)) in enumerate(places):
+            number, index, row, column = position
             if top == bottom or left == right:
                 continue
             inside = ..., slice(top, bottom), slice(left, right)
             rows, columns = (row + top, row + bottom), slice(column + left, column + right)
-            image[sample][inside] = self.images.rows(case, index, *rows)[..., columns]
-            label[sample][inside] = self.segmentations.rows(case, index, *rows)[..., columns]
+            image[sample][inside] = self.images.rows(number, index, *rows)[..., columns]
+            label[sample][inside] = self.segmentations.rows(number, index, *rows)[..., columns]
         return image, label

@@ -48,6 +48,8 @@ class SliceReader:
 
     def _ask(self, number: int, index: int, top: int, bottom: int) -> None:
         """Have the system read rows of a slice, after giving pages back if there are too many."""
+        if self.wanted[number][index]:  # another thread was quicker
+            return
         array, file = self.arrays[number], self.files[number]
         size, height, row = array.strides[0], array.shape[-2], array.strides[-2]
         if self.total > self.most_resident:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from slicewise import geometry
-from slicewise.files import read_json
+from slicewise.files import allow_open_files, read_json
 from slicewise.job import logger
 from slicewise.labels import Labels
 from slicewise.preprocessing import CaseGeometry
@@ -111,7 +111,12 @@ def open_case(arrays: str | Path, name: str) -> ExportedCase:
 
 
 def open_cases(arrays: str | Path, names: Sequence[str]) -> list[ExportedCase]:
-    """Open several exported cases in the given order."""
+    """Open several exported cases in the given order.
+
+    Raises ValueError when the system does not allow so many open files, or one is missing.
+    """
+    # Each map of a file keeps it open, and a case has two: an image and a label.
+    allow_open_files(2 * len(names), f"{len(names)} cases are opened at once")
     return [open_case(arrays, name) for name in names]
 
 

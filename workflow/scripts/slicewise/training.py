@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from slicewise.device import autocast, memory_format, micro_batch_size
+from slicewise.device import autocast, memory_format, micro_batch_size, to_device
 from slicewise.loss import Loss, pseudo_dice_counts
 
 POLYNOMIAL_EXPONENT = 0.9
@@ -54,7 +54,7 @@ class Training:
 
         A batch is images (slice, channel, row, column) and their labels (slice, row, column).
         """
-        image, target = (part.to(self.device, non_blocking=True) for part in batch)
+        image, target = (to_device(part, self.device) for part in batch)
         image = image.to(memory_format=memory_format(self.device))
         size = self.settings["micro_batch_size"]
         size = size or micro_batch_size(self.device, image.shape[2:]) or len(image)
