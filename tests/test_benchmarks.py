@@ -1,6 +1,7 @@
 """The benchmark: how it measures, counts and reports; it runs nnU-Net nowhere here."""
 
 import importlib
+import itertools
 import json
 import os
 import subprocess
@@ -117,10 +118,25 @@ def test_programs_take_turns_after_a_warm_up_of_every_way():
 
     ways = {"slow": call("slow", 2), "quick": call("quick", 1)}
     runs, fault = alternate(ways, call("ours", 1), pairs=2)
-    assert order == ["slow", "quick", "ours", "quick", "ours", "quick", "ours"]
+    # the first is thrown away
+    assert order == ["slow", "slow", "quick", "ours", "quick", "ours", "quick", "ours"]
     assert [run.turn for run in runs] == [0, 0, 0, 1, 1, 2, 2]
     assert fault == ""
     assert len(paired(runs)) == 2
+
+
+def test_the_outputs_that_are_checked_are_those_of_the_way_that_counts():
+    order = []
+
+    def call(name, wall):
+        return lambda: order.append(name) or measured(wall)
+
+    def check(warm_up):
+        assert order[-2:] == ["quick", "ours"]
+        return "seen"
+
+    ways = {"quick": call("quick", 1), "slow": call("slow", 2)}
+    assert alternate(ways, call("ours", 1), 1, check)[1] == "seen"
 
 
 def test_nothing_is_counted_where_outputs_differ():
@@ -355,6 +371,15 @@ for _ in range(3):
 """
 
 
+THREADS = """
+import torch
+from concurrent.futures import ThreadPoolExecutor
+network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(network, [torch.zeros(1, 2)] * 8))
+"""
+
+
 def test_passes_through_a_network_leave_stamps_in_any_process(tmp_path):
     environment = os.environ | {
         "PYTHONPATH": str(prediction.STAMPS),
@@ -363,11 +388,24 @@ def test_passes_through_a_network_leave_stamps_in_any_process(tmp_path):
     before = time.monotonic()
     subprocess.run([sys.executable, "-c", PASSES], env=environment, check=True)
     subprocess.run([sys.executable, "-c", "pass"], env=environment, check=True)
-    (file,) = tmp_path.iterdir()
-    times = [before, *map(float, file.read_text().split()), time.monotonic()]
-    # the beginning of the first pass and the end of each of three
-    assert len(times) - 2 == 4
+    assert len(list(tmp_path.iterdir())) == 1
+    begins, ends = prediction.stamps_in(tmp_path)
+    # of three passes through the network, none of its layers
+    assert len(begins) == len(ends) == 3
+    times = [before, *itertools.chain(*zip(begins, ends, strict=True)), time.monotonic()]
     assert times == sorted(times)
+
+
+def test_threads_that_start_together_leave_one_file_and_the_end_of_each_pass(tmp_path):
+    environment = os.environ | {
+        "PYTHONPATH": str(prediction.STAMPS),
+        "BENCHMARK_STAMPS": str(tmp_path),
+    }
+    subprocess.run([sys.executable, "-c", THREADS], env=environment, check=True)
+    assert len(list(tmp_path.iterdir())) == 1
+    begins, ends = prediction.stamps_in(tmp_path)
+    assert len(ends) == 8
+    assert begins[0] < ends[0]
 
 
 def test_our_workflow_gets_the_cores_of_the_benchmark_and_what_a_stage_sets(tmp_path):

@@ -10,14 +10,12 @@ from functools import partial
 from benchmarks import data, measuring
 from benchmarks.lines import Result, lines_of
 from benchmarks.measuring import Measurement, Run, alternate
-from benchmarks.programs import OURS, TESTS, Bench, Scans, in_turn
+from benchmarks.programs import TESTS, Bench, Scans, in_turn
 from parity.preprocessing import differing
 
 SCANS = 40
 LENGTH = {"epochs": 1, "iterations_per_epoch": 10, "validation_iterations": 2}
 """A training that is far too short to learn: all of nnU-Net's share takes about a minute."""
-
-FOLD = f"results/scans/{OURS}/fold-0_seed-0"
 
 
 def measure(bench: Bench) -> Iterator[Result]:
@@ -51,7 +49,7 @@ def run_nnunet(scans: Scans) -> Measurement:
 def run_here(scans: Scans) -> Measurement:
     """Let our workflow make the scores of the fold."""
     shutil.rmtree(scans.own, ignore_errors=True)
-    command = scans.snakemake({"training": LENGTH}, scans.own / FOLD / "summary.json")
+    command = scans.snakemake({"training": LENGTH}, scans.fold / "summary.json")
     environment = scans.environment(scans.bench.cores)
     return measuring.run(command, environment, scans.log("pipeline_slicewise"))
 
@@ -59,7 +57,7 @@ def run_here(scans: Scans) -> Measurement:
 def fault_of(scans: Scans, warm_up: list[Run]) -> str:
     """Return what differs of plan, folds and scored cases; networks are drawn at random."""
     summaries = (
-        scans.own / FOLD / "summary.json",
+        scans.fold / "summary.json",
         scans.model / "fold_0" / "validation" / "summary.json",
     )
     ours, theirs = (json.loads(path.read_text()) for path in summaries)

@@ -89,6 +89,11 @@ class Scans:
         return manifest.parent
 
     @property
+    def fold(self) -> Path:
+        """Return the folder of our training of fold 0 and its validation."""
+        return self.results / OURS / "fold-0_seed-0"
+
+    @property
     def plan(self) -> Path:
         return self.results / OURS / "plans.json"
 
