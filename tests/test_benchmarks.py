@@ -9,18 +9,32 @@ import sys
 import time
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from benchmarks import data, figure, measuring, patches, prediction, report, run, table
+from benchmarks import (
+    data,
+    evaluation,
+    figure,
+    measuring,
+    patches,
+    pipeline,
+    prediction,
+    report,
+    run,
+    table,
+    training,
+)
 from benchmarks.lines import LINES, STAGES, Line, Result, lines_of
 from benchmarks.measuring import Measurement, Run, Worker, alternate, paired, spread
-from benchmarks.programs import Bench, Scans, in_turn
+from benchmarks.programs import THEIRS, Bench, Scans, in_turn
 from scans import write_dataset
 from slicewise.config import load
 from slicewise.dataset import open_dataset
+from slicewise.files import write_json, write_nifti
 
 SECONDS = Line("training-48", "training", "a command", target=2)
 RATE = Line("patches-a", "patches", "patches", "rate", "patches/s", target=2, memory_target=2)
@@ -340,6 +354,89 @@ def test_patches_that_differ_beyond_chance_are_a_fault():
     assert "sd 1.2" in patches.fault_of(theirs, theirs | {"sd": 1.2}, [])
     assert "shapes" in patches.fault_of(theirs, theirs | {"shapes": [[1, 2], [3]]}, [])
     assert "foreground nan" in patches.fault_of(theirs, theirs | {"foreground": float("nan")}, [])
+
+
+@pytest.mark.parametrize("name", ["first", "last"])
+def test_losses_that_differ_are_a_fault(name):
+    losses = {"first": 0.9, "last": 0.8}
+
+    def fault(told):
+        return training.fault_of([Run("nnunet", "", 0, measured(**losses)), told])
+
+    assert fault(Run("slicewise", "", 0, measured(**losses))) == ""
+    for wrong in (0.81, float("nan")):
+        other = Run("slicewise", "", 0, measured(**losses | {name: wrong}))
+        assert f"{name} loss" in fault(other)
+
+
+def scans_of(tmp_path):
+    """Return a dataset of three scans with labels 0 to 2, the first two held out."""
+    scans = Scans(Bench(tmp_path, tmp_path, None, 1, 1), tmp_path, "Dataset005_Any")
+    write_dataset(scans.raw, [(8, 9, 5)] * 3)
+    splits = [{"train": ["case_02"], "val": ["case_00", "case_01"]}]
+    write_json(scans.results / "splits_final.json", splits)
+    return scans
+
+
+def put_labels(scans, folder, change=None):
+    """Write the true labels of the validation scans, `change` done to that of the last."""
+    folder.mkdir(parents=True)
+    for case in scans.held_out:
+        truth = nib.load(scans.raw / "labelsTr" / f"{case}.nii.gz")
+        voxels = np.asarray(truth.dataobj).astype(np.uint8)
+        if change and case == scans.held_out[-1]:
+            voxels = change(voxels)
+        write_nifti(folder / f"{case}.nii.gz", nib.Nifti1Image(voxels, truth.affine))
+
+
+def unknown_label(voxels):
+    voxels[0, 0, 0] = 77
+    return voxels
+
+
+@pytest.mark.parametrize(
+    ("change", "bad"),
+    [(None, []), (unknown_label, ["case_01"]), (lambda voxels: voxels[:-1], ["case_01"])],
+)
+def test_predictions_of_other_labels_or_shapes_are_at_fault(change, bad, tmp_path):
+    scans = scans_of(tmp_path)
+    put_labels(scans, scans.fold / "predictions", change)
+    assert pipeline.bad_predictions(scans, scans.fold / "predictions") == bad
+    assert pipeline.bad_predictions(scans, tmp_path / "nowhere") == ["case_00", "case_01"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (None, ""),
+        (np.zeros_like, "voxels differ, of"),
+        (lambda voxels: voxels[:-1], "case_01.nii.gz has shape (7, 9, 5)"),
+    ],
+)
+def test_segmentations_that_differ_are_a_fault(change, fault, tmp_path):
+    scans = scans_of(tmp_path)
+    (tmp_path / "images").mkdir()
+    for case in scans.held_out:
+        (tmp_path / "images" / f"{case}_0000.nii.gz").touch()
+    put_labels(scans, tmp_path / "predicted")
+    put_labels(scans, scans.results / THEIRS / "predicted", change)
+    found = prediction.fault_of(scans, [])
+    assert fault in found
+    assert bool(found) == bool(fault)
+
+
+def test_scores_that_differ_are_a_fault(tmp_path):
+    scans = scans_of(tmp_path)
+
+    def summary(dice):
+        cases = [{"reference_file": f"{tmp_path}/a.nii.gz", "metrics": {"1": {"Dice": dice}}}]
+        return {"metric_per_case": cases}
+
+    write_json(tmp_path / "summary.json", summary(0.5))
+    write_json(scans.fold / "summary.json", summary(0.5))
+    assert evaluation.fault_of(scans, []) == ""
+    write_json(scans.fold / "summary.json", summary(0.6))
+    assert evaluation.fault_of(scans, []) == "1 values of summary.json"
 
 
 def test_the_generated_scans_are_anisotropic_and_the_same_each_time(tmp_path):

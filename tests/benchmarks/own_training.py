@@ -65,7 +65,7 @@ def main(raw: str, results: str, device: str, steps: str, source: str) -> None:
             amount += len(batch[0])
         last = losses[-1].item()  # waits for the device
         seconds = time.perf_counter() - begin
-        return {"amount": amount, "seconds": seconds, "loss": losses[0].item(), "last": last}
+        return {"amount": amount, "seconds": seconds, "first": losses[0].item(), "last": last}
 
     serve(tell, {}, work)
 
