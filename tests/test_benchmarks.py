@@ -36,6 +36,8 @@ from slicewise.config import load
 from slicewise.dataset import open_dataset
 from slicewise.files import write_json, write_nifti
 
+pytestmark = pytest.mark.skipif(not measuring.LINUX, reason="memory is read from /proc")
+
 SECONDS = Line("training-48", "training", "a command", target=2)
 RATE = Line("patches-a", "patches", "patches", "rate", "patches/s", target=2, memory_target=2)
 ABOUT = {
@@ -234,6 +236,47 @@ def test_stages_that_do_not_run_keep_their_rows(tmp_path):
     for line, wall in ((LINES[0], 4), (LINES[1], 6), (LINES[0], 8)):
         frame = summary_of(tmp_path, Result(line, runs_of([(measured(wall), measured(2))])))
     assert frame["speed"].tolist()[:2] == [4, 3]
+
+
+@pytest.mark.parametrize("fault", ["", report.FAILED])
+def test_what_was_measured_is_not_lost_to_a_stage_that_measures_nothing(fault, tmp_path):
+    summary_of(tmp_path, Result(LINES[0], runs_of([(measured(4), measured(2))])))
+    frame = summary_of(tmp_path, Result(LINES[0], fault=fault))
+    assert frame["status"][0] == "measured"
+    assert frame["speed"][0] == 2
+    frame = summary_of(tmp_path, Result(LINES[0], fault="3 voxels"))
+    assert frame["status"][0] == "3 voxels"
+
+
+def test_numbers_of_the_readme_stay_where_there_are_no_new_ones(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{table.BEGIN}\n{table.END}\n")
+    first, second = (
+        [Result(line, runs_of([(measured(wall), measured(2))]), note="so many")]
+        for line, wall in ((LINES[0], 12), (LINES[1], 10))
+    )
+    table.write(readme, report.write_summary(tmp_path / "a.csv", first, ABOUT))
+    other = ABOUT | {"processor": "another"}
+    for _ in range(2):
+        table.write(readme, report.write_summary(tmp_path / "b.csv", second, other))
+    text = readme.read_text()
+    assert f"| {LINES[0].title} (so many) | 12.0 s |" in text
+    assert f"| {LINES[1].title} (so many) | 10.0 s |" in text
+    assert text.count("Median of") == 2
+    assert "\nMedian of 1 pairs" in text
+    assert "; another, 2 cores" in text.split(table.EARLIER)[0]
+    assert "; some processor, 2 cores" in text.split(table.EARLIER)[1]
+    table.write(readme, report.write_summary(tmp_path / "c.csv", [Result(LINES[0])], other))
+    assert readme.read_text().count("**") == 4
+    wrong = [Result(LINES[0], fault="3 voxels")]
+    table.write(readme, report.write_summary(tmp_path / "d.csv", wrong, other))
+    assert f"| {LINES[0].title} | 3 voxels |" in readme.read_text()
+
+
+def test_elsewhere_than_on_linux_the_benchmark_says_so(monkeypatch):
+    monkeypatch.setattr(measuring, "LINUX", False)
+    with pytest.raises(SystemExit, match="on Linux only"):
+        run.main(["--nnunet", "python"])
 
 
 def test_the_table_takes_the_place_between_its_marks(tmp_path):

@@ -3,8 +3,10 @@
 import pandas as pd
 import pytest
 
-from benchmarks import memory_claim, own_reading, reading
+from benchmarks import measuring, memory_claim, own_reading, reading
 from drawing import faults
+
+pytestmark = pytest.mark.skipif(not measuring.LINUX, reason="memory is read from /proc")
 
 
 @pytest.fixture

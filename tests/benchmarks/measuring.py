@@ -21,6 +21,9 @@ kernel walks every page of a process for it."""
 
 MIB = 1024**2
 
+LINUX = Path("/proc/self/smaps_rollup").exists()
+"""Whether the memory of processes can be read."""
+
 
 @dataclass(frozen=True)
 class Measurement:
