@@ -12,6 +12,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -120,6 +121,34 @@ def test_a_worker_that_ends_too_soon_shows_what_it_printed(tmp_path):
     command = [sys.executable, "-c", "raise SystemExit('no such dataset')"]
     with pytest.raises(RuntimeError, match="no such dataset"):
         Worker(command, os.environ, tmp_path / "log")
+
+
+def test_a_worker_that_is_gone_when_asked_shows_what_it_printed(tmp_path):
+    command = [sys.executable, "-c", "print('{}', flush=True); raise SystemExit('out of memory')"]
+    with Worker(command, os.environ, tmp_path / "log") as worker:
+        time.sleep(0.5)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            worker.ask()
+
+
+LEAVES_A_CHILD = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open(sys.argv[1], "w").write(str(child.pid))
+raise SystemExit("the disk is full")
+"""
+
+
+def test_nothing_that_a_command_started_outlives_its_failure(tmp_path):
+    command = [sys.executable, "-c", LEAVES_A_CHILD, tmp_path / "pid"]
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        measuring.run(command, os.environ, tmp_path / "log")
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(100):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the child still runs")
 
 
 def test_programs_take_turns_after_a_warm_up_of_every_way():
