@@ -324,6 +324,13 @@ def test_the_table_takes_the_place_between_its_marks(tmp_path):
     assert "some processor, 2 cores" in text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(12.34, "12.3 s"), (0.5, "500 ms"), (1e-4, "0.10 ms"), (2.5e-5, "25.0 µs")]
+)
+def test_short_times_are_in_units_that_show_them(value, text):
+    assert table.seconds(value) == text
+
+
 @pytest.mark.parametrize("text", ["no marks", f"{table.BEGIN} {table.BEGIN} {table.END}"])
 def test_a_readme_without_a_place_for_the_table_is_refused(text, tmp_path):
     (tmp_path / "README.md").write_text(text)
@@ -422,8 +429,12 @@ def test_an_unknown_stage_is_refused(capsys):
 
 def test_patches_that_differ_beyond_chance_are_a_fault():
     theirs = {"shapes": [[1, 2], [2]], "mean": 0.0, "sd": 1.0, "foreground": 0.1}
+    theirs |= {"contrast_spread": 0.117, "roughness": 0.309}
     assert patches.fault_of(theirs, theirs, []) == ""
     assert "sd 1.2" in patches.fault_of(theirs, theirs | {"sd": 1.2}, [])
+    # hippocampus patches that are not augmented
+    assert "contrast_spread" in patches.fault_of(theirs, theirs | {"contrast_spread": 0.075}, [])
+    assert "roughness" in patches.fault_of(theirs, theirs | {"roughness": 0.354}, [])
     assert "shapes" in patches.fault_of(theirs, theirs | {"shapes": [[1, 2], [3]]}, [])
     assert "foreground nan" in patches.fault_of(theirs, theirs | {"foreground": float("nan")}, [])
 

@@ -1,4 +1,9 @@
-"""The two programs on one dataset: their folders, their commands and what these run in."""
+"""The two programs on one dataset: their folders, their commands and what these run in.
+
+Where a stage is part of a training and no command, each program has a half of it: a module of this
+package that runs in that program's own environment, nnU-Net's (`oracle`) or ours (`own_half`), and
+answers the benchmark. `halves` is what either runs in.
+"""
 
 from __future__ import annotations
 

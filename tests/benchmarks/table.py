@@ -33,7 +33,9 @@ def memory(mib: float) -> str:
 
 def seconds(value: float) -> str:
     """Return a time; CPU time of single patches is short."""
-    return f"{number(value)} s" if value >= 1 else f"{number(1000 * value)} ms"
+    if value >= 1:
+        return f"{number(value)} s"
+    return f"{number(1e3 * value)} ms" if value >= 1e-4 else f"{number(1e6 * value)} µs"
 
 
 def both_of(row: pd.Series, name: str, words: Callable[[float], str]) -> list[str]:

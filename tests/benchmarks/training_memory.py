@@ -10,19 +10,19 @@ import sys
 from pathlib import Path
 
 from benchmarks.reading import counter
-from slicewise.config import load
+from defaults import training_settings
 
 SHAPE = (256, 256, 24)
 SIZES = (12, 120)
 PATCH = 64  # a small network step, so that reading the slices is what the process does
-SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
-    "epochs": 1,
-    "iterations_per_epoch": 15,
-    "validation_iterations": 1,
-    "batch_size": 8,
-    "device": "cpu",
-    "threads": 1,
-}
+SETTINGS = training_settings(
+    epochs=1,
+    iterations_per_epoch=15,
+    validation_iterations=1,
+    batch_size=8,
+    device="cpu",
+    threads=1,
+)
 
 
 def prepare(folder: Path) -> None:
