@@ -2,7 +2,8 @@
 #   make run                                    the default run
 #   make run ARGS="--configfile FILE export"    any other arguments of snakemake
 #   make test, make lint, make format, make config-docs
-#   make benchmark                              speed and memory beside nnU-Net, writes the README's table
+#   make benchmark                              speed and memory beside nnU-Net (Linux)
+#   make benchmark README=README.md             the same, and the table of that file
 #   make benchmark STAGES="patches training"    some of the stages (tests/benchmarks/lines.py)
 #   make parity                                 slicewise against nnU-Net, run live
 #   make parity COMPARE="training inference"    some of the comparisons (tests/parity/)
@@ -14,6 +15,7 @@ TESTS ?= tests
 COMPARE ?=
 STAGES ?=
 PAIRS ?= 5
+README ?=
 # A python that has nnunetv2 2.8.1, where that is installed already.
 NNUNET_PYTHON ?=
 
@@ -46,7 +48,7 @@ config-docs: .venv/run.stamp
 
 benchmark: .venv/test.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m benchmarks.run \
-		--nnunet $(or $(NNUNET_PYTHON),.venv-nnunet/bin/python) --pairs $(PAIRS) --readme README.md $(STAGES)
+		--nnunet $(or $(NNUNET_PYTHON),.venv-nnunet/bin/python) --pairs $(PAIRS) $(if $(README),--readme $(README)) $(STAGES)
 
 parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m parity.run \

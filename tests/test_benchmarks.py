@@ -1,6 +1,7 @@
 """The benchmark: how it measures, counts and reports; it runs nnU-Net nowhere here."""
 
 import importlib
+import itertools
 import json
 import os
 import subprocess
@@ -8,18 +9,35 @@ import sys
 import time
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
-from benchmarks import data, figure, measuring, patches, prediction, report, run, table
+from benchmarks import (
+    data,
+    evaluation,
+    figure,
+    measuring,
+    patches,
+    pipeline,
+    prediction,
+    report,
+    run,
+    table,
+    training,
+)
 from benchmarks.lines import LINES, STAGES, Line, Result, lines_of
 from benchmarks.measuring import Measurement, Run, Worker, alternate, paired, spread
-from benchmarks.programs import Bench, Scans, in_turn
+from benchmarks.programs import THEIRS, Bench, Scans, in_turn
 from scans import write_dataset
 from slicewise.config import load
 from slicewise.dataset import open_dataset
+from slicewise.files import write_json, write_nifti
+
+pytestmark = pytest.mark.skipif(not measuring.LINUX, reason="memory is read from /proc")
 
 SECONDS = Line("training-48", "training", "a command", target=2)
 RATE = Line("patches-a", "patches", "patches", "rate", "patches/s", target=2, memory_target=2)
@@ -105,6 +123,34 @@ def test_a_worker_that_ends_too_soon_shows_what_it_printed(tmp_path):
         Worker(command, os.environ, tmp_path / "log")
 
 
+def test_a_worker_that_is_gone_when_asked_shows_what_it_printed(tmp_path):
+    command = [sys.executable, "-c", "print('{}', flush=True); raise SystemExit('out of memory')"]
+    with Worker(command, os.environ, tmp_path / "log") as worker:
+        time.sleep(0.5)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            worker.ask()
+
+
+LEAVES_A_CHILD = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open(sys.argv[1], "w").write(str(child.pid))
+raise SystemExit("the disk is full")
+"""
+
+
+def test_nothing_that_a_command_started_outlives_its_failure(tmp_path):
+    command = [sys.executable, "-c", LEAVES_A_CHILD, tmp_path / "pid"]
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        measuring.run(command, os.environ, tmp_path / "log")
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(100):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the child still runs")
+
+
 def test_programs_take_turns_after_a_warm_up_of_every_way():
     order = []
 
@@ -117,10 +163,25 @@ def test_programs_take_turns_after_a_warm_up_of_every_way():
 
     ways = {"slow": call("slow", 2), "quick": call("quick", 1)}
     runs, fault = alternate(ways, call("ours", 1), pairs=2)
-    assert order == ["slow", "quick", "ours", "quick", "ours", "quick", "ours"]
+    # the first is thrown away
+    assert order == ["slow", "slow", "quick", "ours", "quick", "ours", "quick", "ours"]
     assert [run.turn for run in runs] == [0, 0, 0, 1, 1, 2, 2]
     assert fault == ""
     assert len(paired(runs)) == 2
+
+
+def test_the_outputs_that_are_checked_are_those_of_the_way_that_counts():
+    order = []
+
+    def call(name, wall):
+        return lambda: order.append(name) or measured(wall)
+
+    def check(warm_up):
+        assert order[-2:] == ["quick", "ours"]
+        return "seen"
+
+    ways = {"quick": call("quick", 1), "slow": call("slow", 2)}
+    assert alternate(ways, call("ours", 1), 1, check)[1] == "seen"
 
 
 def test_nothing_is_counted_where_outputs_differ():
@@ -206,6 +267,47 @@ def test_stages_that_do_not_run_keep_their_rows(tmp_path):
     assert frame["speed"].tolist()[:2] == [4, 3]
 
 
+@pytest.mark.parametrize("fault", ["", report.FAILED])
+def test_what_was_measured_is_not_lost_to_a_stage_that_measures_nothing(fault, tmp_path):
+    summary_of(tmp_path, Result(LINES[0], runs_of([(measured(4), measured(2))])))
+    frame = summary_of(tmp_path, Result(LINES[0], fault=fault))
+    assert frame["status"][0] == "measured"
+    assert frame["speed"][0] == 2
+    frame = summary_of(tmp_path, Result(LINES[0], fault="3 voxels"))
+    assert frame["status"][0] == "3 voxels"
+
+
+def test_numbers_of_the_readme_stay_where_there_are_no_new_ones(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{table.BEGIN}\n{table.END}\n")
+    first, second = (
+        [Result(line, runs_of([(measured(wall), measured(2))]), note="so many")]
+        for line, wall in ((LINES[0], 12), (LINES[1], 10))
+    )
+    table.write(readme, report.write_summary(tmp_path / "a.csv", first, ABOUT))
+    other = ABOUT | {"processor": "another"}
+    for _ in range(2):
+        table.write(readme, report.write_summary(tmp_path / "b.csv", second, other))
+    text = readme.read_text()
+    assert f"| {LINES[0].title} (so many) | 12.0 s |" in text
+    assert f"| {LINES[1].title} (so many) | 10.0 s |" in text
+    assert text.count("Median of") == 2
+    assert "\nMedian of 1 pairs" in text
+    assert "; another, 2 cores" in text.split(table.EARLIER)[0]
+    assert "; some processor, 2 cores" in text.split(table.EARLIER)[1]
+    table.write(readme, report.write_summary(tmp_path / "c.csv", [Result(LINES[0])], other))
+    assert readme.read_text().count("**") == 4
+    wrong = [Result(LINES[0], fault="3 voxels")]
+    table.write(readme, report.write_summary(tmp_path / "d.csv", wrong, other))
+    assert f"| {LINES[0].title} | 3 voxels |" in readme.read_text()
+
+
+def test_elsewhere_than_on_linux_the_benchmark_says_so(monkeypatch):
+    monkeypatch.setattr(measuring, "LINUX", False)
+    with pytest.raises(SystemExit, match="on Linux only"):
+        run.main(["--nnunet", "python"])
+
+
 def test_the_table_takes_the_place_between_its_marks(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
@@ -220,6 +322,13 @@ def test_the_table_takes_the_place_between_its_marks(tmp_path):
     assert text.count("| not measured |") == len(LINES) - 1
     assert "5 pairs" in text
     assert "some processor, 2 cores" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(12.34, "12.3 s"), (0.5, "500 ms"), (1e-4, "0.10 ms"), (2.5e-5, "25.0 µs")]
+)
+def test_short_times_are_in_units_that_show_them(value, text):
+    assert table.seconds(value) == text
 
 
 @pytest.mark.parametrize("text", ["no marks", f"{table.BEGIN} {table.BEGIN} {table.END}"])
@@ -320,10 +429,97 @@ def test_an_unknown_stage_is_refused(capsys):
 
 def test_patches_that_differ_beyond_chance_are_a_fault():
     theirs = {"shapes": [[1, 2], [2]], "mean": 0.0, "sd": 1.0, "foreground": 0.1}
+    theirs |= {"contrast_spread": 0.117, "roughness": 0.309}
     assert patches.fault_of(theirs, theirs, []) == ""
     assert "sd 1.2" in patches.fault_of(theirs, theirs | {"sd": 1.2}, [])
+    # hippocampus patches that are not augmented
+    assert "contrast_spread" in patches.fault_of(theirs, theirs | {"contrast_spread": 0.075}, [])
+    assert "roughness" in patches.fault_of(theirs, theirs | {"roughness": 0.354}, [])
     assert "shapes" in patches.fault_of(theirs, theirs | {"shapes": [[1, 2], [3]]}, [])
     assert "foreground nan" in patches.fault_of(theirs, theirs | {"foreground": float("nan")}, [])
+
+
+@pytest.mark.parametrize("name", ["first", "last"])
+def test_losses_that_differ_are_a_fault(name):
+    losses = {"first": 0.9, "last": 0.8}
+
+    def fault(told):
+        return training.fault_of([Run("nnunet", "", 0, measured(**losses)), told])
+
+    assert fault(Run("slicewise", "", 0, measured(**losses))) == ""
+    for wrong in (0.81, float("nan")):
+        other = Run("slicewise", "", 0, measured(**losses | {name: wrong}))
+        assert f"{name} loss" in fault(other)
+
+
+def scans_of(tmp_path):
+    """Return a dataset of three scans with labels 0 to 2, the first two held out."""
+    scans = Scans(Bench(tmp_path, tmp_path, None, 1, 1), tmp_path, "Dataset005_Any")
+    write_dataset(scans.raw, [(8, 9, 5)] * 3)
+    splits = [{"train": ["case_02"], "val": ["case_00", "case_01"]}]
+    write_json(scans.results / "splits_final.json", splits)
+    return scans
+
+
+def put_labels(scans, folder, change=None):
+    """Write the true labels of the validation scans, `change` done to that of the last."""
+    folder.mkdir(parents=True)
+    for case in scans.held_out:
+        truth = nib.load(scans.raw / "labelsTr" / f"{case}.nii.gz")
+        voxels = np.asarray(truth.dataobj).astype(np.uint8)
+        if change and case == scans.held_out[-1]:
+            voxels = change(voxels)
+        write_nifti(folder / f"{case}.nii.gz", nib.Nifti1Image(voxels, truth.affine))
+
+
+def unknown_label(voxels):
+    voxels[0, 0, 0] = 77
+    return voxels
+
+
+@pytest.mark.parametrize(
+    ("change", "bad"),
+    [(None, []), (unknown_label, ["case_01"]), (lambda voxels: voxels[:-1], ["case_01"])],
+)
+def test_predictions_of_other_labels_or_shapes_are_at_fault(change, bad, tmp_path):
+    scans = scans_of(tmp_path)
+    put_labels(scans, scans.fold / "predictions", change)
+    assert pipeline.bad_predictions(scans, scans.fold / "predictions") == bad
+    assert pipeline.bad_predictions(scans, tmp_path / "nowhere") == ["case_00", "case_01"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (None, ""),
+        (np.zeros_like, "voxels differ, of"),
+        (lambda voxels: voxels[:-1], "case_01.nii.gz has shape (7, 9, 5)"),
+    ],
+)
+def test_segmentations_that_differ_are_a_fault(change, fault, tmp_path):
+    scans = scans_of(tmp_path)
+    (tmp_path / "images").mkdir()
+    for case in scans.held_out:
+        (tmp_path / "images" / f"{case}_0000.nii.gz").touch()
+    put_labels(scans, tmp_path / "predicted")
+    put_labels(scans, scans.results / THEIRS / "predicted", change)
+    found = prediction.fault_of(scans, [])
+    assert fault in found
+    assert bool(found) == bool(fault)
+
+
+def test_scores_that_differ_are_a_fault(tmp_path):
+    scans = scans_of(tmp_path)
+
+    def summary(dice):
+        cases = [{"reference_file": f"{tmp_path}/a.nii.gz", "metrics": {"1": {"Dice": dice}}}]
+        return {"metric_per_case": cases}
+
+    write_json(tmp_path / "summary.json", summary(0.5))
+    write_json(scans.fold / "summary.json", summary(0.5))
+    assert evaluation.fault_of(scans, []) == ""
+    write_json(scans.fold / "summary.json", summary(0.6))
+    assert evaluation.fault_of(scans, []) == "1 values of summary.json"
 
 
 def test_the_generated_scans_are_anisotropic_and_the_same_each_time(tmp_path):
@@ -355,6 +551,15 @@ for _ in range(3):
 """
 
 
+THREADS = """
+import torch
+from concurrent.futures import ThreadPoolExecutor
+network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(network, [torch.zeros(1, 2)] * 8))
+"""
+
+
 def test_passes_through_a_network_leave_stamps_in_any_process(tmp_path):
     environment = os.environ | {
         "PYTHONPATH": str(prediction.STAMPS),
@@ -363,11 +568,24 @@ def test_passes_through_a_network_leave_stamps_in_any_process(tmp_path):
     before = time.monotonic()
     subprocess.run([sys.executable, "-c", PASSES], env=environment, check=True)
     subprocess.run([sys.executable, "-c", "pass"], env=environment, check=True)
-    (file,) = tmp_path.iterdir()
-    times = [before, *map(float, file.read_text().split()), time.monotonic()]
-    # the beginning of the first pass and the end of each of three
-    assert len(times) - 2 == 4
+    assert len(list(tmp_path.iterdir())) == 1
+    begins, ends = prediction.stamps_in(tmp_path)
+    # of three passes through the network, none of its layers
+    assert len(begins) == len(ends) == 3
+    times = [before, *itertools.chain(*zip(begins, ends, strict=True)), time.monotonic()]
     assert times == sorted(times)
+
+
+def test_threads_that_start_together_leave_one_file_and_the_end_of_each_pass(tmp_path):
+    environment = os.environ | {
+        "PYTHONPATH": str(prediction.STAMPS),
+        "BENCHMARK_STAMPS": str(tmp_path),
+    }
+    subprocess.run([sys.executable, "-c", THREADS], env=environment, check=True)
+    assert len(list(tmp_path.iterdir())) == 1
+    begins, ends = prediction.stamps_in(tmp_path)
+    assert len(ends) == 8
+    assert begins[0] < ends[0]
 
 
 def test_our_workflow_gets_the_cores_of_the_benchmark_and_what_a_stage_sets(tmp_path):

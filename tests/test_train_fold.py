@@ -10,13 +10,13 @@ import torch
 
 import train_fold
 from chain import Chain, analyse, export, plan
+from defaults import training_settings
 from scans import write_dataset
 from slicewise import patches
-from slicewise.config import load
 from slicewise.selection import parse_selection
 from slicewise.slices import ExportedCase, open_cases
 
-SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
+SETTINGS = training_settings() | {
     "epochs": 3,
     "iterations_per_epoch": 2,
     "validation_iterations": 1,

@@ -10,17 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from defaults import training_settings
 from golden.record_labels import KINDS
 from networks import SQUARE
 from scans import labels_of
 from slicewise import device, network
-from slicewise.config import load
 from slicewise.labels import parse_labels
 from slicewise.loss import Loss
 from slicewise.plans import PLAIN, RESIDUAL
 from slicewise.training import Training, learning_rate
 
-SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"]
+SETTINGS = training_settings()
 
 
 def training_of(seed: int = 0, **changes) -> Training:

@@ -14,21 +14,36 @@ DESCRIBED = 20
 def describe(batch: Callable[[], tuple[np.ndarray, np.ndarray]]) -> dict:
     """Return shapes, mean and standard deviation of images and the share of foreground.
 
+    Two numbers tell augmented from plain patches. roughness: how far neighbours in a row lie apart,
+    in standard deviations of the sample, on average over samples; contrast_spread: the standard
+    deviation over samples of the sample's own.
+
     Batches are drawn and let go one by one: the peak of memory is that of drawing.
     """
-    added = np.zeros(4)
+    added, samples = np.zeros(4), []
     for _ in range(DESCRIBED):
         image, label = batch()
         shapes = [list(image.shape), list(label.shape)]
         added += sums(image, label)
+        samples += map(texture, image)
         del image, label
+    contrasts, roughness = np.transpose(samples)
     mean, square, foreground = added[:3] / added[3]
     return {
         "shapes": shapes,
         "mean": mean,
         "sd": (square - mean**2) ** 0.5,
         "foreground": foreground,
+        "contrast_spread": float(contrasts.std()),
+        "roughness": float(roughness.mean()),
     }
+
+
+def texture(values: np.ndarray) -> tuple[float, float]:
+    """Return the standard deviation of a sample (channel, row, column) and its roughness."""
+    contrast = float(values.std(dtype=np.float64))
+    apart = float(np.abs(np.diff(values, axis=-1)).mean(dtype=np.float64))
+    return contrast, apart / contrast if contrast else 0.0
 
 
 def sums(image: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,21 +14,19 @@ import numpy as np
 from benchmarks import data, measuring
 from benchmarks.lines import Result, lines_of
 from benchmarks.measuring import Measurement, Run, alternate
-from benchmarks.programs import PLANS, SCRIPTS, Bench, Scans
+from benchmarks.programs import PLANS, Bench, Scans
 from parity.preprocessing import differing
-from slicewise.config import load
 from slicewise.files import write_nifti
 
 NOTE = "here of each slice and surface too"
-CALL = "import evaluate_fold, json, sys; evaluate_fold.main(**json.loads(sys.argv[1]))"
 
 
 def measure(bench: Bench) -> Iterator[Result]:
     """Measure the validation scans of fold 0 of both datasets.
 
     nnU-Net's command gives Dice and its like of whole scans, in as many processes as there are
-    cores. Ours is what the rule evaluate_fold runs, one process, with scores of every slice and
-    surface distances as well.
+    cores or in one, whichever is quicker. Our workflow runs the rule evaluate_fold, one process,
+    with scores of every slice and surface distances as well.
     """
     sets = data.both(bench)
     for name, line in lines_of("evaluation").items():
@@ -38,7 +35,10 @@ def measure(bench: Bench) -> Iterator[Result]:
             continue
         scans = sets[name]
         set_up(scans)
-        ways = {"": partial(evaluate_with_nnunet, scans)}
+        ways = {
+            f"{count} processes": partial(evaluate_with_nnunet, scans, count)
+            for count in sorted({bench.cores, 1}, reverse=True)
+        }
         here, check = partial(evaluate_here, scans), partial(fault_of, scans)
         runs, fault = alternate(ways, here, bench.pairs, check)
         yield Result(line, runs, NOTE, fault)
@@ -49,7 +49,7 @@ def set_up(scans: Scans) -> None:
     scans.prepare()
     for folder in (truth_of(scans), moved_of(scans)):
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        folder.mkdir(parents=True)
     for case in scans.held_out:
         path = scans.raw / "labelsTr" / f"{case}.nii.gz"
         (truth_of(scans) / path.name).symlink_to(path.resolve())
@@ -64,50 +64,31 @@ def truth_of(scans: Scans) -> Path:
 
 
 def moved_of(scans: Scans) -> Path:
-    """Return the folder of what is scored."""
-    return scans.folder / "moved"
+    """Return the folder of what is scored: where our workflow has the predictions of the fold."""
+    return scans.fold / "predictions"
 
 
-def scores_of(scans: Scans) -> Path:
-    """Return the folder of our scores."""
-    return scans.folder / "scores"
-
-
-def evaluate_with_nnunet(scans: Scans) -> Measurement:
-    """Let nnU-Net score."""
+def evaluate_with_nnunet(scans: Scans, processes: int) -> Measurement:
+    """Let nnU-Net score in so many processes."""
     files = ("-djfile", scans.raw / "dataset.json", "-pfile", scans.preprocessed / f"{PLANS}.json")
     folders = (truth_of(scans), moved_of(scans))
-    output = ("-o", scans.folder / "summary.json", "-np", scans.bench.cores)
+    output = ("-o", scans.folder / "summary.json", "-np", processes)
     command = scans.nnunet("evaluate_folder", *folders, *files, *output)
     return measuring.run(command, scans.environment(1), scans.log("evaluation_nnunet"))
 
 
 def evaluate_here(scans: Scans) -> Measurement:
-    """Run the script of the rule evaluate_fold in a process of its own, as the workflow does."""
-    files = {name: scores_of(scans) / f"{name}.csv" for name in ("per_slice", "per_case")}
-    settings = load({"datasets": {"any": {"phantom": {}}}})["evaluation"]
-    arguments = {
-        "dataset_json": scans.raw / "dataset.json",
-        "splits": scans.results / "splits_final.json",
-        "predictions": moved_of(scans),
-        "fingerprint": scans.results / "dataset_fingerprint.json",
-        "orientation": scans.results / "orientation.json",
-        "dataset": "scans",
-        "experiment": "moved",
-        "fold": 0,
-        "seed": 0,
-        **settings,
-        **files,
-        "summary": scores_of(scans) / "summary.json",
-    }
-    command = [sys.executable, "-c", CALL, json.dumps(arguments, default=str)]
-    environment = scans.environment(1, (SCRIPTS,))
-    return measuring.run(command, environment, scans.log("evaluation_slicewise"))
+    """Let our workflow score the fold, with these segmentations in place of a network's."""
+    summary = scans.fold / "summary.json"
+    summary.unlink(missing_ok=True)
+    # without the other rules nothing is trained to predict anew
+    command = scans.snakemake({}, summary, "--allowed-rules", "evaluate_fold")
+    return measuring.run(command, scans.environment(1), scans.log("evaluation_slicewise"))
 
 
 def fault_of(scans: Scans, warm_up: list[Run]) -> str:
     """Return how the two summary.json differ, nothing if their values are equal."""
-    paths = (scores_of(scans) / "summary.json", scans.folder / "summary.json")
+    paths = (scans.fold / "summary.json", scans.folder / "summary.json")
     ours, theirs = (json.loads(path.read_text()) for path in paths)
     for summary in (ours, theirs):
         for case in summary["metric_per_case"]:

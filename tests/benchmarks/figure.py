@@ -18,6 +18,24 @@ from slicewise import style
 ROW_MM, FRAME_MM = 5.2, 24.0
 PANELS = {"speed": "times as fast as nnU-Net", "memory": "times less memory"}
 TARGETS = {"speed": "target", "memory": "memory_target"}
+MEDIAN = {"color": style.SKY, "marker": "o", "markersize": 3.0, "zorder": 2}
+RANGE = {
+    "color": style.BLACK,
+    "linewidth": 0.8,
+    "marker": "|",
+    "markersize": 3.5,
+    "markeredgewidth": 0.6,
+    "zorder": 3,
+}
+"""Over the median, so that narrow ranges are seen."""
+
+TARGET = {
+    "color": style.VERMILION,
+    "marker": "|",
+    "markersize": 9,
+    "markeredgewidth": 1.4,
+    "zorder": 4,
+}
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 
 
@@ -38,9 +56,9 @@ def draw(summary: pd.DataFrame) -> Figure:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
     entries = [
-        style.handle("median", color=style.BLUE, marker="o", linestyle="none"),
-        style.handle("smallest to largest", color=style.BLUE),
-        style.handle("target", color=style.VERMILION, marker="|", markersize=8, linestyle="none"),
+        style.handle("median", linestyle="none", **MEDIAN),
+        style.handle("smallest to largest", **RANGE),
+        style.handle("target", linestyle="none", **TARGET),
     ]
     figure.legend(handles=entries, loc="outside upper right", ncols=3)
     return figure
@@ -59,15 +77,14 @@ def draw_ratios(axes: Axes, rows: pd.DataFrame, name: str, heights: list[float])
         low, high, middle = (row[f"{name}{end}"] for end in ("_low", "_high", ""))
         if pd.isna(middle):
             continue
-        axes.plot([low, high], [y, y], color=style.BLUE, solid_capstyle="butt")
-        axes.plot(middle, y, "o", color=style.BLUE)
+        axes.plot(middle, y, **MEDIAN)
+        axes.plot([low, high], [y, y], **RANGE)
         place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
         note = table.number(middle)
         axes.annotate(note, (1, y), (3, 0), va="center", fontsize=style.SMALL, **place)
         target = row[TARGETS[name]]
         if pd.notna(target):
-            mark = {"markersize": 8, "markeredgewidth": 1.4}
-            axes.plot(float(target), y, "|", color=style.VERMILION, zorder=3, **mark)
+            axes.plot(float(target), y, **TARGET)
         ends += [low, high, *([float(target)] if pd.notna(target) else [])]
     axes.axvline(1, color=style.GREY, linewidth=0.8, zorder=0)
     axes.set_xscale("log")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -20,6 +22,9 @@ POLL_SHARE = 0.05
 kernel walks every page of a process for it."""
 
 MIB = 1024**2
+
+LINUX = Path("/proc/self/smaps_rollup").exists()
+"""Whether the memory of processes can be read."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,13 @@ def tail(log: Path, lines: int = 30) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def end_all_of(process: subprocess.Popen) -> None:
+    """End what is left of the processes that a command started in its session, and wait for it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def run(command: Sequence[object], environment: Mapping[str, str], log: Path) -> Measurement:
     """Run a command to its end and measure it with all processes below it.
 
@@ -151,11 +163,15 @@ def run(command: Sequence[object], environment: Mapping[str, str], log: Path) ->
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
-        with PeakMemory(process.pid) as peak:
-            _, status, usage = os.wait4(process.pid, 0)
-            wall = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
+        try:
+            with PeakMemory(process.pid) as peak:
+                _, status, usage = os.wait4(process.pid, 0)
+                wall = time.perf_counter() - start
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            end_all_of(process)
     if process.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))} failed:\n{tail(log)}")
     return Measurement(wall, usage.ru_utime + usage.ru_stime, peak.bytes / MIB)
@@ -178,34 +194,49 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                start_new_session=True,
             )
-        self.ready = self._answer()
+        try:
+            self.ready = self._answer()
+        except BaseException:
+            end_all_of(self._process)
+            raise
 
     def _answer(self) -> dict[str, float]:
         line = self._process.stdout.readline()
         if not line:
-            self._process.wait()
-            raise RuntimeError(f"{' '.join(self._process.args)} failed:\n{tail(self._log)}")
+            raise self._failure()
         return json.loads(line)
+
+    def _failure(self) -> RuntimeError:
+        return RuntimeError(f"{' '.join(self._process.args)} failed:\n{tail(self._log)}")
 
     def ask(self) -> Measurement:
         """Let the process work once and measure that."""
-        process = psutil.Process(self._process.pid)
-        before, start = cpu_of(process), time.perf_counter()
-        with PeakMemory(process.pid) as peak:
-            self._process.stdin.write("\n")
-            self._process.stdin.flush()
-            told = self._answer()
-            wall = time.perf_counter() - start
+        try:
+            process = psutil.Process(self._process.pid)
+            before, start = cpu_of(process), time.perf_counter()
+            with PeakMemory(process.pid) as peak:
+                self._process.stdin.write("\n")
+                self._process.stdin.flush()
+                told = self._answer()
+                wall = time.perf_counter() - start
+        except (psutil.NoSuchProcess, BrokenPipeError):
+            raise self._failure() from None
         return Measurement(wall, cpu_of(process) - before, peak.bytes / MIB, told)
 
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        try:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+            self._process.stdout.close()
+            if error is None:
+                self._process.wait()
+        finally:
+            end_all_of(self._process)
 
 
 def alternate(
@@ -216,11 +247,17 @@ def alternate(
 ) -> tuple[list[Run], str]:
     """Measure two programs by turns; return all runs and what is wrong with their outputs, if so.
 
-    nnunet: the ways to use it, by name; the one that is quickest in the warm-up is measured.
-    `check` looks at the warm-up and its outputs: where it finds a fault no run is counted.
+    nnunet: the ways to use it, by name; the one that is quickest in the warm-up is measured. Where
+    there are several, a run before that is thrown away, so that none finds the files cold.
+    `check` looks at the warm-up and at the outputs of what is measured: where it finds a fault no
+    run is counted.
     """
+    if len(nnunet) > 1:
+        next(iter(nnunet.values()))()
     first = [Run("nnunet", name, 0, call()) for name, call in nnunet.items()]
     quickest = min(first, key=lambda one: one.measurement.wall_s).variant
+    if quickest != first[-1].variant:
+        nnunet[quickest]()  # so that its outputs are those that lie there
     runs = [*first, Run("slicewise", "", 0, slicewise())]
     fault = check(runs)
     for turn in range(1, 1 + (0 if fault else pairs)):

@@ -1,8 +1,7 @@
 """What training patches cost to read, in bytes, memory and time, as volumes and datasets grow.
 
 Compares loading whole volumes, nnU-Net's compressed blocks, and reading the rows of single slices.
-Run by itself it writes results/benchmark/memory_claim.csv, .svg and .png in about two minutes;
-up to 3 GB of generated volumes lie in a temporary folder meanwhile.
+It takes about two minutes; up to 3 GB of generated volumes lie in a temporary folder meanwhile.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +19,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks import training_memory
+from benchmarks.reading import PATCH
 from slicewise import style
-from slicewise.files import write_csv, write_json
+from slicewise.files import write_json
 from slicewise.preprocessing import CaseGeometry
 from slicewise.slices import case_paths, slice_table
 
@@ -43,6 +42,15 @@ WAYS = {
 }
 TRAINING = "training"
 """The way of the rows that tell the memory of a whole training process."""
+
+TRAINING_LOOKS = {
+    "color": style.BLACK,
+    "linestyle": "-",
+    "linewidth": 0.6,
+    "marker": "v",
+    "markerfacecolor": "white",
+}
+"""Solid and thin, with a marker that no way of WAYS has."""
 
 MIB = 2**20
 
@@ -125,8 +133,9 @@ def measure_dataset(
 def measure(folder: str | Path, nnunet_python: str | Path | None = None) -> pd.DataFrame:
     """Return a row for each series, way and size; nnU-Net's way where its python is given.
 
-    series: volumes (of CASES cases), datasets, or training, whose resident_mib is that of the whole
-    process at its peak; sizes are in MiB of image and label.
+    series: volumes (of CASES cases), datasets, or training; sizes are in MiB of image and label.
+    growth_mib: by how much the memory of a process grows at its peak; a training has the whole of
+    it in resident_mib, too.
     """
     nnunet = Path(nnunet_python) if nnunet_python else None
     rows = []
@@ -163,9 +172,11 @@ def figure_of(frame: pd.DataFrame) -> Figure:
     draw_ways(bytes_read, volumes, "case_mib", "kib")
     draw_memory(memory, frame)
     draw_ways(speed, volumes, "case_mib", "samples_per_second")
-    bytes_read.set(xlabel="Size of a volume (MiB)", ylabel="Read from disk for a patch (KiB)")
-    memory.set(xlabel="Size of the dataset (MiB)", ylabel="Resident memory (MiB)")
-    speed.set(xlabel="Size of a volume (MiB)", ylabel="Patches a second of CPU time")
+    patch = " × ".join(map(str, PATCH))
+    volume, dataset = "size of a volume (MiB)", "size of the dataset (MiB)"
+    bytes_read.set(xlabel=volume, ylabel=f"read from disk\nfor a patch of {patch} (KiB)")
+    memory.set(xlabel=dataset, ylabel="growth of resident memory (MiB)")
+    speed.set(xlabel=volume, ylabel=f"patches of {patch}\na second of CPU time")
     for axes, text in zip(figure.axes, "abc", strict=True):
         axes.xaxis.set_major_formatter("{x:,.7g}")
         axes.yaxis.set_major_formatter("{x:,.7g}")
@@ -173,6 +184,7 @@ def figure_of(frame: pd.DataFrame) -> Figure:
     handles = [
         style.handle(name, **looks(way)) for way, name in WAYS.items() if way in set(frame.way)
     ]
+    handles.append(style.handle("a whole training", **TRAINING_LOOKS))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
@@ -191,30 +203,13 @@ def draw_ways(axes: Axes, rows: pd.DataFrame, x: str, y: str) -> None:
 
 
 def draw_memory(axes: Axes, frame: pd.DataFrame) -> None:
-    """Draw memory over the size of the dataset, beside that of holding all of it."""
-    draw_ways(axes, frame[frame.series == "datasets"], "dataset_mib", "resident_mib")
+    """Draw how memory grows over the size of the dataset, beside holding all of it."""
+    draw_ways(axes, frame[frame.series == "datasets"], "dataset_mib", "growth_mib")
     training = frame[frame.series == TRAINING]
-    axes.plot(training.dataset_mib, training.resident_mib, color=style.GREY, marker="D")
-    whole = np.sort(frame[frame.series.isin(["datasets", TRAINING])].dataset_mib.to_numpy())[
-        [0, -1]
-    ]
+    axes.plot(training.dataset_mib, training.growth_mib, **TRAINING_LOOKS)
+    sizes = frame[frame.series.isin(["datasets", TRAINING])].dataset_mib
+    whole = [sizes.min(), sizes.max()]
     axes.plot(whole, whole, color=style.GREY, linewidth=0.8, linestyle=":")
     notes = {"color": style.GREY, "fontsize": style.SMALL, "textcoords": "offset points"}
-    end = (training.dataset_mib.max(), training.resident_mib.max())
-    axes.annotate("a whole training", end, (0, 5), ha="right", **notes)
-    axes.annotate("all in memory", (whole[0], whole[0]), (-4, 24), **notes)
-    axes.set_ylim(bottom=1, top=4 * end[1])
-
-
-def main() -> None:
-    """Measure, write the table and the figure, and print the table."""
-    folder = ROOT / "results" / "benchmark"
-    with tempfile.TemporaryDirectory() as temporary:
-        frame = measure(temporary, sys.argv[1] if len(sys.argv) > 1 else None)
-    write_csv(folder / "memory_claim.csv", frame)
-    draw(frame, folder / "memory_claim.svg")
-    print(frame.to_string(index=False))
-
-
-if __name__ == "__main__":
-    main()
+    axes.annotate("all in memory", (whole[1], whole[1]), (0, 4), ha="right", **notes)
+    axes.set_ylim(bottom=1, top=4 * max(*whole, training.growth_mib.max()))

@@ -49,7 +49,8 @@ def main(dataset: str, device: str, batch_size: str, steps: str, start: str = ""
             batch = fixed or next(trainer.dataloader_train)
             losses.append(float(trainer.train_step(batch)["loss"]))
             amount += len(batch["data"])
-        return {"amount": amount, "seconds": time.perf_counter() - begin, "loss": losses[0]}
+        seconds = time.perf_counter() - begin
+        return {"amount": amount, "seconds": seconds, "first": losses[0], "last": losses[-1]}
 
     serve(tell, {}, work)
 

@@ -14,8 +14,8 @@ import train_fold
 from benchmarks.drawing_patches import draw
 from benchmarks.programs import OURS
 from benchmarks.serving import claim_output
+from defaults import training_settings
 from slicewise.batches import Batches
-from slicewise.config import load
 from slicewise.dataset import open_dataset
 from slicewise.device import keep_freed_memory
 from slicewise.files import read_json
@@ -25,11 +25,10 @@ from slicewise.slices import open_cases
 
 def training_batches(raw: Path, results: Path, arrays: Path, settings: dict) -> Batches:
     """Return the training batches of fold 0 with the defaults of a config and some settings."""
-    defaults = load({"datasets": {"any": {"phantom": {}}}})["training"]
     dataset, plan = open_dataset(raw / "dataset.json"), read_plan(results / OURS / "plans.json")
     split = read_json(results / "splits_final.json")[0]
     cases = {purpose: open_cases(arrays, split[purpose]) for purpose in ("train", "val")}
-    settings = defaults | settings
+    settings = training_settings(**settings)
     return train_fold.make_batches(plan, cases, dataset.labels, settings, 0, 0)["train"]
 
 

@@ -15,7 +15,7 @@ import torch
 from benchmarks.own_patches import training_batches
 from benchmarks.programs import OURS
 from benchmarks.serving import claim_output, serve
-from slicewise.config import load
+from defaults import training_settings
 from slicewise.dataset import open_dataset
 from slicewise.device import choose_device, keep_freed_memory
 from slicewise.loss import Loss
@@ -47,8 +47,7 @@ def main(raw: str, results: str, device: str, steps: str, source: str) -> None:
     """Serve steps."""
     tell = claim_output()
     keep_freed_memory()
-    defaults = load({"datasets": {"any": {"phantom": {}}}})["training"]
-    settings = defaults | {"device": device, "threads": torch.get_num_threads()}
+    settings = training_settings(device=device, threads=torch.get_num_threads())
     training = open_training(Path(raw), Path(results), settings)
     if source.endswith(".npz"):
         batches = repeated(training, Path(source))
@@ -65,7 +64,7 @@ def main(raw: str, results: str, device: str, steps: str, source: str) -> None:
             amount += len(batch[0])
         last = losses[-1].item()  # waits for the device
         seconds = time.perf_counter() - begin
-        return {"amount": amount, "seconds": seconds, "loss": losses[0].item(), "last": last}
+        return {"amount": amount, "seconds": seconds, "first": losses[0].item(), "last": last}
 
     serve(tell, {}, work)
 

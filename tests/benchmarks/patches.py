@@ -14,9 +14,10 @@ SECONDS = 3
 """How long a program cuts patches each time that it is its turn."""
 
 BATCH = 48
-BOUNDS = {"mean": 0.1, "sd": 0.1, "foreground": 0.3}
+BOUNDS = {"mean": 0.1, "sd": 0.1, "foreground": 0.3, "contrast_spread": 0.25, "roughness": 0.06}
 """What patches of the two programs may differ by: the mean of their intensities in standard
-deviations, those and the share of foreground relatively. They are drawn at random."""
+deviations, the others relatively. They are drawn at random, which changes the roughness by less
+than 0.02; augmentation changes it by 0.13 (hippocampus) to 0.17."""
 
 
 def measure(bench: Bench) -> Iterator[Result]:
@@ -50,11 +51,8 @@ def fault_of(theirs: dict, ours: dict, warm_up: list[Run]) -> str:
     faults = []
     if theirs["shapes"] != ours["shapes"]:
         faults.append(f"shapes {ours['shapes']}, expected {theirs['shapes']}")
-    apart = {
-        "mean": abs(ours["mean"] - theirs["mean"]) / theirs["sd"],
-        "sd": abs(ours["sd"] / theirs["sd"] - 1),
-        "foreground": abs(ours["foreground"] / theirs["foreground"] - 1),
-    }
+    apart = {name: abs(ours[name] / theirs[name] - 1) for name in BOUNDS if name != "mean"}
+    apart["mean"] = abs(ours["mean"] - theirs["mean"]) / theirs["sd"]
     for name, bound in BOUNDS.items():
         if not apart[name] <= bound:
             faults.append(f"{name} {ours[name]:.3g}, expected {theirs[name]:.3g}")

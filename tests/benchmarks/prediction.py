@@ -16,6 +16,9 @@ from benchmarks.lines import Result, lines_of
 from benchmarks.measuring import Measurement, Run, alternate
 from benchmarks.programs import THEIRS, Bench, Scans
 
+WAYS = {"3 processes, the default": 3, "1 process": 1, "in sequence": 0}
+"""Processes of nnU-Net that read, and as many that write; without any, it does all in one."""
+
 COUNTS = {"hippocampus": 10, "anisotropic": 2}
 """Scans that are predicted."""
 
@@ -38,10 +41,7 @@ def measure(bench: Bench) -> Iterator[Result]:
             continue
         scans = sets[name]
         set_up(scans, name, count)
-        ways = {
-            "3 processes, the default": partial(predict_with_nnunet, scans, 3),
-            "1 process": partial(predict_with_nnunet, scans, 1),
-        }
+        ways = {title: partial(predict_with_nnunet, scans, n) for title, n in WAYS.items()}
         check = partial(fault_of, scans)
         runs, fault = alternate(ways, partial(predict_here, scans), bench.pairs, check)
         yield from (Result(line, runs, fault=fault) for line in own)
@@ -79,6 +79,16 @@ def slices(scans: Scans) -> int:
     return sum(len(np.load(scans.arrays / f"{name}.npy", mmap_mode="r")) for name in names)
 
 
+def stamps_in(folder: Path) -> tuple[list[float], list[float]]:
+    """Return when passes through a network began and when they ended, each in order."""
+    found = {"B": [], "E": []}
+    for file in folder.iterdir():
+        for line in file.read_text().splitlines():
+            kind, moment = line.split()
+            found[kind].append(float(moment))
+    return sorted(found["B"]), sorted(found["E"])
+
+
 def stamped(scans: Scans, command: list, log: str) -> Measurement:
     """Run a command and add when its networks ran: `first_s`, `amount` of slices, `seconds`.
 
@@ -91,19 +101,19 @@ def stamped(scans: Scans, command: list, log: str) -> Measurement:
     environment = scans.environment(scans.bench.cores, (STAMPS,), BENCHMARK_STAMPS=folder)
     start = time.monotonic()
     measured = measuring.run(command, environment, scans.log(log))
-    times = sorted(float(t) for file in folder.iterdir() for t in file.read_text().split())
-    if len(times) < 2:
+    begins, ends = stamps_in(folder)
+    if not ends:
         raise RuntimeError(f"{' '.join(map(str, command))}: found no pass through a network")
     told = {
-        "first_s": times[1] - start,
+        "first_s": ends[0] - start,
         "amount": slices(scans),
-        "seconds": times[-1] - times[0],
+        "seconds": ends[-1] - begins[0],
     }
     return Measurement(measured.wall_s, measured.cpu_s, measured.peak_mib, told)
 
 
 def predict_with_nnunet(scans: Scans, processes: int) -> Measurement:
-    """Let nnU-Net predict, with so many processes to read and as many to write."""
+    """Let nnU-Net predict, with so many processes to read and as many to write (see WAYS)."""
     shutil.rmtree(scans.folder / "predicted", ignore_errors=True)
     folders = ("-i", scans.folder / "images", "-o", scans.folder / "predicted")
     model = ("-d", scans.number, "-c", "2d", "-f", 0, "-device", "cpu")

@@ -1,4 +1,9 @@
-"""The two programs on one dataset: their folders, their commands and what these run in."""
+"""The two programs on one dataset: their folders, their commands and what these run in.
+
+Where a stage is part of a training and no command, each program has a half of it: a module of this
+package that runs in that program's own environment, nnU-Net's (`oracle`) or ours (`own_half`), and
+answers the benchmark. `halves` is what either runs in.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +92,11 @@ class Scans:
         """Return the folder of our arrays."""
         (manifest, *_) = sorted((self.results / "arrays").glob("*/preprocessing.json"))
         return manifest.parent
+
+    @property
+    def fold(self) -> Path:
+        """Return the folder of our training of fold 0 and its validation."""
+        return self.results / OURS / "fold-0_seed-0"
 
     @property
     def plan(self) -> Path:

@@ -45,7 +45,7 @@ def observe(
     """Return what a call of `read`, which makes so many samples, costs for each of them.
 
     bytes_from_disk: nothing is cached, so this is what datasets cost that are larger than memory;
-    samples_per_second: of CPU time, with all files cached as far as they fit; resident_mib: by how
+    samples_per_second: of CPU time, with all files cached as far as they fit; growth_mib: by how
     much the memory of the process grows at its peak, mapped pages of files counted. `release` gives
     mapped pages back: the system does not drop them before.
     """
@@ -69,5 +69,5 @@ def observe(
     return {
         "bytes_from_disk": found / COLD_BATCHES / samples,
         "samples_per_second": calls * samples / seconds,
-        "resident_mib": max(0, counter("status", "VmHWM") - before) / 1024,
+        "growth_mib": max(0, counter("status", "VmHWM") - before) / 1024,
     }

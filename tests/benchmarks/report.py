@@ -16,7 +16,7 @@ import pandas as pd
 from benchmarks.lines import LINES, Result
 from slicewise.files import write_csv
 
-MEASURED, NOT_MEASURED = "measured", "not measured"
+MEASURED, NOT_MEASURED, FAILED = "measured", "not measured", "failed"
 VERSIONS = (
     "import json, platform, importlib.metadata as m;"
     "names = ('nnunetv2', 'torch', 'numpy', 'snakemake');"
@@ -132,14 +132,17 @@ def write_summary(
 ) -> pd.DataFrame:
     """Write summary.csv, a row for each line of the table, and return it.
 
-    Lines of stages that were not run keep the row that they have from before.
+    Lines that were not measured now, or whose stage broke down, keep the numbers that they have
+    from before.
     """
     rows = {line.key: summary_row(Result(line), {}) for line in LINES}
     if path.exists():
         before = pd.read_csv(path).astype(object)
         kept = before.where(before.notna(), None).to_dict("records")
         rows |= {row["line"]: row for row in kept if row["line"] in rows}
-    rows |= {result.line.key: summary_row(result, about) for result in results}
+    for row in (summary_row(result, about) for result in results):
+        if row["status"] not in (NOT_MEASURED, FAILED) or rows[row["line"]]["status"] != MEASURED:
+            rows[row["line"]] = row
     frame = pd.DataFrame(list(rows.values())).reindex(columns=COLUMNS)
     write_csv(path, frame)
     return frame

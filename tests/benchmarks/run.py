@@ -1,8 +1,8 @@
 """Measure nnU-Net and slicewise by turns on the same files, stage by stage.
 
 `make benchmark` runs this: a line for each comparison as it comes, tables and figures in
-results/benchmark/, the table of the README, and an exit code that is not 0 where a stage broke
-down or the outputs of the two programs differ.
+results/benchmark/, the table of the README where asked, and an exit code that is not 0 where a
+stage broke down or the outputs of the two programs differ.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import figure, report, table
+from benchmarks import figure, measuring, report, table
 from benchmarks.lines import STAGES, Result, lines_of
 from benchmarks.programs import Bench
 from parity.run import real_data
 from slicewise.files import write_csv
 
-FAILED = "failed"
 MEMORY = "memory"
 """A stage that compares ways to read arrays, not programs: a table and a figure of its own."""
 
@@ -51,7 +50,11 @@ def run_stage(name: str, bench: Bench) -> list[Result]:
     except Exception:
         traceback.print_exc()
         done = [result.line for result in results]
-        left = [Result(line, fault=FAILED) for line in lines_of(name).values() if line not in done]
+        left = [
+            Result(line, fault=report.FAILED)
+            for line in lines_of(name).values()
+            if line not in done
+        ]
         print(*map(line_of, left), sep="\n", flush=True)
         results += left
     return results
@@ -79,11 +82,11 @@ def exit_code(results: Sequence[Result]) -> int:
 
 def arguments_of(given: list[str]) -> argparse.Namespace:
     """Return the arguments of the command line."""
-    stages = (*STAGES, MEMORY)
+    stages, usable = (*STAGES, MEMORY), len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description="Measure slicewise against nnU-Net.")
     parser.add_argument("--nnunet", type=Path, required=True, help="python of its environment")
     parser.add_argument("--pairs", type=int, default=5, help="runs of each program that count")
-    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="for both programs")
+    parser.add_argument("--cores", type=int, default=usable, help="for both programs")
     parser.add_argument("--results", type=Path, default=Path("results/benchmark"))
     parser.add_argument("--readme", type=Path, help="the file whose table to write")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=f"of {', '.join(stages)}")
@@ -95,6 +98,8 @@ def arguments_of(given: list[str]) -> argparse.Namespace:
 
 def main(given: list[str]) -> int:
     """Run the stages that are named, or all; print, write, return the exit code."""
+    if not measuring.LINUX:
+        sys.exit("The benchmark runs on Linux only: it reads memory from /proc/PID/smaps_rollup.")
     found = arguments_of(given)
     python, folder = found.nnunet.absolute(), found.results
     about, code, results = report.machine(python, found.cores), 0, []

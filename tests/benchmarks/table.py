@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.report import MEASURED
+from benchmarks.report import FAILED, MEASURED, NOT_MEASURED
 from slicewise.files import write_text
 
 BEGIN, END = "<!-- benchmark -->", "<!-- /benchmark -->"
@@ -16,6 +16,7 @@ HEAD = (
     "| | nnU-Net | slicewise | times as fast | target | CPU time | peak memory |\n"
     "|---|---|---|---|---|---|---|\n"
 )
+SENTENCE, EARLIER = "Median of ", "Rows from an earlier run: "
 
 
 def number(value: float) -> str:
@@ -32,7 +33,9 @@ def memory(mib: float) -> str:
 
 def seconds(value: float) -> str:
     """Return a time; CPU time of single patches is short."""
-    return f"{number(value)} s" if value >= 1 else f"{number(1000 * value)} ms"
+    if value >= 1:
+        return f"{number(value)} s"
+    return f"{number(1e3 * value)} ms" if value >= 1e-4 else f"{number(1e6 * value)} µs"
 
 
 def both_of(row: pd.Series, name: str, words: Callable[[float], str]) -> list[str]:
@@ -74,12 +77,38 @@ def row_of(row: pd.Series) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def table(summary: pd.DataFrame) -> str:
-    """Return the table in Markdown, and a sentence on what it was measured with."""
-    text = HEAD + "".join(row_of(row) for _, row in summary.iterrows())
+def table(summary: pd.DataFrame, before: str = "") -> str:
+    """Return the table in Markdown, and a sentence on what it was measured with.
+
+    before: the table that this takes the place of. Lines that have no numbers here keep those that
+    they have there, with the sentence of their own.
+    """
+    rows, kept = [], 0
+    for _, row in summary.iterrows():
+        old = row_before(before, row["title"]) if row["status"] in (NOT_MEASURED, FAILED) else ""
+        rows.append(old or row_of(row))
+        kept += bool(old)
+    text, about = HEAD + "".join(rows), sentence(summary)
+    earlier = [line.removeprefix(EARLIER) for line in before.splitlines() if SENTENCE in line]
+    if about:
+        earlier = [EARLIER + line for line in earlier if line != about]
+    return "\n".join([text, *([about] if about else []), *(earlier if kept else [])]) + "\n"
+
+
+def row_before(text: str, title: str) -> str:
+    """Return the line with numbers that a table has of a title, nothing if it has none."""
+    for line in text.splitlines(keepends=True):
+        named = line.startswith((f"| {title} |", f"| {title} ("))
+        if named and "**" in line:
+            return line
+    return ""
+
+
+def sentence(summary: pd.DataFrame) -> str:
+    """Return what the lines with numbers were measured with, nothing if there are none."""
     measured = summary[summary["status"] == MEASURED]
     if measured.empty:
-        return text
+        return ""
     about = " and ".join(
         f"{processor}, {cores:g} cores"
         for processor, cores in measured[["processor", "cores"]].drop_duplicates().to_numpy()
@@ -90,16 +119,20 @@ def table(summary: pd.DataFrame) -> str:
         " or ".join(dict.fromkeys(measured[f"{side}_versions"])) for side in ("nnunet", "slicewise")
     ]
     return (
-        f"{text}\nMedian of {pairs} pairs of runs by turns after a warm-up, smallest and largest "
-        f"ratio in brackets; {about}. nnU-Net's environment: {versions[0]}; ours: {versions[1]}.\n"
+        f"{SENTENCE}{pairs} pairs of runs by turns after a warm-up, smallest and largest ratio in "
+        f"brackets; {about}. nnU-Net's environment: {versions[0]}; ours: {versions[1]}."
     )
 
 
 def write(readme: Path, summary: pd.DataFrame) -> None:
-    """Put the table in its place in the README; a ValueError says if that is not marked."""
+    """Put the table in its place in the README; numbers there stay where there are no new ones.
+
+    Raises ValueError if the place is not marked.
+    """
     text = readme.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(f"{readme}: expected {BEGIN} and {END} once each, around the table")
     pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    filled = f"{BEGIN}\n\n{table(summary)}\n{END}"
-    write_text(readme, pattern.sub(lambda _: filled, text))
+    before = pattern.search(text)[0]
+    filled = f"{BEGIN}\n\n{table(summary, before)}\n{END}"
+    write_text(readme, text.replace(before, filled))

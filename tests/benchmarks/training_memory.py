@@ -9,19 +9,20 @@ import shutil
 import sys
 from pathlib import Path
 
-from slicewise.config import load
+from benchmarks.reading import counter
+from defaults import training_settings
 
 SHAPE = (256, 256, 24)
 SIZES = (12, 120)
 PATCH = 64  # a small network step, so that reading the slices is what the process does
-SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
-    "epochs": 1,
-    "iterations_per_epoch": 15,
-    "validation_iterations": 1,
-    "batch_size": 8,
-    "device": "cpu",
-    "threads": 1,
-}
+SETTINGS = training_settings(
+    epochs=1,
+    iterations_per_epoch=15,
+    validation_iterations=1,
+    batch_size=8,
+    device="cpu",
+    threads=1,
+)
 
 
 def prepare(folder: Path) -> None:
@@ -50,9 +51,10 @@ def prepare(folder: Path) -> None:
 
 
 def train(folder: Path, size: int) -> None:
-    """Train in this process and print its peak resident memory."""
+    """Train in this process and print its peak resident memory, and how much of it is growth."""
     import train_fold
 
+    before = counter("status", "VmRSS") / 1024
     train_fold.main(
         dataset_json=folder / "raw" / "dataset.json",
         manifests=[],
@@ -68,7 +70,8 @@ def train(folder: Path, size: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     arrays = sum(path.stat().st_size for path in (folder / "arrays").glob("copy_000*.npy"))
     sizes = {"case_mib": arrays / 1024**2, "dataset_mib": size * arrays / 1024**2}
-    print(json.dumps({"cases": size, **sizes, "resident_mib": peak}))
+    memory = {"resident_mib": peak, "growth_mib": peak - before}
+    print(json.dumps({"cases": size, **sizes, **memory}))
 
 
 if __name__ == "__main__":

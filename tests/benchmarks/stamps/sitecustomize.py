@@ -1,8 +1,8 @@
 """Python imports this at its start where this folder is in PYTHONPATH: passes of networks, timed.
 
 So neither program needs a change: in every process that runs a network, PID.txt in the folder
-BENCHMARK_STAMPS gets the times (time.monotonic, one clock for all processes) at which the first
-pass through a whole network began and at which each ended. Processes without PyTorch lose nothing.
+BENCHMARK_STAMPS gets the times (time.monotonic, one clock for all processes) at which passes
+through a whole network began (B) and ended (E). Processes without PyTorch lose nothing.
 """
 
 import importlib.abc
@@ -35,26 +35,35 @@ class Stamps(importlib.abc.MetaPathFinder):
 
 
 def hook(module):
-    """Let the outermost call of a module, a pass through a network, leave stamps."""
-    depth, files = threading.local(), []
+    """Let each pass through a network leave stamps.
 
-    def stamp():
-        os.write(files[0], f"{time.monotonic()}\n".encode())
+    The first module that is called is the network; from then on hooks are on it alone, as hooks on
+    every module would cost each small layer some microseconds.
+    """
+    lock, waiting, files = threading.Lock(), [], []
 
-    def before(*_):
-        depth.value = getattr(depth, "value", 0) + 1
-        if not files:
+    def stamp(kind):
+        os.write(files[0], f"{kind} {time.monotonic()}\n".encode())
+
+    def begin(*_):
+        stamp("B")
+
+    def end(*_):
+        stamp("E")
+
+    def first(network, _):
+        with lock:
+            if not waiting:
+                return
             path = os.path.join(os.environ["BENCHMARK_STAMPS"], f"{os.getpid()}.txt")
             files.append(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
-            stamp()
+            begin()  # the hook below is too late for this pass
+            network.register_forward_pre_hook(begin)
+            network.register_forward_hook(end)
+            # last, so that at no time a pass of another thread finds no hook at all
+            waiting.pop().remove()
 
-    def after(*_):
-        depth.value -= 1
-        if not depth.value:
-            stamp()
-
-    module.register_module_forward_pre_hook(before)
-    module.register_module_forward_hook(after)
+    waiting.append(module.register_module_forward_pre_hook(first))
 
 
 if "BENCHMARK_STAMPS" in os.environ:
