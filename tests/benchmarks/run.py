@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -123,4 +124,6 @@ def main(given: list[str]) -> int:
 if __name__ == "__main__":
     # what plans of such small datasets warn of is no news here
     logging.getLogger("slicewise").setLevel(logging.ERROR)
+    # so that a benchmark that is ended ends the programs that it measures
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main(sys.argv[1:]))
