@@ -3,7 +3,7 @@
 #   make run ARGS="--configfile FILE export"    any other arguments of snakemake
 #   make test, make lint, make format, make config-docs
 #   make benchmark                              speed and memory beside nnU-Net (Linux)
-#   make benchmark README=README.md             the same, and the table of that file
+#   make benchmark README=                      the same, but leaves the table of README.md as it is
 #   make benchmark STAGES="patches training"    some of the stages (tests/benchmarks/lines.py)
 #   make parity                                 slicewise against nnU-Net, run live
 #   make parity COMPARE="training inference"    some of the comparisons (tests/parity/)
@@ -15,7 +15,7 @@ TESTS ?= tests
 COMPARE ?=
 STAGES ?=
 PAIRS ?= 5
-README ?=
+README ?= README.md
 # A python that has nnunetv2 2.8.1, where that is installed already.
 NNUNET_PYTHON ?=
 
