@@ -2,7 +2,9 @@
 #   make run                                    the default run
 #   make run ARGS="--configfile FILE export"    any other arguments of snakemake
 #   make test, make lint, make format, make config-docs
-#   make benchmark                              peak memory of training as the dataset grows
+#   make benchmark                              speed and memory beside nnU-Net (Linux)
+#   make benchmark README=                      the same, but leaves the table of README.md as it is
+#   make benchmark STAGES="patches training"    some of the stages (tests/benchmarks/lines.py)
 #   make parity                                 slicewise against nnU-Net, run live
 #   make parity COMPARE="training inference"    some of the comparisons (tests/parity/)
 
@@ -11,8 +13,14 @@ CORES ?= all
 ARGS ?=
 TESTS ?= tests
 COMPARE ?=
+STAGES ?=
+PAIRS ?= 5
+README ?= README.md
 # A python that has nnunetv2 2.8.1, where that is installed already.
 NNUNET_PYTHON ?=
+
+# Common in containers, and it makes every job of a run compile all its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 SNAKEMAKE_FILES := $(wildcard Snakefile workflow/rules/*.smk)
 # Compiling every module of PyTorch takes longer than installing it, and a run imports few of them.
@@ -38,8 +46,9 @@ format: .venv/test.stamp
 config-docs: .venv/run.stamp
 	@PYTHONPATH=workflow/scripts .venv/bin/python -m slicewise.config config/README.md
 
-benchmark: .venv/run.stamp
-	@.venv/bin/python tests/benchmarks/training_memory.py
+benchmark: .venv/test.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
+	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m benchmarks.run \
+		--nnunet $(or $(NNUNET_PYTHON),.venv-nnunet/bin/python) --pairs $(PAIRS) $(if $(README),--readme $(README)) $(STAGES)
 
 parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m parity.run \

@@ -57,6 +57,26 @@ def nothing(batch_size, channels):
     )
 
 
+def center_crop(tensor, patch):
+    """View the central patch of the last two axes."""
+    row, column = augment.centre_start(tensor.shape[-2:], patch)
+    return tensor[..., row : row + patch[0], column : column + patch[1]]
+
+
+def augmented(image, label, parameters, patch, masked_channels):
+    """Cut the centres of a batch of the initial patch size, and augment them.
+
+    The batch itself stays as it is.
+    """
+    chosen = augment.resampled(parameters)
+    wide = image[chosen], label[chosen]
+    centre = [
+        center_crop(each, patch).clone(memory_format=torch.contiguous_format)
+        for each in (image, label)
+    ]
+    return augment.apply(*centre, wide, parameters, masked_channels)
+
+
 def random_label(seed, batch_size, size, labels):
     """Return a label with -1 and values below `labels`, in blocks of about four pixels."""
     blocks = [-(-edge // 4) for edge in size]

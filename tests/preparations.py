@@ -4,8 +4,8 @@ import numpy as np
 
 from scans import affine_of
 from slicewise import geometry
-from slicewise.dataset import Volume
 from slicewise.plans import Preparation
+from slicewise.volumes import Volume
 
 RESAMPLING = {"order_z": 0, "force_separate_z": None}
 

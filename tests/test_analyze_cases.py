@@ -8,6 +8,7 @@ import analyze_cases
 from scans import labels_of, write_dataset
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json
+from slicewise.labels import parse_labels
 
 
 @pytest.mark.parametrize(
@@ -23,11 +24,16 @@ def test_a_case_is_read_in_each_way_that_may_be_needed(reorient, orientation, or
     assert analyze_cases.reading_orders(reorient, orientation) == orders
 
 
+def extents_of(label):
+    rows = analyze_cases.class_extents(label, labels_of(1))
+    return pd.DataFrame(rows, columns=analyze_cases.EXTENT_COLUMNS[1:])
+
+
 def test_extents_are_those_of_the_bounding_box_in_each_slice():
     label = np.zeros((4, 6, 8), np.int16)
     label[1, 2:5, 1:3] = 1
     label[2, 0, 7] = 1
-    table = analyze_cases.class_extents(label, labels_of(1))
+    table = extents_of(label)
     across = table[table["axis"] == 0].set_index("slice")
     assert across.loc[1, ["first", "second"]].tolist() == [3, 2]
     assert across.loc[2, ["first", "second"]].tolist() == [1, 1]
@@ -39,8 +45,17 @@ def test_extents_are_those_of_the_bounding_box_in_each_slice():
 def test_disconnected_parts_span_the_gap_between_them():
     label = np.zeros((1, 5, 9), np.int16)
     label[0, 0, 0] = label[0, 4, 8] = 1
-    table = analyze_cases.class_extents(label, labels_of(1))
+    table = extents_of(label)
     assert table[table["axis"] == 0][["first", "second"]].to_numpy().tolist() == [[5, 9]]
+
+
+def test_a_region_that_holds_the_background_spans_all_of_it():
+    """NnU-Net 2.8.1 takes such a region; nothing of a case may be left out for it."""
+    labels = parse_labels({"background": 0, "odd": [0, 1], "b": 2}, [1, 2])
+    label = np.zeros((5, 6, 7), np.int16)
+    label[2, 2, 2] = 1
+    rows = analyze_cases.class_extents(label, labels)
+    assert rows[rows[:, 1] == 0].tolist() == [[1, 0, index, 6, 7] for index in range(5)]
 
 
 def run(tmp_path, **settings):

@@ -12,6 +12,8 @@ from torch.nn import functional
 from augmentation import (
     PATCH,
     RECORDED_DRAWS,
+    augmented,
+    center_crop,
     golden_batch,
     golden_parameters,
     nothing,
@@ -41,7 +43,7 @@ def vote_by_indicators(label, grid):
 def test_centre_crop_starts_where_nnunet_starts():
     crops = recorded("crops.json")
     found = [
-        int(augment.center_crop(torch.arange(size[0] * size[1]).view(size), patch)[0, 0])
+        int(center_crop(torch.arange(size[0] * size[1]).view(size), patch)[0, 0])
         for size, patch in zip(crops["size"], crops["patch"], strict=True)
     ]
     assert found == crops["first"]
@@ -50,7 +52,7 @@ def test_centre_crop_starts_where_nnunet_starts():
 def test_rotated_and_scaled_images_equal_those_of_nnunet():
     parameters = golden_parameters()
     only_spatial = {name: getattr(parameters, name) for name in ("angle", "scale")}
-    found, _ = augment.apply(
+    found, _ = augmented(
         *golden_batch(), replace(nothing(8, 2), **only_spatial), PATCH, (False, False)
     )
     np.testing.assert_allclose(found, recorded("spatial_image"), atol=1e-5)
@@ -59,8 +61,7 @@ def test_rotated_and_scaled_images_equal_those_of_nnunet():
 def test_rotated_and_scaled_labels_are_those_of_nnunet():
     parameters = golden_parameters()
     image, label = golden_batch()
-    angle, scale = torch.from_numpy(parameters.angle), torch.from_numpy(parameters.scale)
-    grid = augment_spatial.sampling_grid(angle, scale, PATCH, image.shape[2:])
+    grid = augment_spatial.sampling_grid(parameters.angle, parameters.scale, PATCH, image.shape[2:])
     found = augment_spatial.resample_label(label, grid)
     moved = (parameters.angle != 0) | (parameters.scale != 1)
     np.testing.assert_array_equal(found[moved], recorded("spatial_label")[moved])
@@ -70,7 +71,7 @@ def test_rotated_and_scaled_labels_are_those_of_nnunet():
 def test_labels_with_an_ignore_value_are_those_of_nnunet(number):
     one = slice(number, number + 1)
     label = torch.from_numpy(RECORDED_DRAWS["ignore/before"][one])
-    angle, scale = torch.from_numpy(RECORDED_DRAWS["ignore/angle_and_scale"][one]).T
+    angle, scale = RECORDED_DRAWS["ignore/angle_and_scale"][one].T
     grid = augment_spatial.sampling_grid(angle, scale, PATCH, label.shape[1:])
     found = augment_spatial.resample_label(label, grid)
     np.testing.assert_array_equal(found, RECORDED_DRAWS["ignore/after"][one])
@@ -79,7 +80,7 @@ def test_labels_with_an_ignore_value_are_those_of_nnunet(number):
 
 def test_pixels_outside_become_background_and_ignored_ones_stay_ignored():
     label = torch.tensor([[[-1, 0], [2, 3]]], dtype=torch.int8)
-    _, found = augment.apply(torch.zeros(1, 1, 2, 2), label, nothing(1, 1), (2, 2), (False,))
+    _, found = augmented(torch.zeros(1, 1, 2, 2), label, nothing(1, 1), (2, 2), (False,))
     assert found.tolist() == [[[0, 0], [2, 3]]]
 
 
@@ -88,7 +89,7 @@ def test_regions_and_ignored_pixels_of_an_augmented_label_are_those_of_nnunet():
     angle, scale = RECORDED_DRAWS["ignore/angle_and_scale"][:1].T
     parameters = replace(nothing(1, 1), angle=angle, scale=scale)
     image = torch.zeros(label.shape)[:, None]
-    _, found = augment.apply(image, label, parameters, PATCH, (False,))
+    _, found = augmented(image, label, parameters, PATCH, (False,))
     named = {name: list(values) for name, values in REGIONS.items()}
     labels = parse_labels({"background": 0, **named, "ignore": IGNORED[0]}, [1, 2])
     regions = [labels.mask(found[0].numpy(), name) for name in named]
@@ -103,7 +104,7 @@ def test_labels_gain_no_value(seed, labels, patch):
     label = random_label(seed, 4, size, labels)
     parameters = augment.draw(np.random.default_rng(seed), 4, 1, patch)
     parameters = replace(parameters, scale=np.linspace(0.7, 1.4, 4))
-    _, found = augment.apply(torch.zeros(4, 1, *size), label, parameters, patch, (False,))
+    _, found = augmented(torch.zeros(4, 1, *size), label, parameters, patch, (False,))
     assert set(found.unique().tolist()) <= set(label.clamp(min=0).unique().tolist()) | {0}
 
 
@@ -114,9 +115,7 @@ def test_labels_go_to_the_largest_interpolated_indicator(seed, labels, patch):
     size = augment.initial_patch_size(patch)
     label = random_label(seed, 2, size, labels)
     angle, scale = rng.uniform(-np.pi, np.pi, 2), rng.uniform(0.7, 1.4, 2)
-    grid = augment_spatial.sampling_grid(
-        torch.from_numpy(angle), torch.from_numpy(scale), patch, size
-    )
+    grid = augment_spatial.sampling_grid(angle, scale, patch, size)
     expected, best_two = vote_by_indicators(label, grid)
     clear = best_two[0] - best_two[1] > 1e-3  # float16 rounds closer ones to a tie
     found = augment_spatial.resample_label(label, grid)
@@ -130,6 +129,25 @@ def test_a_tie_goes_to_the_nearest_neighbour():
     assert augment_spatial.resample_label(label, grid).flatten().tolist() == [3, 0]
 
 
+def test_labels_of_unmasked_images_are_those_of_nnunet():
+    drawn = {name: getattr(golden_parameters(), name) for name in ("angle", "scale")}
+    parameters = replace(nothing(8, 2), **drawn)
+    _, found = augmented(*golden_batch(), parameters, PATCH, (False, False))
+    np.testing.assert_array_equal(found, recorded("spatial_label").clip(min=0))
+
+
+@pytest.mark.parametrize("filled", [[], [1], [0, 2]])
+def test_labels_without_foreground_stay_without(filled):
+    image, label = golden_batch()
+    image, label = image[:3], label[:3].clamp(max=0)
+    label[filled] = golden_batch()[1][filled]
+    parameters = replace(nothing(3, 2), angle=np.array([0.3, 1, 2]))
+    _, found = augmented(image, label, parameters, PATCH, (False, False))
+    _, expected = augmented(image, label, parameters, PATCH, (True, False))
+    assert torch.equal(found, expected)
+    assert [int(each.any()) for each in found] == [int(i in filled) for i in range(3)]
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(3, 20), st.sampled_from([1, 2, 3]))
 def test_quarter_turns_move_pixels_from_columns_to_rows(seed, half, turns):
@@ -137,7 +155,7 @@ def test_quarter_turns_move_pixels_from_columns_to_rows(seed, half, turns):
     label = random_label(seed, 1, patch, 5)
     image = torch.rand(1, 1, *patch, generator=torch.Generator().manual_seed(seed))
     parameters = replace(nothing(1, 1), angle=np.array([turns * np.pi / 2]))
-    found, found_label = augment.apply(image, label, parameters, patch, (False,))
+    found, found_label = augmented(image, label, parameters, patch, (False,))
     np.testing.assert_allclose(found, image.rot90(turns, (3, 2)), atol=1e-4)
     assert torch.equal(found_label, label.rot90(turns, (2, 1)).clamp(min=0))
 
@@ -149,7 +167,7 @@ def test_scaling_divides_areas_by_its_square(scale):
     label[:, 40:80, 40:80] = 1
     parameters = replace(nothing(1, 1), scale=np.array([scale]))
     image = torch.zeros(1, 1, 120, 120)
-    _, found = augment.apply(image, label, parameters, (90, 90), (False,))
+    _, found = augmented(image, label, parameters, (90, 90), (False,))
     assert int(found.sum()) ** 0.5 == pytest.approx(40 / scale, abs=1.5)
 
 
@@ -166,6 +184,6 @@ def test_mirrored_twice_is_as_before(seed, size):
 def test_mirroring_flips_image_and_label_alike():
     label = torch.arange(6, dtype=torch.int16).view(1, 2, 3)
     parameters = replace(nothing(1, 1), mirrored=np.array([[True, False]]))
-    image, label = augment.apply(label[:, None].float(), label, parameters, (2, 3), (False,))
+    image, label = augmented(label[:, None].float(), label, parameters, (2, 3), (False,))
     assert label.tolist() == [[[3, 4, 5], [0, 1, 2]]]
     assert torch.equal(image[:, 0], label.float())

@@ -1,15 +1,19 @@
 """Batches: the same whatever prepares them."""
 
-import re
-from pathlib import Path
+import mmap
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from augmentation import center_crop
 from scans import labels_of
-from slicewise.batches import Batches
+from slicewise import augment, patches
+from slicewise.batches import Batches, Prepared
 from slicewise.files import write_npy
+from slicewise.reading import SliceReader
 from slicewise.slices import ExportedCase, slice_table
 
 
@@ -51,6 +55,50 @@ def test_batches_do_not_depend_on_who_prepares_them(cases, workers):
         assert torch.equal(label, expected[1])
 
 
+def on_disk(cases, folder):
+    """Return the cases as they are after export, their voxels in files mapped into memory."""
+    found = []
+    for case in cases:
+        arrays = {}
+        for kind in ("image", "label"):
+            path = folder / f"{case.name}_{kind}.npy"
+            write_npy(path, getattr(case, kind))
+            arrays[kind] = np.load(path, mmap_mode="r")
+        found.append(replace(case, **arrays))
+    return found
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="this system takes no advice")
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_batches_from_files_are_the_same_while_pages_are_given_back(
+    cases, tmp_path, workers, monkeypatch
+):
+    released, release = [], SliceReader.release
+    monkeypatch.setattr(SliceReader, "release", lambda self: released.append(self) or release(self))
+    batches = stream_of(on_disk(cases, tmp_path))
+    readers = batches.sampler.images, batches.sampler.segmentations
+    for reader in readers:
+        reader.most_resident = 0
+    for index, (image, label) in enumerate(batches.stream(range(12), workers)):
+        expected = stream_of(cases).batch(index)
+        assert torch.equal(image, expected[0])
+        assert torch.equal(label, expected[1])
+    assert all(released.count(reader) > 12 for reader in readers)
+
+
+def test_the_sampler_is_made_before_threads_need_it(cases, monkeypatch):
+    """From Python 3.12 on each of them would make its own."""
+    makers, real = [], patches.Sampler
+
+    def noted(*given):
+        makers.append(threading.current_thread())
+        return real(*given)
+
+    monkeypatch.setattr(patches, "Sampler", noted)
+    assert len(list(stream_of(cases).stream(range(6), 3))) == 6
+    assert makers == [threading.current_thread()]
+
+
 def test_a_stream_can_begin_anywhere(cases):
     batches = stream_of(cases)
     resumed = list(batches.stream(range(3, 5), 1))
@@ -72,23 +120,40 @@ def test_a_batch_has_the_plans_patch_and_no_label_outside(cases, augmented):
     assert set(label.unique().tolist()) <= {0, 1}
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux tells what is resident")
-def test_a_batch_leaves_no_page_of_the_dataset_resident(tmp_path):
-    label = np.ones((40, 64, 64), np.int8)
-    write_npy(tmp_path / "a.npy", np.ones((40, 1, 64, 64), np.float32))
-    write_npy(tmp_path / "a_seg.npy", label)
-    arrays = [np.load(tmp_path / name, mmap_mode="r") for name in ("a.npy", "a_seg.npy")]
-    case = ExportedCase("a", *arrays, np.full((1, 40), 64 * 64), None)
+@pytest.mark.parametrize("augmented", [True, False])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_augmented_on_its_device_equals_what_the_threads_augment(
+    cases, augmented, workers, monkeypatch
+):
+    """A device by another name stands in for one; the batch is made on the CPU after all."""
+    batches = stream_of(cases, augmented=augmented, batch_size=6)
+    monkeypatch.setattr(Prepared, "to", lambda batch, device: batch)
+    elsewhere = batches.stream(range(4), workers, torch.device("meta"))
+    for expected, found in zip(batches.stream(range(4), workers), elsewhere, strict=True):
+        assert torch.equal(expected[0], found[0])
+        assert torch.equal(expected[1], found[1])
 
-    def resident_kb():
-        maps = Path("/proc/self/smaps").read_text().split(str(tmp_path))[1:]
-        return sum(int(re.search(r"Rss: +(\d+)", part)[1]) for part in maps)
 
-    assert case.image[:, 0, 0, 0].sum() == 40
-    assert resident_kb() > 0
-    image, _ = stream_of([case], batch_size=16).batch(0)
-    assert resident_kb() == 0
-    assert image.shape == (16, 1, 16, 16)
+def test_margins_are_read_for_rotated_and_scaled_samples_only(cases):
+    batches = stream_of(cases, batch_size=40)
+    prepared = batches.prepare(0)
+    turned = augment.resampled(prepared.parameters)
+    read = augment.initial_patch_size((16, 16))
+    assert 0 < len(turned) < 40
+    assert prepared.image.shape == (40, 1, 16, 16)
+    assert prepared.wide[0].shape == (len(turned), 1, *read)
+    for part, wide in zip((prepared.image, prepared.label), prepared.wide, strict=True):
+        assert torch.equal(part[turned], center_crop(wide, (16, 16)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gets_the_batches_of_the_cpu(cases):
+    batches = stream_of(cases, augmented=False)
+    for expected, found in zip(
+        batches.stream(range(4), 1), batches.stream(range(4), 2, torch.device("cuda")), strict=True
+    ):
+        assert torch.equal(expected[0], found[0].cpu())
+        assert torch.equal(expected[1], found[1].cpu())
 
 
 def test_the_end_of_a_batch_holds_foreground(cases):

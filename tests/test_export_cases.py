@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chain import Chain, analyse, export, plan
+from disk import inode_of, watch_disk
 from scans import write_dataset, write_decathlon
 from slicewise.files import read_json
 from slicewise.slices import open_case
@@ -52,6 +53,15 @@ def test_a_second_export_gives_the_same_bytes(chain, tmp_path):
     first = {path.name: path.read_bytes() for path in chain.arrays.iterdir()}
     export(again)
     assert first == {path.name: path.read_bytes() for path in chain.arrays.iterdir()}
+
+
+def test_all_files_are_flushed_before_the_manifest_names_them(chain, tmp_path, monkeypatch):
+    events = watch_disk(monkeypatch)
+    export(chain)
+    written = {inode_of(path) for path in chain.arrays.iterdir()}
+    assert len(written) == 3 * len(chain.cases)
+    before = events[: events.index(("named", inode_of(chain.manifest)))]
+    assert written <= {inode for event, inode in before if event == "flushed"}
 
 
 def test_a_missing_array_is_named(chain, tmp_path):

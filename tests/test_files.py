@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from disk import inode_of, watch_disk
 from slicewise import files
 
 
@@ -24,13 +25,44 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_name_appears_only_when_the_file_is_whole(tmp_path):
+@pytest.mark.parametrize("flush", [True, False])
+def test_the_name_appears_only_when_the_file_is_whole(tmp_path, flush):
     path = tmp_path / "sub" / "case.nii.gz"
-    with files.atomic(path) as temporary:
+    with files.atomic(path, flush=flush) as temporary:
         temporary.write_bytes(b"whole")
         assert not path.exists()
         assert temporary.name.endswith(".nii.gz")
     assert path.read_bytes() == b"whole"
+
+
+WRITERS = {
+    "x.txt": lambda path, **flush: files.write_text(path, "x", **flush),
+    "x.json": lambda path, **flush: files.write_json(path, {}, **flush),
+    "x.npy": lambda path, **flush: files.write_npy(path, np.zeros(3), **flush),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_is_flushed_before_its_name_appears(tmp_path, monkeypatch, name):
+    events = watch_disk(monkeypatch)
+    WRITERS[name](tmp_path / name)
+    assert events == [("flushed", inode_of(tmp_path / name)), ("named", inode_of(tmp_path / name))]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_that_is_flushed_with_others_is_not_by_itself(tmp_path, monkeypatch, name):
+    events = watch_disk(monkeypatch)
+    WRITERS[name](tmp_path / name, flush=False)
+    assert events == [("named", inode_of(tmp_path / name))]
+
+
+def test_files_are_flushed_together(tmp_path, monkeypatch):
+    paths = [tmp_path / name for name in WRITERS]
+    for path in paths:
+        WRITERS[path.name](path, flush=False)
+    events = watch_disk(monkeypatch)
+    files.flush_files(paths)
+    assert events == [("flushed", inode_of(path)) for path in paths]
 
 
 def test_json_survives_with_its_order_of_keys(tmp_path):
@@ -50,6 +82,14 @@ def test_csv_floats_are_read_back_exactly(tmp_path):
     files.write_csv(tmp_path / "x.csv", pd.DataFrame({"value": values}))
     read = pd.read_csv(tmp_path / "x.csv")["value"]
     np.testing.assert_array_equal(read, values)
+
+
+def test_a_table_is_written_as_a_frame_is(tmp_path):
+    columns = ["name", "count", "value", "missing"]
+    rows = [("a,b", 1, 0.1, 1.5), ('"', -2, 1e-17, None), ("c", 3, 1e22, 0.30000000000000004)]
+    files.write_table(tmp_path / "table.csv", columns, rows)
+    files.write_csv(tmp_path / "frame.csv", pd.DataFrame(rows, columns=columns))
+    assert (tmp_path / "table.csv").read_bytes() == (tmp_path / "frame.csv").read_bytes()
 
 
 def test_arrays_are_stored_contiguous_and_without_pickles(tmp_path):

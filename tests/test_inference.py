@@ -178,7 +178,7 @@ def test_a_network_is_mirrored_along_its_own_axes_only(axes, expected):
         mirror_axes = axes
 
         def forward(self, tile):
-            seen.append(tile[0, 0].clone())
+            seen.extend(tile[:, 0].clone())
             return tile
 
     volume = random_volume(1, 1, *PATCH_SIZE)
@@ -276,12 +276,38 @@ def test_logits_are_single_precision_arrays_of_class_slice_row_column(networks):
     assert logits.flags.c_contiguous
 
 
-def test_progress_counts_slices_in_even_batches(networks):
-    calls = []
-    predict(
-        random_volume(9, 2, 8, 8), networks, batch_size=4, progress=lambda *at: calls.append(at)
-    )
-    assert calls == [(3, 9), (6, 9), (9, 9)]
+@pytest.mark.parametrize(("batch_size", "expected"), [(1, 1), (3, 3), (6, 4), (8, 8), (100, 20)])
+def test_a_network_sees_at_most_the_batch_size_at_once(batch_size, expected):
+    """Five slices in four mirrored forms: forms of one slice, or all four of whole slices."""
+    seen = []
+
+    class Watch(nn.Module):
+        def forward(self, tiles):
+            seen.append(len(tiles))
+            return tiles
+
+    predict(random_volume(5, 1, *PATCH_SIZE), [Watch()], batch_size=batch_size)
+    assert max(seen) == expected
+    assert sum(seen) == 20
+
+
+def test_without_a_batch_size_there_is_room_for_a_tile_of_any_size():
+    volume = random_volume(3, 1, 110, 120)
+    logits = predict(volume, [nn.Identity()], patch_size=(110, 120), batch_size=None)
+    np.testing.assert_allclose(logits, volume.transpose(1, 0, 2, 3), rtol=1e-6)
+
+
+def test_logits_do_not_depend_on_the_number_of_threads(networks):
+    volume, before = random_volume(7, 2, 27, 31), torch.get_num_threads()
+    found = set()
+    try:
+        for threads in (1, 2, 3, 7):
+            torch.set_num_threads(threads)
+            found.add(predict(volume, networks).tobytes())
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert len(found) == 1
 
 
 def test_a_network_with_deep_supervision_is_refused():
@@ -295,14 +321,14 @@ def test_a_network_with_deep_supervision_is_refused():
 
 def test_a_network_that_changes_the_size_is_refused():
     with pytest.raises(ValueError, match=r"\(1, 1, 8, 6\) for tiles of shape \(1, 1, 16, 12\)"):
-        predict(random_volume(1, 1, *PATCH_SIZE), [nn.MaxPool2d(2)])
+        predict(random_volume(1, 1, *PATCH_SIZE), [nn.MaxPool2d(2)], mirroring=False)
 
 
 def test_logits_that_are_not_finite_name_their_slices():
     volume = random_volume(8, 1, *PATCH_SIZE)
     volume[6, 0, 3, 3] = np.nan
-    with pytest.raises(ValueError, match="slices 4 to 7"):
-        predict(volume, [nn.Identity()])
+    with pytest.raises(ValueError, match="slices 6 to 7"):
+        predict(volume, [nn.Identity()], batch_size=8)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,12 @@ def test_regions_come_in_the_order_of_dataset_json_without_a_background():
     assert (labels.outputs, labels.has_regions, labels.values) == (3, True, (0, 1, 2, 3))
 
 
+def test_a_region_may_hold_the_background():
+    labels = parse_labels({"background": 0, "odd": [0, 1], "b": 2}, [1, 2])
+    assert labels.classes == {"odd": (0, 1), "b": (2,)}
+    assert labels.mask(np.array([0, 1, 2]), "odd").tolist() == [True, True, False]
+
+
 def test_lists_of_one_label_are_no_regions():
     labels = parse_labels({"background": 0, "a": [1], "b": [2]})
     assert not labels.has_regions

@@ -10,6 +10,7 @@ from golden.record_labels import KINDS
 from scans import labels_of
 from slicewise import loss, network
 from slicewise.labels import parse_labels
+from slicewise.loss import Loss
 from slicewise.plans import BLOCKS
 
 
@@ -37,9 +38,7 @@ def trained(golden) -> tuple[network.UNet, dict[str, torch.Tensor]]:
         unet.parameters(), 0.01, momentum=0.99, nesterov=True, weight_decay=3e-5
     )
     outputs = unet(torch.tensor(golden["image"]))
-    loss.deep_supervision_loss(
-        outputs, torch.tensor(golden["target_0"]), loss.training_loss(labels_of(3))
-    ).backward()
+    Loss(labels_of(3))(outputs, torch.tensor(golden["target_0"])).backward()
     gradients = {n: w.grad.clone() for n, w in unet.named_parameters() if w.grad is not None}
     torch.nn.utils.clip_grad_norm_(unet.parameters(), 12)
     optimizer.step()
@@ -57,14 +56,12 @@ def certain(labels: torch.Tensor, classes: int) -> torch.Tensor:
 
 
 def test_the_loss_equals_nnunets(golden, heads, target):
-    assert loss.deep_supervision_loss(
-        heads, target, loss.dice_and_cross_entropy
-    ).item() == pytest.approx(golden["loss"].item(), rel=1e-6)
+    found = Loss(labels_of(3))(heads, target).item()
+    assert found == pytest.approx(golden["loss"].item(), rel=1e-6)
 
 
 def test_the_loss_with_one_dice_per_slice_equals_nnunets(golden, heads, target):
-    per_slice = loss.training_loss(labels_of(3), batch_dice=False)
-    found = loss.deep_supervision_loss(heads, target, per_slice).item()
+    found = Loss(labels_of(3), batch_dice=False)(heads, target).item()
     assert found == pytest.approx(golden["slice_loss"].item(), rel=1e-6)
     assert found != pytest.approx(golden["loss"].item(), rel=1e-6)
 
@@ -120,41 +117,41 @@ def test_heads_weigh_half_as_much_each_and_the_last_nothing(heads, weights):
 @pytest.mark.parametrize("batch_dice", [True, False])
 def test_a_perfect_prediction_loses_minus_one(batch_dice):
     labels = torch.arange(3).repeat(2, 4, 2)
-    found = loss.dice_and_cross_entropy(certain(labels, 3), labels, batch_dice)
+    found = Loss(labels_of(2), batch_dice)([certain(labels, 3)], labels)
     assert found.item() == pytest.approx(-1, abs=1e-6)
 
 
 def test_empty_prediction_of_an_empty_target_is_perfect():
     labels = torch.zeros(2, 4, 4, dtype=torch.long)
-    assert loss.dice_and_cross_entropy(certain(labels, 3), labels).item() == pytest.approx(-1)
+    assert Loss(labels_of(2))([certain(labels, 3)], labels).item() == pytest.approx(-1)
 
 
 def test_a_missed_structure_scores_no_dice():
     labels = torch.ones(2, 4, 4, dtype=torch.long)
     missed = certain(torch.zeros_like(labels), 2)
     cross_entropy = functional.cross_entropy(missed, labels).item()
-    found = loss.dice_and_cross_entropy(missed, labels).item()
+    found = Loss(labels_of(1))([missed], labels).item()
     assert found == pytest.approx(cross_entropy, abs=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
 def test_any_integer_type_of_target_gives_the_same_loss(heads, target, dtype):
-    found = loss.dice_and_cross_entropy(heads[0], target.to(dtype))
-    assert torch.equal(found, loss.dice_and_cross_entropy(heads[0], target.long()))
+    found = Loss(labels_of(3))(heads, target.to(dtype))
+    assert torch.equal(found, Loss(labels_of(3))(heads, target.long()))
 
 
 def test_the_loss_leaves_its_inputs_alone(heads, target):
     before = [logits.clone() for logits in heads], target.clone()
-    loss.deep_supervision_loss(heads, target, loss.dice_and_cross_entropy)
+    Loss(labels_of(3))(heads, target)
     assert all(torch.equal(*pair) for pair in zip(heads, before[0], strict=True))
     assert torch.equal(target, before[1])
 
 
 def test_under_autocast_the_loss_is_computed_in_float32(heads, target):
-    narrow = heads[0].bfloat16()
+    narrow = [logits.bfloat16() for logits in heads]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = loss.dice_and_cross_entropy(narrow, target)
-    assert torch.equal(found, loss.dice_and_cross_entropy(narrow.float(), target))
+        found = Loss(labels_of(3))(narrow, target)
+    assert torch.equal(found, Loss(labels_of(3))([logits.float() for logits in narrow], target))
 
 
 def test_pseudo_dice_counts_equal_nnunets(golden, heads, target):
@@ -188,8 +185,7 @@ def recorded_heads(recorded, kind: str) -> list[torch.Tensor]:
 def test_loss_and_gradient_of_every_kind_of_labels_equal_nnunets(recorded, kind, dice):
     outputs = recorded_heads(recorded, kind)
     target = torch.tensor(recorded[f"{kind}/label"]).clamp(min=0)
-    own = loss.training_loss(parse_labels(*KINDS[kind]), batch_dice=dice == "batch")
-    found = loss.deep_supervision_loss(outputs, target, own)
+    found = Loss(parse_labels(*KINDS[kind]), batch_dice=dice == "batch")(outputs, target)
     assert found.item() == pytest.approx(recorded[f"{kind}/{dice}/loss"].item(), rel=1e-6)
     found.backward()
     for head, output in enumerate(outputs[:2]):
@@ -203,7 +199,7 @@ def test_where_nothing_is_annotated_there_is_nothing_to_learn(recorded, kind):
     outputs = recorded_heads(recorded, kind)
     labels = parse_labels(*KINDS[kind])
     target = torch.full(recorded[f"{kind}/label"].shape, labels.ignore)
-    found = loss.deep_supervision_loss(outputs, target, loss.training_loss(labels))
+    found = Loss(labels)(outputs, target)
     expected = recorded[f"{kind}/nothing_annotated/batch/loss"].item()
     assert found.item() == pytest.approx(expected, abs=1e-6)
     found.backward()
@@ -224,6 +220,6 @@ def test_logits_of_ignored_voxels_change_nothing(recorded, kind):
     target = torch.tensor(recorded[f"{kind}/label"]).clamp(min=0)
     finest = recorded_heads(recorded, kind)[0].detach()
     ignored = (target == labels.ignore)[:, None].expand_as(finest)
-    own = loss.training_loss(labels)
+    own = Loss(labels)
     assert ignored.any()
-    assert torch.equal(own(finest.masked_fill(ignored, 50.0), target), own(finest, target))
+    assert torch.equal(own([finest.masked_fill(ignored, 50.0)], target), own([finest], target))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain import Chain, analyse
-from merge_fingerprint import Histogram, decide_reorient, sample_counts
+from merge_fingerprint import Histogram, RandomBits, decide_reorient, sample_counts
 from scans import write_dataset
 from slicewise.files import read_json
 
@@ -36,8 +36,39 @@ def test_statistics_are_those_of_the_repeated_values():
 def test_draws_are_numpys_legacy_choice():
     values = np.random.default_rng(0).normal(size=50)
     chosen = np.random.RandomState(1234).choice(values, 1000, replace=True)
-    counts = sample_counts([values], 1000)[0]
+    (counts,) = sample_counts([50], 1000, RandomBits(1234))
     np.testing.assert_array_equal(np.sort(chosen), np.sort(np.repeat(values, counts)))
+
+
+def drawn(lengths, samples, seed):
+    """Draw as nnU-Net does, channel after channel from one legacy generator."""
+    legacy = np.random.RandomState(seed)
+    return [
+        np.bincount(legacy.randint(0, length, samples), minlength=length) if length else []
+        for length in lengths
+    ]
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 2, 3, 31, 32, 33, 63, 64, 65, 1000]), min_size=1, max_size=4),
+    st.integers(0, 400),
+)
+def test_draws_go_on_from_channel_to_channel_whatever_the_chunks(lengths, samples):
+    random = RandomBits(7)
+    random.CHUNK, random.KEPT, random.FEW_BITS = 50, 3, 6
+    for _ in range(2):  # the second case of a dataset starts from the same bits
+        found = sample_counts(lengths, samples, random)
+        for counts, wanted in zip(found, drawn(lengths, samples, 7), strict=True):
+            np.testing.assert_array_equal(counts, wanted)
+
+
+@pytest.mark.parametrize("voxels", [65_535, 65_536, 65_537, 131_073])
+def test_draws_of_large_cases_are_numpys_too(voxels):
+    random = RandomBits(1234)
+    for lengths in ([voxels] * 3, [voxels, 0, 1, 100]):
+        found = sample_counts(lengths, 600_000, random)
+        for counts, wanted in zip(found, drawn(lengths, 600_000, 1234), strict=True):
+            np.testing.assert_array_equal(counts, wanted)
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,27 @@ def test_beyond_the_border_is_outside():
     np.testing.assert_array_equal(positions.max(axis=0), (4, 6))
 
 
+# Many slices at once
+
+
+@quick
+@given(arrays.arrays(bool, (4, 5, 6)), arrays.arrays(bool, (4, 5, 6)), SPACINGS)
+def test_slices_scored_together_are_those_scored_alone(truth, prediction, spacing):
+    together = metrics.surface_scores_by_slice(truth, prediction, spacing, 1.0)
+    alone = [scores(*pair, spacing) for pair in zip(truth, prediction, strict=True)]
+    np.testing.assert_array_equal([astuple(score) for score in together], alone)
+
+
+@quick
+@given(PAIRS, SPACINGS)
+def test_distances_are_those_to_the_nearest_of_all_elements(pair, spacing):
+    (true, lengths), (found, others) = (metrics.surface_elements(mask, spacing) for mask in pair)
+    apart = np.linalg.norm(true[:, None] - found, axis=-1)
+    total = apart.min(axis=1) @ lengths + apart.min(axis=0) @ others
+    expected = total / (lengths.sum() + others.sum())
+    assert scores(*pair, spacing)[1] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
 # Empty masks
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from chain import Chain, analyse, plan
-from plan_network import patch_adequacy, report
+from plan_network import patch_adequacy, read_extents, report
 from scans import affine_of, write_case, write_dataset, write_json_of
 from slicewise.files import read_json
 from slicewise.network import build_network
@@ -18,19 +18,34 @@ from slicewise.schemas import problems, read_schema
 
 
 def test_extents_fit_in_both_directions_or_not_at_all():
-    extents = pd.DataFrame({"label": 1, "row": [10, 10, 30, 8], "column": [10, 21, 5, 20]})
-    table = patch_adequacy(extents, ["heart", "absent"], [20, 20]).set_index("class")
-    assert table.loc["heart", ["slices", "fit", "share"]].tolist() == [4, 2, 0.5]
-    assert table.loc["absent", "slices"] == 0
-    assert np.isnan(table.loc["absent", "share"])
+    extents = np.array([(1, 10, 10), (1, 10, 21), (1, 30, 5), (1, 8, 20)])
+    heart, absent = patch_adequacy(extents, ["heart", "absent"], [20, 20])
+    assert (heart["slices"], heart["fit"], heart["share"]) == (4, 2, 0.5)
+    assert (absent["slices"], absent["share"]) == (0, None)
 
 
 def test_a_class_that_does_not_fit_is_warned_of(caplog):
-    extents = pd.DataFrame({"label": 1, "row": [10, 30], "column": [10, 10]})
+    extents = np.array([(1, 10, 10), (1, 30, 10)])
     with caplog.at_level(logging.INFO, "slicewise"):
         report(patch_adequacy(extents, {"heart": 1}, [20, 20]))
     assert caplog.records[0].levelname == "WARNING"
     assert "1 of 2 in-plane extents of heart fit" in caplog.text
+
+
+def test_extents_of_all_groups_are_read_case_by_case(tmp_path):
+    for name, rows in {
+        "0": ["b,1,0,7,3,4", "b,2,2,0,10,1", "d,1,1,5,2,2"],
+        "1": ["a,1,0,0,1,1"],
+    }.items():
+        text = "\n".join(["case,label,axis,slice,first,second", *rows])
+        (tmp_path / f"{name}.csv").write_text(text + "\n")
+    (tmp_path / "2.csv").write_text("case,label,axis,slice,first,second\n")
+    found = read_extents(sorted(tmp_path.iterdir()))
+    assert {case: rows.tolist() for case, rows in found.items()} == {
+        "b": [[1, 0, 7, 3, 4], [2, 2, 0, 10, 1]],
+        "d": [[1, 1, 5, 2, 2]],
+        "a": [[1, 0, 0, 1, 1]],
+    }
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "SRA"])

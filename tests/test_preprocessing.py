@@ -13,7 +13,6 @@ from slicewise.labels import parse_labels
 from slicewise.preprocessing import (
     OUTSIDE,
     CaseGeometry,
-    nonzero_box,
     normalise,
     preprocess,
     restore,
@@ -144,26 +143,21 @@ def test_restoring_leaves_the_logits_alone(with_probabilities):
     np.testing.assert_array_equal(logits, before)
 
 
+@pytest.mark.parametrize("with_probabilities", [False, True])
+def test_logits_that_would_spread_are_refused(with_probabilities):
+    plan = preparation(spacing=(1.3, 1.3))
+    _, _, case = preprocess(as_volume(np.ones((20, 20, 4))), None, plan, False)
+    logits = np.zeros((2, *case.resampled_shape), np.float32)
+    logits[1, 2, 3, 4] = np.inf
+    with pytest.raises(ValueError, match=r"found values from 0\.0 to inf"):
+        restore(logits, case, plan, labels_of(1), with_probabilities=with_probabilities)
+
+
 def test_the_geometry_survives_json():
     image = np.zeros((5, 6, 7))
     image[1:4, 2:5, 3:6] = 1
     _, _, case = preprocess(as_volume(image), None, preparation(), False)
     assert CaseGeometry.from_json(case.to_json()) == case
-
-
-def test_the_nonzero_box_spans_all_channels_and_fills_holes():
-    image = np.zeros((2, 6, 6, 6))
-    image[0, 1:5, 1:5, 1:5] = 1
-    image[0, 3, 3, 3] = 0
-    image[1, 0, 2, 2] = 5
-    mask, box = nonzero_box(image)
-    assert mask[3, 3, 3]
-    assert [(edge.start, edge.stop) for edge in box] == [(0, 5), (1, 5), (1, 5)]
-
-
-def test_an_image_of_zeros_is_kept_whole():
-    _, box = nonzero_box(np.zeros((1, 3, 4, 5)))
-    assert [edge.stop for edge in box] == [3, 4, 5]
 
 
 def test_voxels_outside_the_mask_are_marked_in_the_label():

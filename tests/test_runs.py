@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scans import write_dataset
 from slicewise.dataset import Dataset
+from slicewise.files import write_json
 from slicewise.runs import MAX_GROUPS, RunDataset, arrays_key, open_datasets, predict_command
 
 PLANNING = {
@@ -49,6 +50,66 @@ def test_no_stage_has_more_jobs_than_a_scheduler_likes():
     assert len(of([f"case_{i}" for i in range(20_000)], 1).groups) == MAX_GROUPS
 
 
+def sized(folder, cases, size):
+    """Return a dataset whose images are files of so many bytes without content."""
+    write_json(
+        folder / "dataset.json",
+        {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "a": 1}, "numTraining": cases},
+    )
+    (folder / "imagesTr").mkdir()
+    for index in range(cases):
+        with (folder / "imagesTr" / f"case_{index:04d}_0000.nii.gz").open("wb") as file:
+            file.truncate(size)
+    return open_datasets(config_of({"raw": str(folder)}, per_job=None))["d"]
+
+
+def test_the_size_of_images_decides_how_many_cases_a_job_takes(tmp_path):
+    assert len(sized(tmp_path / "small", 20, 10_000).groups) == 2
+    assert len(sized(tmp_path / "medium", 20, 3_000_000).groups) == 8
+    assert max(map(len, sized(tmp_path / "large", 20, 1_000_000_000).groups.values())) <= 2
+
+
+def test_a_new_case_moves_no_other_where_size_decides(tmp_path):
+    before = sized(tmp_path / "before", 20, 3_000_000).groups
+    after = sized(tmp_path / "after", 21, 3_000_000).groups
+    assert {g: [n for n in c if n != "case_0020"] for g, c in after.items()} == before
+
+
+def test_hundreds_of_small_scans_are_few_groups(tmp_path):
+    assert len(sized(tmp_path / "hippocampus", 200, 72_000).groups) == 2
+    assert len(sized(tmp_path / "larger", 200, 120_000).groups) == 4
+
+
+def test_a_label_changes_no_group(tmp_path):
+    without = sized(tmp_path / "without", 20, 3_000_000).groups
+    dataset = sized(tmp_path / "with", 20, 3_000_000)
+    (tmp_path / "with/labelsTr").mkdir()
+    with (tmp_path / "with/labelsTr/case_0003.nii.gz").open("wb") as file:
+        file.truncate(1_000_000_000)
+    assert dataset.groups == without
+
+
+def test_few_files_of_a_large_dataset_are_looked_up_and_each_once(tmp_path, monkeypatch):
+    dataset, looked_at = sized(tmp_path / "raw", 1050, 100_000), []
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path: looked_at.append(path) or stat(path))
+    assert len(dataset.groups) == 16  # 105 MB
+    assert 90 <= len(looked_at) == len(set(looked_at)) <= 100
+    assert {path.parent.name for path in looked_at} == {"imagesTr"}
+
+
+def test_a_missing_image_counts_as_nothing(tmp_path):
+    dataset = sized(tmp_path / "raw", 20, 3_000_000)
+    for index in range(5):
+        (tmp_path / f"raw/imagesTr/case_{index:04d}_0000.nii.gz").unlink()
+    assert len(dataset.groups) == 8  # 45 MB in place of 60
+
+
+def test_phantoms_are_in_the_same_groups_before_and_after_they_are_made():
+    phantoms = open_datasets(config_of({"phantom": {"cases": 24}}, per_job=None))["d"]
+    assert len(phantoms.groups) == 2
+
+
 def test_experiments_that_differ_in_patch_or_training_share_arrays():
     first = arrays_key(PLANNING, {"reorient": "auto"})
     assert arrays_key(PLANNING | {"gpu_memory_gb": 4}, {"reorient": "auto"}) == first
@@ -70,12 +131,12 @@ def test_arrays_of_an_own_plan_follow_its_content(tmp_path):
     assert arrays_key(PLANNING | {"plans": str(plans)}, {}) != first
 
 
-def config_of(kind, folds=1):
+def config_of(kind, folds=1, per_job=16):
     return {
         "results": "out",
         "datasets": {"d": kind},
         "cross_validation": {"folds": folds},
-        "execution": {"cases_per_job": 16},
+        "execution": {"cases_per_job": per_job},
     }
 
 

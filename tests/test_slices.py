@@ -1,7 +1,13 @@
 """Exported slices on disk."""
 
 import logging
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +16,7 @@ from hypothesis import strategies as st
 
 from preparations import as_volume, preparation
 from scans import ORIENTATIONS, affine_of, labels_of
-from slicewise import geometry
+from slicewise import geometry, slices
 from slicewise.files import write_json, write_npy
 from slicewise.preprocessing import CaseGeometry, preprocess
 from slicewise.selection import parse_selection
@@ -21,7 +27,6 @@ from slicewise.slices import (
     choose_slices,
     open_case,
     open_cases,
-    release,
     slice_table,
     stored_slices,
 )
@@ -59,13 +64,6 @@ def test_a_case_comes_with_its_way_back(arrays):
     assert open_case(arrays, "a").geometry == GEOMETRY
 
 
-def test_pages_that_were_given_back_are_read_again(arrays):
-    case = open_case(arrays, "a")
-    assert case.label[1].sum() == 6
-    release(case)
-    assert case.label[1].sum() == 6
-
-
 def test_cases_are_opened_in_the_given_order(arrays):
     assert [case.name for case in open_cases(arrays, ["a", "a"])] == ["a", "a"]
 
@@ -76,6 +74,37 @@ def test_each_missing_file_is_named(arrays, index):
     path.unlink()
     with pytest.raises(ValueError, match=f"case a: .*{path.name} is missing"):
         open_case(arrays, "a")
+
+
+OPEN_MANY = """
+import resource, sys
+from slicewise.slices import open_cases
+soft, hard, count = map(int, sys.argv[2:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+cases = open_cases(sys.argv[1], ["a"] * count)
+print(len(cases), resource.getrlimit(resource.RLIMIT_NOFILE)[1] == hard, cases[-1].label.sum())
+"""
+
+
+def open_many(arrays, soft, hard, count):
+    """Open a case many times in a process that may open so many files."""
+    command = [sys.executable, "-c", OPEN_MANY, str(arrays), str(soft), str(hard), str(count)]
+    environment = os.environ | {"PYTHONPATH": str(Path(slices.__file__).parents[1])}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+needs_limits = pytest.mark.skipif(find_spec("resource") is None, reason="needs limits of POSIX")
+
+
+@needs_limits
+def test_more_cases_are_opened_than_files_are_allowed_at_first(arrays):
+    assert open_many(arrays, 64, 512, 100).stdout.split() == ["100", "True", "6"]
+
+
+@needs_limits
+def test_more_cases_than_this_system_allows_are_refused(arrays):
+    message = r"100 cases .*found a limit of 128 open files, expected 2\d\d or more.*`ulimit -n`"
+    assert re.search(message, open_many(arrays, 64, 128, 100).stderr)
 
 
 # Chosen slices

@@ -1,5 +1,8 @@
 """Which modules a rule reruns for."""
 
+import ast
+import re
+
 import pytest
 
 from slicewise import sources
@@ -10,6 +13,74 @@ def test_modules_are_found_through_imports_of_imports():
     assert {"network", "loss", "batches", "augment", "patches", "geometry"} <= set(found)
 
 
+def test_modules_are_found_in_the_bodies_of_functions():
+    assert "user_plans" in sources.modules("plan_arrays")
+
+
+BODIES = """
+try:
+    from slicewise import a_try
+except ValueError:
+    from slicewise import an_except
+else:
+    from slicewise import an_else
+finally:
+    from slicewise import a_finally
+match x:
+    case 1:
+        from slicewise import a_case
+if x:
+    from slicewise import an_if
+elif y:
+    from slicewise import an_elif
+with x:
+    from slicewise import a_with
+for x in y:
+    from slicewise import a_for
+else:
+    from slicewise import a_for_else
+while x:
+    from slicewise.a_while import name
+async def f():
+    async with x:
+        from slicewise import an_async_with
+class C:
+    from slicewise import a_class
+    @decorated(lambda: 1)
+    def method(self):
+        from slicewise import a_method
+        def inner():
+            from slicewise import a_function_within
+try:
+    pass
+except* ValueError:
+    from slicewise import an_except_star
+"""
+
+
+def test_imports_are_found_in_every_kind_of_body(tmp_path, monkeypatch):
+    names = set(re.findall(r"\b(an?_\w+)", BODIES))
+    assert len(names) == 16
+    monkeypatch.setattr(sources, "PACKAGE", tmp_path / "slicewise")
+    (tmp_path / "script.py").write_text(BODIES)
+    (tmp_path / "slicewise").mkdir()
+    for name in names:
+        (tmp_path / "slicewise" / f"{name}.py").touch()
+    assert sources._imported(tmp_path / "script.py") == names
+
+
+@pytest.mark.parametrize(
+    "script", sorted(sources.PACKAGE.parent.rglob("*.py")), ids=lambda p: p.stem
+)
+def test_no_file_imports_in_a_way_that_is_not_followed(script):
+    """Only `from slicewise import x` and `from slicewise.x import y` are."""
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not [name.name for name in node.names if name.name.startswith("slicewise")]
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+
+
 @pytest.mark.parametrize("script", ["train_fold", "export_cases", "predict_cases"])
 def test_a_plotting_edit_never_retrains(script):
     assert not {"style", "statistics"} & set(sources.modules(script))
@@ -17,6 +88,11 @@ def test_a_plotting_edit_never_retrains(script):
 
 def test_a_training_edit_never_exports_again():
     assert not {"network", "loss", "augment", "batches"} & set(sources.modules("export_cases"))
+
+
+@pytest.mark.parametrize("script", ["merge_fingerprint", "plan_network", "export_model"])
+def test_reading_voxels_in_another_way_changes_only_what_reads_voxels(script):
+    assert "volumes" not in sources.modules(script)
 
 
 def test_a_change_of_what_is_written_for_nnunet_never_trains_again():

@@ -10,13 +10,13 @@ import torch
 
 import train_fold
 from chain import Chain, analyse, export, plan
+from defaults import training_settings
 from scans import write_dataset
 from slicewise import patches
-from slicewise.config import load
 from slicewise.selection import parse_selection
 from slicewise.slices import ExportedCase, open_cases
 
-SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
+SETTINGS = training_settings() | {
     "epochs": 3,
     "iterations_per_epoch": 2,
     "validation_iterations": 1,
@@ -73,9 +73,10 @@ def test_a_second_run_gives_the_same_weights(trained, chain, tmp_path):
     assert same(trained[0], train(chain, tmp_path, loader_workers=0)[0])
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_a_killed_run_goes_on_to_the_same_weights(trained, chain, tmp_path, monkeypatch, epoch):
-    steps = train_fold.Training.step
+@pytest.mark.parametrize(("epoch", "size"), [(1, None), (2, None), (2, 1)])
+def test_a_killed_run_goes_on_to_the_same_weights(chain, tmp_path, monkeypatch, epoch, size):
+    steps, parts = train_fold.Training.step, {"micro_batch_size": size}
+    whole = train(chain, tmp_path / "whole", **parts)
 
     def until_killed(training, batch):
         if len(training.history) == epoch:
@@ -84,14 +85,14 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, chain, tmp_path, monk
 
     monkeypatch.setattr(train_fold.Training, "step", until_killed)
     with pytest.raises(KeyboardInterrupt):
-        train(chain, tmp_path)
+        train(chain, tmp_path, **parts)
     monkeypatch.setattr(train_fold.Training, "step", steps)
     taken = []
     monkeypatch.setattr(train_fold.Training, "step", lambda t, b: taken.append(1) or steps(t, b))
-    weights, history = train(chain, tmp_path)
+    weights, history = train(chain, tmp_path, **parts)
     assert len(taken) == 2 * (3 - epoch)
-    assert same(trained[0], weights)
-    pd.testing.assert_frame_equal(trained[1], history)
+    assert same(whole[0], weights)
+    pd.testing.assert_frame_equal(whole[1], history)
     assert not (tmp_path / "checkpoint_latest.pt").exists()
 
 
@@ -99,6 +100,16 @@ def test_a_checkpoint_of_other_settings_is_not_resumed(chain, tmp_path, trained)
     state = {"identity": "of another training", "network": {}}
     torch.save(state, tmp_path / "checkpoint_latest.pt")
     assert same(trained[0], train(chain, tmp_path)[0])
+
+
+@pytest.mark.parametrize("size", [None, 1])
+def test_a_checkpoint_of_other_parts_of_a_batch_is_not_resumed(chain, tmp_path, monkeypatch, size):
+    """Parts change the rounding, so they are of what makes a training."""
+    found = []
+    monkeypatch.setattr(train_fold, "resume", lambda *arguments: found.append(arguments[2]))
+    for each in (2, size):
+        train(chain, tmp_path, micro_batch_size=each, epochs=1)
+    assert found[0] != found[1]
 
 
 def test_the_learning_rate_changes_the_weights(trained, chain, tmp_path):
@@ -158,14 +169,14 @@ def test_regions_and_ignored_voxels_are_learnt_from(tmp_path, labels, order, nam
 @pytest.fixture
 def drawn(monkeypatch):
     """Return where the positions that a training draws are noted, by the cases drawn from."""
-    noted, draw = [], patches.draw
+    noted, draw = [], patches.Sampler.draw
 
-    def draw_and_note(rng, cases, *rest):
-        positions = draw(rng, cases, *rest)
-        noted.extend((cases[at.case], at.slice) for at in positions)
+    def draw_and_note(sampler, *rest):
+        positions = draw(sampler, *rest)
+        noted.extend((sampler.cases[case], index) for case, index, *_ in positions.tolist())
         return positions
 
-    monkeypatch.setattr(patches, "draw", draw_and_note)
+    monkeypatch.setattr(patches.Sampler, "draw", draw_and_note)
     return noted
 
 

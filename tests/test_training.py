@@ -1,26 +1,32 @@
 """A training step, the check after an epoch, and what a checkpoint holds."""
 
 import copy
+import dataclasses
 import math
+from functools import partial
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from defaults import training_settings
+from golden.record_labels import KINDS
 from networks import SQUARE
 from scans import labels_of
-from slicewise import network
-from slicewise.config import load
-from slicewise.loss import training_loss
+from slicewise import device, network
+from slicewise.labels import parse_labels
+from slicewise.loss import Loss
+from slicewise.plans import PLAIN, RESIDUAL
 from slicewise.training import Training, learning_rate
 
-SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"]
+SETTINGS = training_settings()
 
 
 def training_of(seed: int = 0, **changes) -> Training:
     unet = network.UNet(SQUARE, input_channels=1, num_classes=3)
     network.initialise(unet, seed)
-    labels, device = labels_of(2), torch.device("cpu")
-    return Training(unet, SETTINGS | changes, device, labels, training_loss(labels))
+    return Training(unet, SETTINGS | changes, torch.device("cpu"), Loss(labels_of(2)))
 
 
 def batch_of(seed: int = 0, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,3 +78,144 @@ def test_going_on_from_a_state_gives_the_same_weights():
         other.step(batch)
     mine, theirs = whole.network.state_dict(), other.network.state_dict()
     assert all(torch.equal(weights, theirs[name]) for name, weights in mine.items())
+
+
+# Batches in parts
+
+
+SLICES = 5
+
+
+def labelled_training(kind: str, batch_dice: bool, class_name: str, **changes) -> Training:
+    """Return a training on a kind of labels, in double precision but for its loss.
+
+    In single precision rounding moves activations across the kink of the leaky ReLU.
+    """
+    labels = parse_labels(*KINDS[kind])
+    architecture = dataclasses.replace(SQUARE, class_name=class_name)
+    unet = network.UNet(architecture, input_channels=1, num_classes=labels.outputs).double()
+    network.initialise(unet, seed=0)
+    settings = SETTINGS | {"gradient_clipping": 1e9} | changes
+    return Training(unet, settings, torch.device("cpu"), Loss(labels, batch_dice))
+
+
+def labelled_batch(kind: str, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a batch whose slices differ in how much of each label they hold.
+
+    The first ones hold the last label alone: where there is an ignore label, nothing that counts.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn(SLICES, 1, 16, 16, generator=generator, dtype=torch.double)
+    stored = len(parse_labels(*KINDS[kind]).stored)
+    most = torch.randint(1, stored + 1, (SLICES, 1, 1), generator=generator)
+    target = torch.randint(0, 1000, (SLICES, 16, 16), generator=generator) % most
+    target[: seed % SLICES] = stored - 1
+    return image, target
+
+
+def loss_and_gradients(training: Training, batch: tuple) -> tuple[torch.Tensor, dict]:
+    loss = training.step(batch)
+    named = training.network.named_parameters()
+    return loss, {name: weights.grad for name, weights in named if weights.grad is not None}
+
+
+@pytest.mark.parametrize("class_name", [PLAIN, RESIDUAL])
+@pytest.mark.parametrize("batch_dice", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=10)
+@given(size=st.integers(1, SLICES), deep=st.booleans(), seed=st.integers(0, 99))
+def test_loss_and_gradients_of_parts_are_those_of_the_batch(
+    kind, batch_dice, class_name, size, deep, seed
+):
+    batch, settings = labelled_batch(kind, seed), {"deep_supervision": deep}
+    whole, parts = (
+        loss_and_gradients(
+            labelled_training(kind, batch_dice, class_name, micro_batch_size=most, **settings),
+            batch,
+        )
+        for most in (SLICES, size)
+    )
+    torch.testing.assert_close(parts[0], whole[0], rtol=1e-6, atol=0)
+    assert parts[1].keys() == whole[1].keys()
+    scale = max(gradient.abs().max() for gradient in whole[1].values())
+    for name, gradient in parts[1].items():
+        torch.testing.assert_close(
+            gradient / scale, whole[1][name] / scale, rtol=0, atol=1e-6, msg=name
+        )
+
+
+def test_a_loss_of_parts_alone_is_another():
+    """The batch Dice is no mean over parts, so that the test above could fail."""
+    loss = Loss(labels_of(3))
+    logits, target = torch.randn(4, 4, 8, 8), torch.randint(0, 4, (4, 8, 8))
+    target[:2] = 0
+    apart = sum(loss([logits[part]], target[part]) for part in (slice(2), slice(2, 4))) / 2
+    assert apart.item() != pytest.approx(loss([logits], target).item(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"), [(5, [5]), (4, [3, 2, 3]), (2, [2, 2, 1, 2, 2]), (None, [1] * 7)]
+)
+def test_parts_go_through_the_network_twice(monkeypatch, size, seen):
+    """All but the last of a chosen size; half of them where the size is not chosen."""
+    monkeypatch.setattr(device, "CPU_VOXELS", 16 * 16)
+    training, taken = labelled_training("plain", True, PLAIN, micro_batch_size=size), []
+    training.network.register_forward_hook(lambda _, images, __: taken.append(len(images[0])))
+    training.step(labelled_batch("plain"))
+    assert taken == seen
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_check_of_parts_is_that_of_the_batch(kind):
+    batches = [labelled_batch(kind, seed) for seed in range(2)]
+    (loss, dice), (expected, expected_dice) = (
+        labelled_training(kind, True, PLAIN, micro_batch_size=size).validate(batches)
+        for size in (2, SLICES)
+    )
+    assert loss == pytest.approx(expected, rel=1e-6)
+    assert dice.tolist() == expected_dice.tolist()
+
+
+def test_scaled_gradients_of_parts_give_the_same_weights():
+    """On CUDA the loss is scaled for 16 bits; a power of two changes nothing in 32."""
+    plain, scaled = (training_of(micro_batch_size=3) for _ in range(2))
+    scaled.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    losses = [[training.step(batch_of(i)) for i in range(3)] for training in (plain, scaled)]
+    assert losses[0] == losses[1]
+    for name, weights in scaled.state()["network"].items():
+        assert torch.equal(weights, plain.state()["network"][name]), name
+
+
+@pytest.mark.parametrize("size", [None, 3])
+def test_a_compiled_network_trains_the_same_weights_under_the_same_names(monkeypatch, size):
+    """Without code generation, which needs a compiler: the graph that torch traces is what runs.
+
+    A part takes the same graph in every step: which one runs decides how sums are rounded.
+    """
+    traced, ran = [], []
+
+    def trace(graph, _):
+        number = len(traced)
+        traced.append(graph)
+
+        def forward(*given):
+            ran.append(number)
+            return graph.forward(*given)
+
+        return forward
+
+    torch.compiler.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=trace))
+    changes = {"micro_batch_size": size}
+    plain, compiled = training_of(**changes), training_of(compile=True, **changes)
+    first, second = (
+        [training.step(batch_of(i)) for i in range(2)] for training in (plain, compiled)
+    )
+    torch.testing.assert_close(first, second)
+    assert ran[: len(ran) // 2] == ran[len(ran) // 2 :]
+    checks = [training.validate([batch_of(2)]) for training in (plain, compiled)]
+    assert checks[1][0] == pytest.approx(checks[0][0], rel=1e-5)
+    expected, found = plain.state()["network"], compiled.state()["network"]
+    assert list(found) == list(expected)
+    for name, weights in found.items():
+        torch.testing.assert_close(weights, expected[name], rtol=1e-4, atol=1e-6, msg=name)

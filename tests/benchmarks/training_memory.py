@@ -1,32 +1,28 @@
-"""Peak resident memory of training on datasets of 12 and 120 scans of the same size.
+"""Peak resident memory of a real training on 12 and on 120 scans of the same size.
 
-`make benchmark` writes results/benchmark/training_memory.csv and prints it.
+Takes a folder that `prepare` filled and the number of scans; memory_claim.py runs it.
 """
 
 import json
 import resource
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")]
-
-from slicewise.config import load  # noqa: E402
+from benchmarks.reading import counter
+from defaults import training_settings
 
 SHAPE = (256, 256, 24)
 SIZES = (12, 120)
 PATCH = 64  # a small network step, so that reading the slices is what the process does
-SETTINGS = load({"datasets": {"any": {"phantom": {}}}})["training"] | {
-    "epochs": 2,
-    "iterations_per_epoch": 20,
-    "validation_iterations": 2,
-    "batch_size": 8,
-    "device": "cpu",
-    "threads": 1,
-}
+SETTINGS = training_settings(
+    epochs=1,
+    iterations_per_epoch=15,
+    validation_iterations=1,
+    batch_size=8,
+    device="cpu",
+    threads=1,
+)
 
 
 def prepare(folder: Path) -> None:
@@ -36,6 +32,7 @@ def prepare(folder: Path) -> None:
     from slicewise.files import read_json, write_json
     from slicewise.slices import case_paths
 
+    folder.mkdir(parents=True)
     raw = write_dataset(folder / "raw", [SHAPE] * 2, spacing=(0.8, 0.8, 6.0))
     chain = export(plan(analyse(Chain(raw, folder))))
     content = read_json(chain.plan)
@@ -54,9 +51,10 @@ def prepare(folder: Path) -> None:
 
 
 def train(folder: Path, size: int) -> None:
-    """Train in this process and print its peak resident memory."""
+    """Train in this process and print its peak resident memory, and how much of it is growth."""
     import train_fold
 
+    before = counter("status", "VmRSS") / 1024
     train_fold.main(
         dataset_json=folder / "raw" / "dataset.json",
         manifests=[],
@@ -70,31 +68,11 @@ def train(folder: Path, size: int) -> None:
         history=folder / str(size) / "history.csv",
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    arrays = sum(path.stat().st_size for path in (folder / "arrays").glob("copy_*.npy"))
-    share = arrays / max(SIZES) * size / 1024**2
-    print(json.dumps({"cases": size, "arrays_mib": round(share), "peak_mib": round(peak)}))
-
-
-def main() -> None:
-    """Measure each size in a process of its own."""
-    import pandas as pd
-
-    from slicewise.files import write_csv
-
-    with tempfile.TemporaryDirectory() as temporary:
-        prepare(Path(temporary))
-        rows = []
-        for size in SIZES:
-            command = [sys.executable, __file__, temporary, str(size)]
-            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
-    table = pd.DataFrame(rows)
-    write_csv(ROOT / "results" / "benchmark" / "training_memory.csv", table)
-    print(table.to_string(index=False))
+    arrays = sum(path.stat().st_size for path in (folder / "arrays").glob("copy_000*.npy"))
+    sizes = {"case_mib": arrays / 1024**2, "dataset_mib": size * arrays / 1024**2}
+    memory = {"resident_mib": peak, "growth_mib": peak - before}
+    print(json.dumps({"cases": size, **sizes, **memory}))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        train(Path(sys.argv[1]), int(sys.argv[2]))
-    else:
-        main()
+    train(Path(sys.argv[1]), int(sys.argv[2]))

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from augmentation import augmented
 from golden.effects import (
     BATCH,
     LONG_PATCH,
@@ -116,7 +117,7 @@ def our_effect(seed: int, name: str) -> np.ndarray:
     spatial = name in ("rotation", ELONGATED, "scaling", "chain")
     image, label = fixed_patch(augment.initial_patch_size(patch) if spatial else patch)
     draws = len(parameters.angle)
-    found, found_label = augment.apply(
+    found, found_label = augmented(
         torch.from_numpy(image).expand(draws, -1, -1, -1),
         torch.from_numpy(label).expand(draws, -1, -1),
         parameters,

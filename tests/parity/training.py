@@ -17,7 +17,7 @@ from parity.comparison import Comparison
 from parity.preprocessing import VALUES, differing
 from slicewise.config import load
 from slicewise.labels import parse_labels
-from slicewise.loss import deep_supervision_weights, training_loss
+from slicewise.loss import Loss, deep_supervision_weights
 from slicewise.network import build_network, from_nnunet, initialise
 from slicewise.plans import read_plan
 from slicewise.training import Training, learning_rate
@@ -52,8 +52,9 @@ def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Compar
         (folder / run / "dataset.json").write_text(json.dumps(content))
         (folder / run / "plans.json").write_text(json.dumps(plans_of(run)))
     oracle.run(oracle_python, "oracle_training", folder, *RUNS)
-    steps = [row for run in RUNS for row in compare_steps(run, folder / run)]
-    return [*steps, *compare_setup(folder)]
+    steps = [row for run in RUNS for row in compare_steps(run, folder / run, RUNS[run])]
+    parts = compare_steps("plain", folder / "plain", "slice by slice", micro_batch_size=1)
+    return [*steps, *parts, *compare_setup(folder)]
 
 
 def plans_of(run: str) -> dict:
@@ -69,8 +70,8 @@ def plans_of(run: str) -> dict:
     return plans
 
 
-def compare_steps(run: str, folder: Path) -> list[Comparison]:
-    """Take nnU-Net's steps from its weights, and compare losses and weights."""
+def compare_steps(run: str, folder: Path, title: str, **changes) -> list[Comparison]:
+    """Take nnU-Net's steps from its weights and compare losses and weights; changes: settings."""
     with np.load(folder / "steps.npz") as arrays:
         theirs = dict(arrays)
     plan = read_plan(folder / "plans.json")
@@ -78,8 +79,8 @@ def compare_steps(run: str, folder: Path) -> list[Comparison]:
     network = build_network(plan, theirs["image_0"].shape[1], labels.outputs)
     network.load_state_dict(named(theirs, "before"))
     network.double()
-    loss = training_loss(labels, plan.batch_dice)
-    training = Training(network, SETTINGS, torch.device("cpu"), labels, loss)
+    loss = Loss(labels, plan.batch_dice)
+    training = Training(network, SETTINGS | changes, torch.device("cpu"), loss)
     losses, first = [], None
     steps = sum(name.startswith("loss_") for name in theirs)
     for step in range(steps):
@@ -89,7 +90,6 @@ def compare_steps(run: str, folder: Path) -> list[Comparison]:
         if step == 0:
             first = weight_difference(network, named(theirs, "first"))
     last = weight_difference(network, named(theirs, "last"))
-    title = RUNS[run]
     return [
         Comparison(f"training step, {title}: loss", losses[0], LOSS_BOUND, "relative"),
         Comparison(f"training step, {title}: weights after it", first, WEIGHT_BOUND, "absolute"),

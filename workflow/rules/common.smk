@@ -9,9 +9,8 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import model_folders, runs
+from slicewise import model_folders, runs, sources
 from slicewise.config import load
-from slicewise.sources import digest
 
 try:
     config.update(load(config))
@@ -50,6 +49,11 @@ wildcard_constraints:
     group=r"\d+",
     fold=r"\d+",
     seed=r"\d+",
+
+
+def digest(script: str):
+    """Return a params function: the digest of a rule's script, looked at for rules with jobs only."""
+    return lambda wildcards: sources.digest(script)
 
 
 def section(name: str, key: str | None = None):

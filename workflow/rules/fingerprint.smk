@@ -15,6 +15,8 @@ rule analyze_cases:
         f"{LOGS}/analyze_cases/{{dataset}}/group-{{group}}.log",
     benchmark:
         f"{BENCHMARKS}/analyze_cases/{{dataset}}/group-{{group}}.tsv"
+    # Before the folds, which nothing waits for: they fit beside the merge.
+    priority: 1
     params:
         cases=group_cases,
         reorient=lookup(within=config, dpath="preprocessing/reorient"),

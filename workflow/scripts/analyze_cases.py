@@ -1,14 +1,14 @@
 """Analyse a group of cases: geometry, nonzero box, foreground intensities and in-plane extents."""
 
 import numpy as np
-import pandas as pd
 
 from slicewise import geometry
-from slicewise.dataset import Case, Dataset, open_dataset, read_images, read_label
-from slicewise.files import write_csv, write_json, write_npy
+from slicewise.crop import bounding_box, nonzero_mask
+from slicewise.dataset import Case, Dataset, open_dataset
+from slicewise.files import write_json, write_npy, write_table
 from slicewise.job import run
 from slicewise.labels import Labels
-from slicewise.preprocessing import nonzero_box
+from slicewise.volumes import read_images, read_label
 
 EXTENT_COLUMNS = ["case", "label", "axis", "slice", "first", "second"]
 
@@ -25,35 +25,34 @@ def reading_orders(reorient: str, orientation: str) -> list[bool]:
     return [False]
 
 
-def class_extents(label: np.ndarray, labels: Labels) -> pd.DataFrame:
+def class_extents(label: np.ndarray, labels: Labels) -> np.ndarray:
     """Return the in-plane extents of each class in each slice across each axis, in voxels.
 
-    label: (z, y, x). `first` and `second` are the extents along the two axes other than `axis`, in
-    their order; slices without the class have no row. The column `label` counts the classes from 1.
+    label: (z, y, x). A row holds the class, counted from 1, the axis, the slice and the extents
+    along the two other axes, in their order; slices without the class have no row.
     """
+    # Nothing is looked for outside the box of all classes. A region may hold the background, 0.
+    box = bounding_box(label >= min(min(values) for values in labels.classes.values()))
+    label = label[box]
     tables = []
     for number, name in enumerate(labels.classes, start=1):
         mask = labels.mask(label, name)
+        # shadows[a] is what is seen of the mask along axis a.
+        shadows = [mask.any(axis=axis) for axis in range(3)]
         for axis in range(3):
-            extents = [span(mask, axis, other) for other in range(3) if other != axis]
-            slices = np.flatnonzero(extents[0])
-            tables.append(
-                pd.DataFrame(
-                    {
-                        "label": number,
-                        "axis": axis,
-                        "slice": slices,
-                        "first": extents[0][slices],
-                        "second": extents[1][slices],
-                    }
-                )
-            )
-    return pd.concat(tables, ignore_index=True)
+            first, second = (span(shadows, axis, other) for other in range(3) if other != axis)
+            slices = np.flatnonzero(first)
+            rows = (slices + box[axis].start, first[slices], second[slices])
+            tables.append(np.column_stack([np.full((len(slices), 2), (number, axis)), *rows]))
+    return np.concatenate(tables)
 
 
-def span(mask: np.ndarray, axis: int, along: int) -> np.ndarray:
-    """Return for each slice across `axis` how many voxels a mask spans `along` another axis."""
-    projected = mask.any(axis=3 - axis - along)
+def span(shadows: list[np.ndarray], axis: int, along: int) -> np.ndarray:
+    """Return for each slice across `axis` how many voxels a mask spans `along` another axis.
+
+    shadows: what of the mask is seen along each axis.
+    """
+    projected = shadows[3 - axis - along]
     if axis > along:
         projected = projected.T
     first = projected.argmax(axis=1)
@@ -61,14 +60,15 @@ def span(mask: np.ndarray, axis: int, along: int) -> np.ndarray:
     return np.where(projected.any(axis=1), last - first, 0)
 
 
-def analyse(dataset: Dataset, case: Case, reorient: str) -> tuple[dict, list, pd.DataFrame]:
+def analyse(dataset: Dataset, case: Case, reorient: str) -> tuple[dict, list, np.ndarray]:
     """Return a case's record as stored, its foreground intensities and its class extents.
 
     Intensities: one float32 vector for each way of reading and each channel, in array order.
     """
     volume = read_images(case, reorient=False)
-    label = read_label(case, dataset.labels, reorient=False)
-    _, box = nonzero_box(volume.image)
+    label = read_label(case, dataset.labels, reorient=False, volume=volume)
+    # Holes in the mask are inside its box: nobody needs them filled here.
+    box = bounding_box(nonzero_mask(volume.image))
     # Labelled voxels outside the nonzero box are cropped away before training: nnU-Net does not
     # count them as foreground either.
     foreground = np.zeros(label.shape, bool)
@@ -92,9 +92,7 @@ def analyse(dataset: Dataset, case: Case, reorient: str) -> tuple[dict, list, pd
         "reading_orders": orders,
         "foreground_voxels": int(foreground.sum()),
     }
-    extents = class_extents(label, dataset.labels)
-    extents.insert(0, "case", case.name)
-    return record, intensities, extents
+    return record, intensities, class_extents(label, dataset.labels)
 
 
 def main(*, dataset_json, cases, reorient, analysis, intensities, extents):
@@ -102,10 +100,9 @@ def main(*, dataset_json, cases, reorient, analysis, intensities, extents):
     dataset = open_dataset(dataset_json)
     results = {name: analyse(dataset, dataset.case(name), reorient) for name in cases}
     values = [vector for _, vectors, _ in results.values() for vector in vectors]
-    tables = [table for _, _, table in results.values()]
     write_npy(intensities, np.concatenate([*values, np.empty(0, np.float32)]))
-    frame = pd.concat(tables) if tables else pd.DataFrame(columns=EXTENT_COLUMNS)
-    write_csv(extents, frame[EXTENT_COLUMNS])
+    rows = ([name, *row] for name, (_, _, table) in results.items() for row in table.tolist())
+    write_table(extents, EXTENT_COLUMNS, rows)
     write_json(analysis, {name: record for name, (record, _, _) in results.items()})
 
 

@@ -18,13 +18,14 @@ import numpy as np
 from scipy import ndimage
 
 from slicewise import geometry
-from slicewise.dataset import Case, open_dataset, read_header, read_label
+from slicewise.dataset import Case, open_dataset
 from slicewise.files import read_json, write_json
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.metrics import dice
 from slicewise.postprocessing import keep_largest
 from slicewise.selection import Selection, parse_selection
+from slicewise.volumes import read_header, read_label
 
 FOREGROUND = "foreground"
 
@@ -39,8 +40,9 @@ class Packed:
 
     @classmethod
     def of(cls, label: np.ndarray) -> "Packed":
-        """Return a packed copy of a label map."""
-        return cls(zlib.compress(label.tobytes(), 1), label.shape, label.dtype.str)
+        """Return a packed copy of a label map, in the smallest type that holds its values."""
+        small = label.astype(np.min_scalar_type(label.max()))
+        return cls(zlib.compress(small.tobytes(), 1), small.shape, small.dtype.str)
 
     def open(self) -> np.ndarray:
         """Return the label map, read-only."""
@@ -95,11 +97,10 @@ def decide(
     """
     of_classes = labels.classes.items() if len(labels.classes) > 1 else ()
     candidates = [(FOREGROUND, labels.values[1:]), *of_classes] if tries else []
-    before = current = mean_dice(_scores(truths, predictions, labels))
+    before = current = mean_dice(_scores(truths, predictions, labels, ()))
     steps = []
     for place, (name, values) in enumerate(candidates):
-        changed = [Packed.of(keep_largest(packed.open(), values)) for packed in predictions]
-        found = mean_dice(_scores(truths, changed, labels))
+        found = mean_dice(_scores(truths, predictions, labels, values))
         if place == 0:
             old, new = current.mean(), found.mean()
             kept = new > old and not (found < current).any()
@@ -109,14 +110,23 @@ def decide(
         steps.append({"name": name, "labels": list(values), "kept": bool(kept)})
         steps[-1] |= {"dice_before": number(old), "dice_after": number(new)}
         if kept:
-            predictions, current = changed, found
+            current = found
+            predictions = [Packed.of(keep_largest(packed.open(), values)) for packed in predictions]
     return steps, before, current
 
 
-def _scores(truths: Sequence[Packed], found: Sequence[Packed], labels: Labels) -> np.ndarray:
-    """Return the Dice of every case and class (case, class)."""
-    pairs = zip(truths, found, strict=True)
-    return np.stack([class_dice(truth.open(), other.open(), labels) for truth, other in pairs])
+def _scores(
+    truths: Sequence[Packed], predictions: Sequence[Packed], labels: Labels, values: Sequence[int]
+) -> np.ndarray:
+    """Return the Dice of every case and class (case, class) once `values` are one connected part.
+
+    The changed predictions are not held: packing them takes longer than making them again, which
+    only a step that is kept asks for.
+    """
+    pairs = zip(truths, predictions, strict=True)
+    return np.stack(
+        [class_dice(t.open(), keep_largest(p.open(), values), labels) for t, p in pairs]
+    )
 
 
 def number(value: float) -> float | None:

@@ -13,11 +13,12 @@ import pandas as pd
 from nibabel.affines import voxel_sizes
 
 from slicewise import geometry, metrics
-from slicewise.dataset import Case, open_dataset, read_header, read_label
+from slicewise.dataset import Case, open_dataset
 from slicewise.files import read_json, write_csv, write_text
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.selection import Selection, parse_selection
+from slicewise.volumes import read_header, read_label
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
 PLACE_COLUMNS = ["axis", "slice", "position_mm", "relative_position"]
@@ -119,10 +120,9 @@ def score_case(
         whole = (labels.mask(truth, name) & known).sum(axis=(1, 2))
         true, found = (labels.mask(array, name) & scored for array in (truth, prediction))
         tp, fp, fn = metrics.overlap_counts(true[chosen], found[chosen])
-        in_plane = [
-            metrics.surface_scores(*pair, stack.spacing[1:], tolerance_mm)
-            for pair in zip(true[chosen], found[chosen], strict=True)
-        ]
+        in_plane = metrics.surface_scores_by_slice(
+            true[chosen], found[chosen], stack.spacing[1:], tolerance_mm
+        )
         rows = {
             "class": name,
             "label": number,
@@ -181,9 +181,10 @@ def summarise(
     foreground then, as nnU-Net's.
     """
     cases = []
+    of_case = dict(list(per_case[["case", "label", *COUNT_COLUMNS, "dice", "iou"]].groupby("case")))
     for case in sorted(files, key=lambda name: Path(files[name][1]).name):
         reference, prediction, voxels = files[case]
-        rows = per_case[per_case["case"] == case].itertuples()
+        rows = of_case[case].itertuples()
         scores = {labels.keys[row.label - 1]: class_metrics(row, voxels) for row in rows}
         cases.append(
             {"reference_file": reference, "prediction_file": prediction, "metrics": scores}

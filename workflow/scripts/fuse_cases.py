@@ -4,7 +4,7 @@ Probabilities lie on the grids of the files, so the members of an ensemble may s
 axes. Serves the validation cases of a fold and new images alike.
 """
 
-from slicewise.dataset import open_dataset, read_header
+from slicewise.dataset import open_dataset
 from slicewise.job import logger, run
 from slicewise.postprocessing import postprocess, read_steps
 from slicewise.predictions import (
@@ -13,6 +13,7 @@ from slicewise.predictions import (
     write_probabilities,
     write_segmentation,
 )
+from slicewise.volumes import read_header
 
 
 def main(

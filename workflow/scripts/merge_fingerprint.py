@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
-import pandas as pd
 
 from slicewise import geometry
 from slicewise.dataset import open_dataset
-from slicewise.files import read_json, write_csv, write_json
+from slicewise.files import read_json, write_json, write_table
 from slicewise.job import run
 
 INTENSITY_SAMPLES = int(10e7)
@@ -87,19 +87,105 @@ def read_intensities(
         start = stop
 
 
-def sample_counts(vectors: list[np.ndarray], samples: int) -> list[np.ndarray]:
+class RandomBits:
+    """The numbers of 32 bits that a legacy generator draws one after the other, from its start.
+
+    Iterating starts anew each time and yields chunks with their place; the first ones are kept.
+    """
+
+    CHUNK = 1 << 19
+    """Numbers in a chunk, 2 MB: they stay in a processor's cache while they are counted."""
+
+    KEPT = 32
+    """Chunks that are kept, 64 MiB: what one channel of a case draws where there are 12 or more."""
+
+    FEW_BITS = 16
+    """Low bits up to which a tally of a chunk is small, 256 KiB, beside the chunk itself."""
+
+    def __init__(self, seed: int):
+        self.seed = seed
+        self._generator = np.random.RandomState(seed)
+        self._kept: list[np.ndarray] = []
+        self._tallies: dict[tuple[int, int], np.ndarray] = {}
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        for place in range(self.KEPT):
+            if place == len(self._kept):
+                self._kept.append(self._draw(self._generator))
+            yield place, self._kept[place]
+        rest = np.random.RandomState()
+        rest.set_state(self._generator.get_state())
+        for place in count(self.KEPT):
+            yield place, self._draw(rest)
+
+    def _draw(self, generator: np.random.RandomState) -> np.ndarray:
+        return generator.randint(0, 1 << 32, self.CHUNK, dtype=np.uint32)
+
+    def tally(self, place: int, bits: int) -> np.ndarray | None:
+        """Return how often each number of so many low bits is in a chunk, if that is kept."""
+        if place >= self.KEPT:
+            return None
+        if (place, bits) not in self._tallies:
+            low = self._kept[place] & np.uint32((1 << bits) - 1)
+            self._tallies[place, bits] = np.bincount(low, minlength=1 << bits).astype(np.int32)
+        return self._tallies[place, bits]
+
+
+def sample_counts(lengths: list[int], samples: int, random: RandomBits) -> list[np.ndarray]:
     """Return how often each foreground voxel of a case is drawn, a vector per channel.
 
     The draws are those of nnU-Net's collect_foreground_intensities: with replacement, channel
-    after channel from one legacy generator.
+    after channel from one legacy generator. Its randint(0, n) takes as many low bits as n - 1 has
+    and tries again while they make n or more. Every case starts from the same seed, so the same
+    bits serve all of them, and they are counted a chunk at a time; not so where a case has so many
+    voxels that a count of each for every chunk takes longer than to draw.
     """
-    legacy = np.random.RandomState(SAMPLING_SEED)
-    return [
-        np.bincount(legacy.randint(0, len(vector), samples), minlength=len(vector))
-        if len(vector)
-        else np.zeros(0, np.int64)
-        for vector in vectors
-    ]
+    if max(lengths) > 1 << random.FEW_BITS:
+        legacy = np.random.RandomState(random.seed)
+        return [
+            np.bincount(legacy.randint(0, length, samples), minlength=length)
+            if length
+            else np.zeros(0, np.int64)
+            for length in lengths
+        ]
+    chunks, place, chunk = iter(random), 0, np.empty(0, np.uint32)
+    found = []
+    for length in lengths:
+        counts, bits = np.zeros(length, np.int64), max(length - 1, 0).bit_length()
+        if length == 1:  # of one voxel nothing is drawn
+            counts[:] = samples
+        missing = samples if length > 1 else 0
+        while missing:
+            if not len(chunk):
+                place, chunk = next(chunks)
+            tally = random.tally(place, bits) if len(chunk) == random.CHUNK else None
+            if tally is not None and tally[:length].sum() < missing:
+                used, drawn = len(chunk), tally[:length]
+            else:
+                low = chunk & np.uint32((1 << bits) - 1)
+                used = _end_of(low < length, missing)
+                low = np.minimum(low[:used], length)
+                drawn = np.bincount(low, minlength=length + 1)[:length]
+            counts += drawn
+            missing -= int(drawn.sum())
+            chunk = chunk[used:]
+        found.append(counts)
+    return found
+
+
+def _end_of(valid: np.ndarray, wanted: int) -> int:
+    """Return up to where a vector holds `wanted` true values, its length if it has fewer."""
+    if np.count_nonzero(valid) < wanted:
+        return len(valid)
+    low, high = 0, len(valid)
+    while high - low > 1:
+        middle = (low + high) // 2
+        before = np.count_nonzero(valid[low:middle])
+        if before >= wanted:
+            high = middle
+        else:
+            low, wanted = middle, wanted - before
+    return high
 
 
 def as_read(record: dict, reorient: bool) -> dict:
@@ -146,13 +232,14 @@ def main(*, dataset_json, analyses, intensities, reorient, fingerprint, spacing,
     orientations = Counter(record["orientation"] for record in records.values())
     turned = decide_reorient(reorient, orientations)
 
-    histograms = [Histogram() for _ in range(channels)]
+    histograms, random = [Histogram() for _ in range(channels)], RandomBits(SAMPLING_SEED)
     for group, path in zip(groups, intensities, strict=True):
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
         for vectors in read_intensities(group, stored, channels, turned):
-            counts = sample_counts(vectors, INTENSITY_SAMPLES // len(records))
-            for histogram, vector, count in zip(histograms, vectors, counts, strict=True):
-                histogram.add(vector, count)
+            lengths = [len(vector) for vector in vectors]
+            counts = sample_counts(lengths, INTENSITY_SAMPLES // len(records), random)
+            for histogram, vector, drawn in zip(histograms, vectors, counts, strict=True):
+                histogram.add(vector, drawn)
 
     read = {case: as_read(records[case], turned) for case in sorted(records)}
     relative = [
@@ -169,7 +256,8 @@ def main(*, dataset_json, analyses, intensities, reorient, fingerprint, spacing,
             "median_relative_size_after_cropping": float(np.median(relative)),
         },
     )
-    write_csv(spacing, pd.DataFrame([spacing_row(*item) for item in read.items()]))
+    rows = [spacing_row(*item) for item in read.items()]
+    write_table(spacing, list(rows[0]), [row.values() for row in rows])
     common = geometry.CANONICAL if turned else orientations.most_common(1)[0][0]
     write_json(
         orientation,

@@ -9,7 +9,6 @@ from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import read_json, write_json
 from slicewise.job import logger, run
 from slicewise.plans import CONFIGURATION
-from slicewise.user_plans import read_user_plan
 
 NORMALIZATION = {
     "ct": "CTNormalization",
@@ -111,6 +110,8 @@ def main(
     """Write preprocessing.json, from the user's own plan where one is given."""
     dataset, stored = open_dataset(dataset_json), read_json(orientation)
     if plans:
+        from slicewise.user_plans import read_user_plan  # brings its schema's validator
+
         content = read_user_plan(
             plans, len(dataset.channel_names), stored["reorient"], configuration
         )

@@ -1,18 +1,19 @@
 """Plan patch, batch and network, write plans.json, and say which structures fit in the patch."""
 
+import csv
 from collections.abc import Iterable
+from itertools import groupby, islice
+from operator import itemgetter
 
 import numpy as np
-import pandas as pd
 
 from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
-from slicewise.files import read_json, write_csv, write_json
+from slicewise.files import read_json, write_json, write_table
 from slicewise.job import logger, run
 from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch
 from slicewise.plans import CONFIGURATION, architecture_json, parse_plan
 from slicewise.resampling import resampled_shape
-from slicewise.user_plans import read_user_plan
 
 ADEQUATE_SHARE = 0.95
 """Below this share of extents that fit in the patch the log warns."""
@@ -78,79 +79,92 @@ def plan_network(
     }
 
 
+def read_extents(paths: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return for each case the rows that analyze_cases wrote of it, without its name.
+
+    The rows of a case lie together: no more than those of one are held as text.
+    """
+    extents = {}
+    for path in paths:
+        with open(path, encoding="utf-8", newline="") as file:
+            for case, rows in groupby(islice(csv.reader(file), 1, None), key=itemgetter(0)):
+                extents[case] = np.array([row[1:] for row in rows], dtype=np.int64)
+    return extents
+
+
+def read_spacing(path: str) -> list[dict[str, str]]:
+    """Return the rows of spacing.csv, one for each case."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def extents_on_grid(
-    extents: pd.DataFrame, cases: pd.DataFrame, plan: dict, reorient: bool
-) -> pd.DataFrame:
+    extents: dict[str, np.ndarray], cases: list[dict[str, str]], plan: dict, reorient: bool
+) -> np.ndarray:
     """Return label, row and column extents in voxels of the plan's grid, one row per slice.
 
-    extents: as analyze_cases wrote them, axes as stored; cases: spacing.csv.
+    extents: rows of label, axis, slice, first and second of each case, axes as stored; cases: the
+    rows of spacing.csv.
     """
     slice_axis, *in_plane = plan["transpose_forward"]
     target = plan["configurations"][CONFIGURATION]["spacing"]
-    found = []
-    by_case = dict(tuple(extents.groupby("case")))
-    for case in cases.itertuples():
+    found = [np.empty((0, 3))]
+    for case in cases:
         stored = [
-            2 - geometry.nifti_axis(axis, case.orientation, reorient)
+            2 - geometry.nifti_axis(axis, case["orientation"], reorient)
             for axis in (slice_axis, *in_plane)
         ]
-        if case.case not in by_case:
+        if case["case"] not in extents:
             continue
-        rows = by_case[case.case]
-        rows = rows[rows["axis"] == stored[0]]
-        row, column = ("first", "second") if stored[1] < stored[2] else ("second", "first")
+        rows = extents[case["case"]]
+        rows = rows[rows[:, 1] == stored[0]]
+        row, column = (3, 4) if stored[1] < stored[2] else (4, 3)
         scale = [
-            getattr(case, f"spacing_{axis}_mm") / edge
+            float(case[f"spacing_{axis}_mm"]) / edge
             for axis, edge in zip(in_plane, target, strict=True)
         ]
-        found.append(
-            pd.DataFrame(
-                {
-                    "label": rows["label"],
-                    "row": rows[row] * scale[0],
-                    "column": rows[column] * scale[1],
-                }
-            )
-        )
-    return pd.concat(found, ignore_index=True)
+        sizes = (rows[:, 0], rows[:, row] * scale[0], rows[:, column] * scale[1])
+        found.append(np.column_stack(sizes))
+    return np.concatenate(found)
 
 
-def patch_adequacy(extents: pd.DataFrame, classes: Iterable[str], patch: list[int]) -> pd.DataFrame:
+def patch_adequacy(extents: np.ndarray, classes: Iterable[str], patch: list[int]) -> list[dict]:
     """Return for each class the share of its in-plane extents that fit in the patch.
 
     extents: label (the class, counted from 1), row and column in voxels, one row for each slice
-    that holds the class.
+    that holds the class. Without any, share and percentiles are None.
     """
     table = []
     for value, name in enumerate(classes, start=1):
-        of_class = extents[extents["label"] == value]
-        fit = int(((of_class["row"] <= patch[0]) & (of_class["column"] <= patch[1])).sum())
+        of_class = extents[extents[:, 0] == value, 1:]
+        fit, slices = int((of_class <= patch).all(axis=1).sum()), len(of_class)
+        largest = np.percentile(of_class, 95, axis=0).tolist() if slices else [None, None]
         table.append(
             {
                 "class": name,
                 "label": value,
-                "slices": len(of_class),
+                "slices": slices,
                 "fit": fit,
-                "share": fit / len(of_class) if len(of_class) else np.nan,
+                "share": fit / slices if slices else None,
                 "patch_row": patch[0],
                 "patch_column": patch[1],
-                "extent_row_p95": of_class["row"].quantile(0.95),
-                "extent_column_p95": of_class["column"].quantile(0.95),
+                "extent_row_p95": largest[0],
+                "extent_column_p95": largest[1],
             }
         )
-    return pd.DataFrame(table)
+    return table
 
 
-def report(adequacy: pd.DataFrame) -> None:
+def report(adequacy: list[dict]) -> None:
     """Log each class's share, as a warning where less than 95 % of its extents fit."""
-    for row in adequacy.itertuples():
-        said = f"{row.fit} of {row.slices} in-plane extents of {row[1]} fit in the patch"
-        if row.slices and row.share < ADEQUATE_SHARE:
+    for row in adequacy:
+        said = "{fit} of {slices} in-plane extents of {class} fit in the patch".format(**row)
+        if row["slices"] and row["share"] < ADEQUATE_SHARE:
             logger.warning(
                 "%s (%.0f %%): the network never sees the whole of it at once; a larger "
                 "planning.gpu_memory_gb enlarges the patch",
                 said,
-                100 * row.share,
+                100 * row["share"],
             )
         else:
             logger.info(said)
@@ -176,6 +190,8 @@ def main(
     dataset = open_dataset(dataset_json)
     reorient = read_json(orientation)["reorient"]
     if plans:
+        from slicewise.user_plans import read_user_plan  # brings its schema's validator
+
         content = read_user_plan(plans, len(dataset.channel_names), reorient, configuration)
     else:
         content = plan_network(
@@ -188,12 +204,7 @@ def main(
         )
     patch = parse_plan(content).patch_size
     table = patch_adequacy(
-        extents_on_grid(
-            pd.concat([pd.read_csv(path, dtype={"case": str}) for path in extents]),
-            pd.read_csv(spacing, dtype={"case": str}),
-            content,
-            reorient,
-        ),
+        extents_on_grid(read_extents(extents), read_spacing(spacing), content, reorient),
         dataset.labels.classes,
         list(patch),
     )
@@ -201,7 +212,7 @@ def main(
         "patch %d x %d, batch %d", *patch, content["configurations"][CONFIGURATION]["batch_size"]
     )
     report(table)
-    write_csv(adequacy, table)
+    write_table(adequacy, list(table[0]), [row.values() for row in table])
     write_json(plan, content)
 
 

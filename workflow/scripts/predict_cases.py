@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from slicewise.dataset import Case, Dataset, open_dataset, read_images
+from slicewise.dataset import Case, Dataset, open_dataset
 from slicewise.device import choose_device
 from slicewise.files import read_json
 from slicewise.inference import predict_logits
@@ -25,6 +25,7 @@ from slicewise.predictions import (
 )
 from slicewise.preprocessing import CaseGeometry, preprocess, restore
 from slicewise.slices import open_case
+from slicewise.volumes import read_images
 
 
 def load_networks(checkpoints: list[str], plan: Plan, dataset: Dataset) -> list[nn.Module]:

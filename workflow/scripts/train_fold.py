@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from slicewise.batches import Batches
 from slicewise.dataset import open_dataset
-from slicewise.device import choose_device
+from slicewise.device import choose_device, keep_freed_memory
 from slicewise.files import read_json, write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.labels import Labels
-from slicewise.loss import training_loss
+from slicewise.loss import Loss
 from slicewise.network import build_network, initialise
 from slicewise.patches import EmptyShare, empty_share
 from slicewise.plans import Plan, read_plan
@@ -105,12 +105,14 @@ def train(
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         losses = []
-        for batch in batches.stream(range(epoch * iterations, (epoch + 1) * iterations), workers):
+        steps = range(epoch * iterations, (epoch + 1) * iterations)
+        for batch in batches.stream(steps, workers, training.device):
             losses.append(training.step(batch))
             bar.update()
         loss = torch.stack(losses).mean().item()
-        held_out = validation.stream(range(epoch * checks, (epoch + 1) * checks), workers)
-        validation_loss, dice = training.validate(held_out)
+        held_out = range(epoch * checks, (epoch + 1) * checks)
+        checked = validation.stream(held_out, workers, training.device)
+        validation_loss, dice = training.validate(checked)
         ema = training.history[-1]["ema_pseudo_dice"] if training.history else None
         per_class = dict(zip(names, dice.tolist(), strict=True))
         row = history_row(epoch, rate, (loss, validation_loss), per_class, ema)
@@ -196,6 +198,7 @@ def main(
     `pretrained` holds the file of the weights to start from, if there is one.
     """
     torch.set_num_threads(settings["threads"])
+    keep_freed_memory()
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
     split = read_json(splits)[fold]
@@ -210,8 +213,8 @@ def main(
     for path in pretrained:
         start_from(network, path)
     device = choose_device(settings["device"])
-    loss = training_loss(dataset.labels, plan.batch_dice)
-    training = Training(network, settings, device, dataset.labels, loss)
+    loss = Loss(dataset.labels, plan.batch_dice)
+    training = Training(network, settings, device, loss)
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
     key, files = (device.type, fold, seed), [*manifests, *pretrained]
     own = identity(plan, dataset.labels, settings, split, key, files)

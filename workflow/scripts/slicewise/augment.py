@@ -13,17 +13,16 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from slicewise.augment_spatial import (
-    center_crop,
-    mirror,
-    resample_image,
-    resample_label,
-    sampling_grid,
+from slicewise.augment_intensity import (
+    add_noise,
+    blur,
+    change_brightness,
+    change_contrast,
+    change_gamma,
+    lower_resolution,
 )
-
-SMALLEST_SPREAD = 1e-7  # keeps gamma from dividing by the range of a constant image
+from slicewise.augment_spatial import resample_image, resample_label, sampling_grid
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def rotation_range(patch_size: Sequence[int]) -> float:
 
 
 def initial_patch_size(patch_size: Sequence[int]) -> tuple[int, int]:
-    """Return the size (row, column) of the patch to read, from which `apply` cuts patch_size.
+    """Return the size (row, column) of the patch to read where it is rotated or scaled.
 
     It holds the patch turned by up to 90 degrees, enlarged by 1 / 0.85: nnU-Net's get_patch_size,
     which does not know that scaling goes up to 1.4. What lies further out is padded.
@@ -64,6 +63,15 @@ def initial_patch_size(patch_size: Sequence[int]) -> tuple[int, int]:
     turned_row = max(row, abs(row * cosine + column * sine))
     turned_column = max(column, abs(column * cosine - row * sine))
     return int(turned_row / 0.85), int(turned_column / 0.85)
+
+
+def centre_start(size: Sequence[int], patch_size: Sequence[int]) -> tuple[int, int]:
+    """Return where (row, column) the central patch of a larger one starts.
+
+    size // 2 - patch // 2 along each axis, as in batchgeneratorsv2's crop_tensor.
+    """
+    row, column = (whole // 2 - part // 2 for whole, part in zip(size, patch_size, strict=True))
+    return row, column
 
 
 def draw(
@@ -101,25 +109,32 @@ def draw(
     )
 
 
+def resampled(parameters: Parameters) -> np.ndarray:
+    """Return the indices of the samples that are rotated or scaled, the only ones with margins."""
+    return np.flatnonzero((parameters.angle != 0) | (parameters.scale != 1))
+
+
 def apply(
     image: torch.Tensor,
     label: torch.Tensor,
+    wide: tuple[torch.Tensor, torch.Tensor] | None,
     parameters: Parameters,
-    patch_size: Sequence[int],
     masked_channels: Sequence[bool],
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Augment a batch and cut it to patch_size (row, column), leaving the inputs as they are.
+    """Augment a batch in place and return it.
 
     image (batch, channel, row, column) is float32 and label (batch, row, column) a signed integer,
-    -1 outside the nonzero mask; both of the initial patch size. masked_channels says which channels
-    were normalised inside the mask only: they are set to 0 outside it. In the label that is
-    returned, -1 has become 0. Raises ValueError if the shapes do not belong together.
+    -1 outside the nonzero mask; both contiguous. `wide` holds image and label of the initial patch
+    size around the same centres, which `centre_start` says, for the samples of `resampled` only and
+    in their order, and is left as it is; None where there are none. masked_channels says which
+    channels were normalised inside the mask only: they are set to 0 outside it. In the label that
+    is returned, -1 has become 0. Raises ValueError if the shapes do not belong together.
     """
-    _check(image, label, parameters, masked_channels)
-    patch_size = tuple(int(size) for size in patch_size)
-    image, label = _spatial(image, label, parameters, patch_size)
+    _check(image, label, wide, parameters, masked_channels)
+    planes = image.view(-1, *image.shape[2:])  # where flatten may copy, and changes would be lost
+    if wide is not None:
+        _spatial(image, label, wide, parameters, masked=any(masked_channels))
     add_noise(image, parameters.noise_std, parameters.noise_seed)
-    planes = image.flatten(0, 1)
     _update(planes, parameters.blur_sigma, 0, blur)
     _update(planes, parameters.brightness, 1, change_brightness)
     _update(planes, parameters.contrast, 1, change_contrast)
@@ -138,6 +153,7 @@ def apply(
 def _check(
     image: torch.Tensor,
     label: torch.Tensor,
+    wide: tuple[torch.Tensor, torch.Tensor] | None,
     parameters: Parameters,
     masked_channels: Sequence[bool],
 ) -> None:
@@ -152,6 +168,13 @@ def _check(
             f"the label has shape {tuple(label.shape)}, expected (batch, row, column) "
             f"{(batch_size, *image.shape[2:])} like the image"
         )
+    expected = len(resampled(parameters))
+    found = 0 if wide is None else len(wide[0])
+    if found != expected:
+        raise ValueError(
+            f"there are {found} patches with a margin for {expected} samples that are rotated or "
+            "scaled: give those of augment.resampled"
+        )
     if len(masked_channels) != channels:
         raise ValueError(
             f"masked_channels has {len(masked_channels)} entries for {channels} channels: "
@@ -160,21 +183,31 @@ def _check(
 
 
 def _spatial(
-    image: torch.Tensor, label: torch.Tensor, parameters: Parameters, patch_size: tuple[int, int]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rotate and scale the samples for which that was drawn; crop the others."""
-    new_image = center_crop(image, patch_size).clone(memory_format=torch.contiguous_format)
-    new_label = center_crop(label, patch_size).clone(memory_format=torch.contiguous_format)
-    chosen = np.flatnonzero((parameters.angle != 0) | (parameters.scale != 1))
+    image: torch.Tensor,
+    label: torch.Tensor,
+    wide: tuple[torch.Tensor, torch.Tensor],
+    parameters: Parameters,
+    masked: bool,
+) -> None:
+    """Put in place the samples that are rotated or scaled, from their patches with a margin.
+
+    Where no image is `masked` by it, a label without anything above 0 need not be resampled: it has
+    no such thing afterwards either, and the rest becomes 0.
+    """
+    wide_image, wide_label = wide
+    chosen = resampled(parameters)
+    if not chosen.size:
+        return
+    angle, scale = parameters.angle[chosen], parameters.scale[chosen]
+    sizes = tuple(image.shape[2:]), tuple(wide_image.shape[2:])
+    grid = sampling_grid(angle, scale, *sizes, image.device)
+    _put(image, chosen, resample_image(wide_image, grid))
+    if not masked:
+        some = np.flatnonzero(wide_label.amax((1, 2)).cpu().numpy() > 0)
+        chosen, index = chosen[some], torch.from_numpy(some).to(label.device)
+        wide_label, grid = wide_label.index_select(0, index), grid.index_select(0, index)
     if chosen.size:
-        index, angle, scale = (
-            torch.from_numpy(values).to(image.device)
-            for values in (chosen, parameters.angle[chosen], parameters.scale[chosen])
-        )
-        grid = sampling_grid(angle, scale, patch_size, tuple(image.shape[2:]))
-        _replace(new_image, chosen, resample_image(image.index_select(0, index), grid))
-        _replace(new_label, chosen, resample_label(label.index_select(0, index), grid))
-    return new_image, new_label
+        _put(label, chosen, resample_label(wide_label, grid))
 
 
 def _update(
@@ -183,107 +216,35 @@ def _update(
     neutral: float,
     transform: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
 ) -> None:
-    """Replace, in place, the planes (batch * channel, row, column) with a value to apply."""
+    """Change, in place, the planes (batch * channel, row, column) with a value to apply."""
     values = values.reshape(len(planes), -1)
     chosen = np.flatnonzero((values != neutral).any(1))
-    if chosen.size:
-        index = torch.from_numpy(chosen).to(planes.device)
-        amount = torch.from_numpy(values[chosen]).to(planes.device, torch.float32)
-        _replace(planes, chosen, transform(planes.index_select(0, index), amount))
+    amount = torch.from_numpy(values[chosen]).to(planes.device, torch.float32)
+    _change(planes, chosen, lambda some: transform(some, amount))
 
 
-def _replace(tensor: torch.Tensor, chosen: np.ndarray, new: torch.Tensor) -> None:
-    """Copy samples into place one by one: on the CPU, indexing with all at once is slower."""
-    for sample, values in zip(chosen, new, strict=True):
-        tensor[sample] = values
+def mirror(tensor: torch.Tensor, mirrored: np.ndarray) -> None:
+    """Flip samples in place along the last two axes where mirrored (batch, 2: row, column)."""
+    code = mirrored @ (1, 2)
+    for number, axes in ((1, (-2,)), (2, (-1,)), (3, (-2, -1))):
+        _change(tensor, np.flatnonzero(code == number), partial(torch.flip, dims=axes))
 
 
-def add_noise(image: torch.Tensor, std: np.ndarray, seed: np.ndarray) -> None:
-    """Add Gaussian noise in place to the samples with std (batch,) > 0, from a seed of their own.
+def _change(
+    tensor: torch.Tensor, chosen: np.ndarray, transform: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    """Change the entries `chosen` (n) of the first axis in place, all at once.
 
-    Fields are drawn on the CPU, so that a GPU gets the same ones.
+    `transform` returns their new values and may overwrite those that it is given.
     """
-    generator = torch.Generator()
-    for sample in np.flatnonzero(std):
-        generator.manual_seed(int(seed[sample]))
-        noise = torch.randn(image.shape[1:], generator=generator)
-        image[sample].add_(noise.to(image.device), alpha=float(std[sample]))
+    if len(chosen):
+        index = torch.from_numpy(chosen).to(tensor.device)
+        _put(tensor, chosen, transform(tensor.index_select(0, index)))
 
 
-def blur(planes: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """Blur planes (n, row, column) with Gaussians of sigma (n, 2: row, column) pixels.
-
-    Kernels reach floor(3 sigma + 0.25) pixels to either side, which is blur_dimension's rule (the
-    odd size nearest to 6 sigma + 0.5), over borders that are reflected.
-    """
-    for axis in (1, 2):
-        width = sigma[:, axis - 1, None]
-        reach = (3 * width + 0.25).floor()
-        radius, size = int(reach.max()), planes.shape[axis]
-        distance = torch.arange(radius + 1, device=planes.device)
-        weight = torch.exp(-0.5 * (distance / width) ** 2) * (distance <= reach)
-        weight = (weight / (2 * weight.sum(1, keepdim=True) - 1))[..., None, None]
-        padding = (0, 0, radius, radius) if axis == 1 else (radius, radius, 0, 0)
-        # Nothing is left to reflect where the kernel reaches past the whole plane.
-        mode = "reflect" if radius < size else "replicate"
-        padded = functional.pad(planes, padding, mode=mode)
-        planes = planes * weight[:, 0]
-        for step in range(1, radius + 1):
-            both_sides = padded.narrow(axis, radius - step, size) + padded.narrow(
-                axis, radius + step, size
-            )
-            planes.addcmul_(both_sides, weight[:, step])
-    return planes
-
-
-def change_brightness(planes: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Multiply planes (n, row, column) by a factor (n, 1) each."""
-    return planes * factor[..., None]
-
-
-def change_contrast(planes: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """Stretch planes (n, row, column) about their mean by a factor (n, 1), within their range."""
-    pixels = planes.flatten(1)
-    mean = pixels.mean(1, keepdim=True)
-    low, high = pixels.amin(1, keepdim=True), pixels.amax(1, keepdim=True)
-    stretched = (pixels - mean).mul_(factor).add_(mean)  # clamp is slow with one bound per plane
-    return torch.minimum(torch.maximum(stretched, low), high).view_as(planes)
-
-
-def lower_resolution(planes: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Keep a share (n, 1) of the rows and columns of planes (n, row, column), then interpolate.
-
-    One by one, since sizes differ, which is faster than gathering all at once with index maps.
-    """
-    result = torch.empty_like(planes)
-    for plane, new, kept in zip(planes, result, share[:, 0].tolist(), strict=True):
-        small = [max(1, round(size * kept)) for size in plane.shape]
-        coarse = functional.interpolate(plane[None, None], small, mode="nearest-exact")
-        new.copy_(functional.interpolate(coarse, plane.shape, mode="bilinear")[0, 0])
-    return result
-
-
-def change_gamma(
-    planes: torch.Tensor, exponent: torch.Tensor, inverted: bool = False
-) -> torch.Tensor:
-    """Raise planes (n, row, column), scaled to 0..1, to an exponent (n, 1).
-
-    Mean and standard deviation stay what they were. `inverted` works on the negative image.
-    """
-    pixels = planes.flatten(1)
-    mean, std = _statistics(pixels)
-    low, high = pixels.amin(1, keepdim=True), pixels.amax(1, keepdim=True)
-    spread = high - low
-    curve = (high - pixels if inverted else pixels - low).div_(spread.clamp(min=SMALLEST_SPREAD))
-    curve.log2_().mul_(exponent).exp2_()  # a third of the time that pow takes
-    curve_mean, curve_std = _statistics(curve)
-    gain = spread * std / (spread * curve_std).clamp(min=SMALLEST_SPREAD)
-    gain = -gain if inverted else gain
-    return curve.mul_(gain).add_(mean - gain * curve_mean).view_as(planes)
-
-
-def _statistics(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return mean and unbiased standard deviation of each row, several times faster than std."""
-    mean = pixels.mean(1, keepdim=True)
-    norm = torch.linalg.vector_norm(pixels - mean, dim=1, keepdim=True)
-    return mean, norm / (pixels.shape[1] - 1) ** 0.5
+def _put(tensor: torch.Tensor, chosen: np.ndarray, new: torch.Tensor) -> None:
+    """Write new entries (n, ...) to the places `chosen` (n) of the first axis."""
+    if tensor.device.type == "cpu":  # where index_copy_ takes three times as long
+        tensor.numpy()[chosen] = new.numpy()
+    else:
+        tensor.index_copy_(0, torch.from_numpy(chosen).to(tensor.device), new)

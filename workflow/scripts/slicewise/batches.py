@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from slicewise import augment, patches
+from slicewise.device import to_device
 from slicewise.labels import Labels
 from slicewise.randomness import generator
-from slicewise.slices import ExportedCase, release
+from slicewise.slices import ExportedCase
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A batch as it is read, before its augmentation.
+
+    image (batch, channel, row, column) and label (batch, row, column) have the plan's patch size.
+    parameters: how it is augmented, None for not at all; wide: image and label with a margin of the
+    samples that are rotated or scaled, None where there are none.
+    """
+
+    image: Tensor
+    label: Tensor
+    wide: tuple[Tensor, Tensor] | None = None
+    parameters: augment.Parameters | None = None
+
+    def to(self, device: torch.device) -> Prepared:
+        """Return the batch on a device; copies from pinned memory go on in the background."""
+        return self._each(partial(to_device, device=device))
+
+    def pinned(self) -> Prepared:
+        """Return the batch in memory that a GPU copies from by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, move: Callable[[Tensor], Tensor]) -> Prepared:
+        wide = None if self.wide is None else (move(self.wide[0]), move(self.wide[1]))
+        return Prepared(move(self.image), move(self.label), wide, self.parameters)
 
 
 @dataclass(frozen=True)
@@ -37,37 +69,76 @@ class Batches:
     purpose: str
     empty: patches.EmptyShare | None = None
 
-    def batch(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return image (batch, channel, row, column) and label (batch, row, column) of a batch."""
+    @cached_property
+    def sampler(self) -> patches.Sampler:
+        """Return what draws and cuts the patches, made before the first batch is."""
+        return patches.Sampler(self.cases, self.labels, self.empty)
+
+    def prepare(self, index: int) -> Prepared:
+        """Draw and read a batch and draw its augmentation.
+
+        Only samples that are rotated or scaled are read with the margin of the initial patch size;
+        the others are the centres of such patches.
+        """
         rng = generator(self.seed, self.fold, self.purpose, index)
         read = augment.initial_patch_size(self.patch) if self.augmented else self.patch
-        positions = patches.draw(
-            rng,
-            self.cases,
-            self.labels,
-            self.batch_size,
-            read,
-            self.patch,
-            self.oversample,
-            self.empty,
-        )
-        image, label = map(torch.from_numpy, patches.cut(self.cases, positions, read))
-        for case in {position.case for position in positions}:
-            release(self.cases[case])
+        positions = self.sampler.draw(rng, self.batch_size, read, self.patch, self.oversample)
         if not self.augmented:
-            return image, label.clamp_(min=0)
-        parameters = augment.draw(rng, self.batch_size, image.shape[1], self.patch)
-        return augment.apply(image, label, parameters, self.patch, self.masked_channels)
+            return Prepared(*self._cut(positions, self.patch))
+        parameters = augment.draw(rng, self.batch_size, self.sampler.channels, self.patch)
+        turned = augment.resampled(parameters)
+        wide = self._cut(positions[turned], read) if len(turned) else None
+        row, column = augment.centre_start(read, self.patch)
+        positions["row"] += row
+        positions["column"] += column
+        return Prepared(*self._cut(positions, self.patch), wide, parameters)
 
-    def stream(self, indices: range, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of `indices` in order, `workers` threads preparing the next ones."""
-        if workers == 0:
-            yield from map(self.batch, indices)
+    def _cut(self, positions: np.ndarray, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        image, label = self.sampler.cut(positions, size)
+        return torch.from_numpy(image), torch.from_numpy(label)
+
+    def finish(self, batch: Prepared) -> tuple[Tensor, Tensor]:
+        """Augment a batch in place, on the device where it is; return its image and label."""
+        if batch.parameters is None:
+            return batch.image, batch.label.clamp_(min=0)
+        return augment.apply(
+            batch.image, batch.label, batch.wide, batch.parameters, self.masked_channels
+        )
+
+    def batch(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return image (batch, channel, row, column) and label (batch, row, column) of a batch."""
+        return self.finish(self.prepare(index))
+
+    def stream(
+        self, indices: range, workers: int, device: torch.device = CPU
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of `indices` in order, `workers` threads preparing the next ones.
+
+        For the CPU the threads augment too. On any other device a batch is augmented where it is
+        used, when its turn comes.
+        """
+        _ = self.sampler  # made here, once for all threads: nothing else keeps it to one
+        if device.type == "cpu":
+            yield from ahead(self.batch, indices, workers)
             return
-        with ThreadPoolExecutor(workers) as pool:
-            ahead = 2 * workers
-            waiting = [pool.submit(self.batch, index) for index in indices[:ahead]]
-            for index in range(len(indices)):
-                yield waiting.pop(0).result()
-                if index + ahead < len(indices):
-                    waiting.append(pool.submit(self.batch, indices[index + ahead]))
+        for batch in ahead(lambda index: self._staged(index, device), indices, workers):
+            yield self.finish(batch.to(device))
+
+    def _staged(self, index: int, device: torch.device) -> Prepared:
+        """Return a batch ready to be copied to a device."""
+        batch = self.prepare(index)
+        return batch.pinned() if device.type == "cuda" else batch
+
+
+def ahead(make: Callable[[int], object], indices: range, workers: int) -> Iterator:
+    """Yield what `make` makes of each index, in order; `workers` threads are at the next ones."""
+    if workers == 0:
+        yield from map(make, indices)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting = [pool.submit(make, index) for index in indices[: 2 * workers]]
+        for index in indices[2 * workers :]:
+            yield waiting.pop(0).result()
+            waiting.append(pool.submit(make, index))
+        while waiting:
+            yield waiting.pop(0).result()

@@ -5,15 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from slicewise import geometry
 from slicewise.files import read_json
 from slicewise.labels import Labels, parse_labels
-
-if TYPE_CHECKING:
-    import nibabel as nib
-    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -37,21 +31,6 @@ class Case:
         """Return every file of the case, each once."""
         images = dict.fromkeys(source.path for source in self.images)
         return [*images, *([self.label] if self.label else [])]
-
-
-@dataclass(frozen=True)
-class Volume:
-    """The images of one case in reading order.
-
-    image: float32 (channel, z, y, x); spacing: mm (z, y, x); orientation: letters of the file's
-    axes as stored; affine and shape: those of the file.
-    """
-
-    image: np.ndarray
-    spacing: tuple[float, ...]
-    orientation: str
-    affine: np.ndarray
-    shape: tuple[int, ...]
 
 
 class Dataset:
@@ -191,119 +170,3 @@ class Dataset:
 def open_dataset(dataset_json: str | Path) -> Dataset:
     """Open the dataset that a dataset.json describes."""
     return Dataset(dataset_json)
-
-
-def _load(case: str, path: Path) -> nib.Nifti1Image:
-    import nibabel as nib
-
-    try:
-        return nib.load(path)
-    except FileNotFoundError:
-        raise ValueError(f"case {case}: {path} is missing") from None
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError) as error:
-        raise ValueError(f"case {case}: {path} is not a readable NIfTI file ({error})") from None
-
-
-def _read_channel(case: str, source: ImageSource) -> tuple[nib.Nifti1Image, np.ndarray]:
-    """Return a file and one 3D volume of it, float32, in file order."""
-    import numpy as np
-
-    file = _load(case, source.path)
-    expected = 3 if source.volume is None else 4
-    if len(file.shape) != expected:
-        raise ValueError(
-            f"case {case}: {source.path} has {len(file.shape)} dimensions {file.shape}, "
-            f"expected {expected}"
-        )
-    try:
-        voxels = file.dataobj if source.volume is None else file.dataobj[..., source.volume]
-        voxels = np.asarray(voxels).astype(np.float32)
-    except (OSError, EOFError, IndexError) as error:
-        raise ValueError(f"case {case}: {source.path} cannot be read ({error})") from None
-    if not np.isfinite(voxels).all():
-        count = np.count_nonzero(~np.isfinite(voxels))
-        raise ValueError(
-            f"case {case}: {source.path} holds {count} voxels that are nan or infinite, expected "
-            "numbers; set them to the background's value"
-        )
-    return file, voxels
-
-
-def _check_grid(case: str, path: Path, file: nib.Nifti1Image, first: nib.Nifti1Image) -> None:
-    """Raise ValueError when a file does not lie on the grid of the case's first image."""
-    import numpy as np
-
-    if file.shape[:3] != first.shape[:3]:
-        raise ValueError(
-            f"case {case}: {path} has shape {file.shape[:3]}, expected {first.shape[:3]} "
-            "as in the case's first image"
-        )
-    if not np.allclose(file.affine, first.affine, atol=1e-2):
-        raise ValueError(
-            f"case {case}: {path} has affine {np.round(file.affine, 3).tolist()}, expected "
-            f"{np.round(first.affine, 3).tolist()} as in the case's first image"
-        )
-
-
-def _spacing(file: nib.Nifti1Image, reorient: bool) -> tuple[float, ...]:
-    """Return the spacing of a file in mm, reading order."""
-    orientation = geometry.axis_codes(file.affine)
-    zooms = file.header.get_zooms()[:3]
-    return tuple(geometry.reading_spacing(zooms, file.affine, orientation, reorient))
-
-
-def read_header(case: Case) -> Volume:
-    """Return the geometry of a case as stored, without its voxels (`image` is empty)."""
-    import numpy as np
-
-    file = _load(case.name, case.images[0].path)
-    return Volume(
-        np.empty(0, np.float32),
-        _spacing(file, reorient=False),
-        geometry.axis_codes(file.affine),
-        file.affine,
-        tuple(file.shape[:3]),
-    )
-
-
-def read_images(case: Case, reorient: bool) -> Volume:
-    """Read all channels of a case in reading order, turned to RAS+ when `reorient`.
-
-    Raises ValueError naming the case and the file for anything that is not a 3D image on one grid.
-    """
-    import numpy as np
-
-    first, channels = None, []
-    for source in case.images:
-        file, voxels = _read_channel(case.name, source)
-        first = first or file
-        _check_grid(case.name, source.path, file, first)
-        orientation = geometry.axis_codes(first.affine)
-        channels.append(geometry.to_reading_order(voxels, orientation, reorient))
-    return Volume(
-        np.stack(channels),
-        _spacing(first, reorient),
-        orientation,
-        first.affine,
-        tuple(first.shape[:3]),
-    )
-
-
-def read_label(case: Case, labels: Labels, reorient: bool) -> np.ndarray:
-    """Read the label of a case: int16 (z, y, x) in reading order.
-
-    Raises ValueError for a grid that is not the image's and for values that `labels` lacks.
-    """
-    import numpy as np
-
-    file, voxels = _read_channel(case.name, ImageSource(case.label))
-    _check_grid(case.name, case.label, file, _load(case.name, case.images[0].path))
-    values = np.unique(voxels)
-    unknown = sorted(set(values.tolist()) - set(labels.stored))
-    if unknown:
-        raise ValueError(
-            f"case {case.name}: {case.label} holds {unknown[:5]}, expected only the values of "
-            f"dataset.json, {list(labels.stored)}"
-        )
-    orientation = geometry.axis_codes(file.affine)
-    return geometry.to_reading_order(voxels.astype(np.int16), orientation, reorient)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,23 +16,60 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+SPARE_FILES = 256
+"""Files that may be opened beside those that were announced: logs, libraries, pipes of programs."""
+
+
 @contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
+def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
 
-    The temporary name keeps all suffixes of `path`, because writers such as nibabel choose the
-    format by them, and carries the process id, so that two runs never share one.
+    Its content is on the disk before the name appears, unless it is one of many files that
+    `flush_files` takes there together. The temporary name keeps all suffixes of `path`, because
+    writers such as nibabel choose the format by them, and carries the process id, so that two runs
+    never share one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        if flush:
+            flush_files([temporary])
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def flush_files(paths: Iterable[str | Path]) -> None:
+    """Wait until the content of files is on the disk."""
+    for path in paths:
+        with open(path, "rb") as written:
+            os.fsync(written.fileno())
+
+
+def allow_open_files(count: int, purpose: str) -> None:
+    """Let this process have so many more files open at once, where its system limits them.
+
+    The soft limit is raised for it, SPARE_FILES beyond where that can be. Raises ValueError, which
+    begins with `purpose`, when the hard limit is too low.
+    """
+    try:
+        import resource
+    except ImportError:  # on Windows, whose limit is far away
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = len(os.listdir("/dev/fd")) + count
+    unlimited = resource.RLIM_INFINITY
+    if hard != unlimited and needed > hard:
+        raise ValueError(
+            f"{purpose}: found a limit of {hard} open files, expected {needed} or more; raise the "
+            "hard limit of `ulimit -n`"
+        )
+    needed += SPARE_FILES
+    if soft != unlimited and needed > soft:
+        raised = needed if hard == unlimited else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
 
 
 def read_json(path: str | Path) -> Any:
@@ -42,15 +80,15 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(f"{path}: not a JSON file ({error})") from None
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, *, flush: bool = True) -> None:
     """Write a UTF-8 text file."""
-    with atomic(path) as temporary:
+    with atomic(path, flush=flush) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, content: Any) -> None:
+def write_json(path: str | Path, content: Any, *, flush: bool = True) -> None:
     """Write JSON in the order of the keys, four spaces deep as nnU-Net's files are."""
-    write_text(path, json.dumps(content, indent=4) + "\n")
+    write_text(path, json.dumps(content, indent=4) + "\n", flush=flush)
 
 
 def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
@@ -59,11 +97,24 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def write_npy(path: str | Path, array: np.ndarray) -> None:
+def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Write rows of text, whole numbers and finite floats as `write_csv` writes a frame of them.
+
+    None is an empty field, and so in a frame if its column is one of floats. Not for nan: a frame
+    leaves its field empty, this writes "nan". Pandas takes longer to import than to write a small
+    table.
+    """
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def write_npy(path: str | Path, array: np.ndarray, *, flush: bool = True) -> None:
     """Write one array, C-contiguous, without pickles."""
     import numpy as np
 
-    with atomic(path) as temporary:
+    with atomic(path, flush=flush) as temporary:
         np.save(temporary, np.ascontiguousarray(array), allow_pickle=False)
 
 

@@ -3,22 +3,24 @@
 Every slice is cut into overlapping tiles of the patch size, each tile is seen in its four mirrored
 forms, and the overlaps are averaged under a Gaussian that trusts the centre of a tile most. This is
 nnU-Net's sliding window with two differences. nnU-Net sends one tile of one slice through the
-network at a time; here a batch holds the same tile of many slices, since all slices of a volume are
-cut alike. And nnU-Net adds up in half precision, which rounds the faint weights near a corner to a
-few significant digits and overflows above 65504; here sums are single precision.
+network at a time, and shares the work of each layer between the threads of a CPU; here a batch
+holds the same tile of many slices and mirrored forms, and on a CPU each thread takes batches of its
+own, small enough for its cache. And nnU-Net adds up in half precision, which rounds the faint
+weights near a corner to a few significant digits and overflows above 65504; here sums are single
+precision.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from slicewise.device import autocast, memory_format
+from slicewise.device import autocast, memory_format, side_by_side
 
 FLIPS = ((), (2,), (3,), (2, 3))
 """The mirrored forms of a (slice, channel, row, column) batch, in nnU-Net's order."""
@@ -28,6 +30,10 @@ GAUSSIAN_SIGMA = 1 / 8
 
 GAUSSIAN_PEAK = 10.0
 """Weight at the centre of a tile (nnU-Net: value_scaling_factor); it cancels in the average."""
+
+PIXELS_AT_ONCE = {"cpu": 20_000, "cuda": 2**19, "mps": 2**19}
+"""Pixels of all tiles that a network sees at once. On one CPU core eight tiles of 56 x 40 are as
+fast as any number, and small batches keep memory low; a GPU wants many."""
 
 
 def tile_starts(size: int, tile: int, step: float) -> list[int]:
@@ -108,17 +114,18 @@ def predict_logits(
     mirroring: bool,
     tile_step: float,
     gaussian: bool,
-    batch_size: int,
+    batch_size: int | None,
     device: torch.device,
-    progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Return the logits of a volume, averaged over networks: float32 (class, slice, row, column).
 
-    `volume` (slice, channel, row, column) may be a read-only memory map: it is read `batch_size`
-    slices at a time, and besides the result only what such a batch needs is held. `networks` map
-    float32 (slice, channel, row, column) of `patch_size` to logits (slice, class, row, column) of
-    the same rows and columns; they are moved to `device` and put in evaluation mode. `progress` is
-    called with the slices done and their total. On CUDA networks run under autocast, as in nnU-Net.
+    `volume` (slice, channel, row, column) may be a read-only memory map: a few slices are read at a
+    time, and besides the result only what they need is held. `networks` map float32 (slice,
+    channel, row, column) of `patch_size` to logits (slice, class, row, column) of the same rows and
+    columns; they are moved to `device` and put in evaluation mode. They see `batch_size` tiles at
+    once, mirrored forms counted; None takes as many as PIXELS_AT_ONCE says. On a CPU torch's
+    threads work side by side, each on other slices. On CUDA networks run under autocast, as in
+    nnU-Net.
 
     Raises ValueError for an argument of the wrong form, a network that returns anything else
     (deep supervision left on, for example), and logits that are not finite.
@@ -128,22 +135,27 @@ def predict_logits(
     layout = memory_format(device)
     networks = [network.to(device, memory_format=layout).eval() for network in networks]
     flips = FLIPS if mirroring else FLIPS[:1]
+    at_once = batch_size or max(1, PIXELS_AT_ONCE[device.type] // math.prod(patch_size))
+    batches = _batches(len(volume), max(1, at_once // len(flips)))
 
-    result = None
-    for first, last in _batches(len(volume), batch_size):
+    def logits_of(batch: tuple[int, int]) -> np.ndarray:
+        first, last = batch
         images = np.pad(volume[first:last], ((0, 0), (0, 0), *cut.padding))
         images = torch.from_numpy(images.astype(np.float32, copy=False)).to(device)
-        mean = _average_tiles(images, networks, cut, flips)[cut.inside].transpose(0, 1)
+        mean = _average_tiles(images, networks, cut, flips, at_once)[cut.inside]
         if not mean.isfinite().all():
             raise ValueError(
                 f"slices {first} to {last - 1}: found logits that are not finite; look for nan and "
                 "very large values in the image and in the weights of the networks"
             )
-        if result is None:
-            result = np.empty((len(mean), len(volume), *volume.shape[2:]), np.float32)
-        result[:, first:last] = mean.cpu().numpy()
-        if progress is not None:
-            progress(last, len(volume))
+        return mean.transpose(0, 1).cpu().numpy()
+
+    result = None
+    with side_by_side(device, len(batches)) as each:
+        for (first, last), logits in zip(batches, each(logits_of, batches), strict=True):
+            if result is None:
+                result = np.empty((len(logits), len(volume), *volume.shape[2:]), np.float32)
+            result[:, first:last] = logits
     return result
 
 
@@ -153,12 +165,13 @@ def _average_tiles(
     networks: Sequence[nn.Module],
     cut: Tiling,
     flips: Sequence[tuple[int, ...]],
+    at_once: int,
 ) -> torch.Tensor:
     """Return the weighted mean of the tiles' logits (slice, class, row, column), still padded."""
     total = None
     weights = torch.from_numpy(cut.weights).to(images.device)
     for tile in cut.tiles:
-        logits = _mean_logits(images[tile], networks, flips)
+        logits = _mean_logits(images[tile], networks, flips, at_once)
         if total is None:
             total = images.new_zeros((*logits.shape[:2], *images.shape[2:]))
         total[tile] += logits.mul_(weights)
@@ -166,18 +179,27 @@ def _average_tiles(
 
 
 def _mean_logits(
-    tile: torch.Tensor, networks: Sequence[nn.Module], flips: Sequence[tuple[int, ...]]
+    tile: torch.Tensor,
+    networks: Sequence[nn.Module],
+    flips: Sequence[tuple[int, ...]],
+    at_once: int,
 ) -> torch.Tensor:
-    """Return the float32 logits of one tile of many slices, averaged over flips and networks."""
+    """Return the float32 logits of one tile of many slices, averaged over flips and networks.
+
+    A batch holds as many mirrored forms of all slices as `at_once` has room for, one at least.
+    """
     total = None
+    step = max(1, at_once // len(tile))
     for network in networks:
         known = allowed_flips(network, flips)
-        for flip in known:
+        for forms in (known[i : i + step] for i in range(0, len(known), step)):
+            batch = torch.cat([tile.flip(form) for form in forms])
             with autocast(tile.device, mixed_precision=True):
-                logits = network(tile.flip(flip))
-            _check_logits(logits, tile)
-            logits = logits.float().flip(flip).div_(len(known))
-            total = logits if total is None else total.add_(logits)
+                logits = network(batch)
+            _check_logits(logits, batch)
+            for form, part in zip(forms, logits.float().chunk(len(forms)), strict=True):
+                mean = part.flip(form).div_(len(known))
+                total = mean if total is None else total.add_(mean)
     return total.div_(len(networks))
 
 
@@ -194,7 +216,10 @@ def _batches(slices: int, batch_size: int) -> list[tuple[int, int]]:
 
 
 def _check_arguments(
-    volume: np.ndarray, networks: Sequence[nn.Module], patch_size: Sequence[int], batch_size: int
+    volume: np.ndarray,
+    networks: Sequence[nn.Module],
+    patch_size: Sequence[int],
+    batch_size: int | None,
 ) -> None:
     if volume.ndim != 4 or 0 in volume.shape:
         raise ValueError(
@@ -204,8 +229,8 @@ def _check_arguments(
         raise ValueError(f"found the patch size {list(patch_size)}, expected rows and columns")
     if len(networks) == 0:
         raise ValueError("found no network to predict with, expected at least one")
-    if batch_size < 1:
-        raise ValueError(f"found a batch size of {batch_size}, expected at least one slice")
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"found a batch size of {batch_size}, expected at least one tile")
 
 
 def _check_logits(logits: torch.Tensor, tile: torch.Tensor) -> None:

@@ -2,13 +2,14 @@
 
 Equal to nnU-Net's DC_and_CE_loss for plain labels and DC_and_BCE_loss for regions (both with
 MemoryEfficientSoftDiceLoss, smooth 1e-5) under its DeepSupervisionWrapper. Ignored voxels count in
-none of the sums.
+none of the sums. It is a function of sums over the slices of a batch, so that a batch may be taken
+apart: the sums of its parts, side by side, are those of the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,73 +19,100 @@ from slicewise.labels import PRESENT, Labels
 
 SMOOTH = 1e-5
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""From logits (slice, output, row, column) and a target (slice, row, column) to one number."""
 
-
-def training_loss(labels: Labels, batch_dice: bool = True) -> Loss:
-    """Return the loss for the labels of a dataset.
+@dataclass(frozen=True)
+class Loss:
+    """Cross-entropy minus mean soft Dice, in float32; regions have a binary cross-entropy.
 
     With batch_dice it takes one Dice per class over all slices of a batch; without, one per slice.
+    The cross-entropy is the mean over voxels, and over regions where there are any; with regions
+    and an ignore label it is, as in nnU-Net, the sum over regions of the mean over voxels.
     """
-    if labels.has_regions:
-        loss, regions = dice_and_binary_cross_entropy, tuple(labels.classes.values())
-        return partial(loss, regions=regions, batch_dice=batch_dice, ignore=labels.ignore)
-    return partial(dice_and_cross_entropy, batch_dice=batch_dice, ignore=labels.ignore)
+
+    labels: Labels
+    batch_dice: bool = True
+
+    def __call__(self, heads: Sequence[Tensor], target: Tensor) -> Tensor:
+        """Return the loss of the heads' logits, finest first; see `sums` for their shapes."""
+        return self.value(self.sums(heads, target))
+
+    def sums(self, heads: Sequence[Tensor], target: Tensor) -> Tensor:
+        """Return what the loss adds up: (head, slice, 2, 1 + class), sums over voxels.
+
+        Index 0 of the last axis belongs to the cross-entropy, the others to the Dice of each class
+        but the background. Of the axis before it, index 0 is divided by index 1. heads: logits
+        (slice, output, row, column), finest first; target (slice, row, column) at the finest
+        resolution, integers. A head of weight zero is left out: its weights get no gradient and no
+        decay.
+        """
+        weights = deep_supervision_weights(len(heads))
+        of_head = self._region_sums if self.labels.has_regions else self._class_sums
+        return torch.stack(
+            [
+                of_head(logits.float(), downsample_target(target, logits.shape[-2:]))
+                for logits, weight in zip(heads, weights, strict=True)
+                if weight
+            ]
+        )
+
+    def value(self, sums: Tensor) -> Tensor:
+        """Return the loss of a batch from its sums, those of its parts joined along the slices."""
+        above, below = sums.unbind(2)
+        cross_entropy = above[..., 0].sum(1) / below[..., 0].sum(1).clamp_min(1)
+        overlap, total = above[..., 1:], below[..., 1:]
+        if self.batch_dice:
+            overlap, total = overlap.sum(1), total.sum(1)
+        dice = (2 * overlap + SMOOTH) / (total + SMOOTH).clamp_min(1e-8)
+        losses = cross_entropy - dice.flatten(1).mean(1)
+        # with one for the head that the sums leave out; a single head weighs 1 either way
+        weights = deep_supervision_weights(len(losses) + 1)
+        weighed = [weight * loss for weight, loss in zip(weights, losses, strict=False)]
+        return torch.stack(weighed).sum()
+
+    def _class_sums(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the sums (slice, 2, 1 + class) of one head with an output for each label."""
+        known = is_known(target, self.labels)
+        log_probability = torch.log_softmax(logits, dim=1)
+        # gather, not nll_loss: the latter sums in no fixed order on a GPU
+        index = torch.where(known, target, 0).long().unsqueeze(1)
+        picked = torch.where(known, log_probability.gather(1, index)[:, 0], 0)
+        sums = [torch.stack((-picked.sum((1, 2)), known.sum((1, 2))), dim=1)]
+        # class by class, so that no mask and no product is larger than one channel
+        for label, channel in enumerate(log_probability.unbind(1)[1:], start=1):
+            sums.append(_dice_sums(channel.exp(), target == label, known))
+        return torch.stack(sums, dim=2)
+
+    def _region_sums(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the sums (slice, 2, 1 + class) of one head with an output for each region."""
+        known = is_known(target, self.labels)
+        entropies, sums = [], []
+        for output, values in zip(logits.unbind(1), self.labels.classes.values(), strict=True):
+            member = is_member(target, values)
+            entropy = functional.binary_cross_entropy_with_logits(
+                output, member.float(), reduction="none"
+            )
+            entropies.append(torch.where(known, entropy, 0).sum((1, 2)))
+            sums.append(_dice_sums(output.sigmoid(), member, known))
+        regions = 1 if self.labels.ignore is not None else len(entropies)
+        entropy = torch.stack((sum(entropies), regions * known.sum((1, 2))), dim=1)
+        return torch.stack((entropy, *sums), dim=2)
 
 
-def dice_and_cross_entropy(
-    logits: Tensor, target: Tensor, batch_dice: bool = True, ignore: int | None = None
-) -> Tensor:
-    """Return mean cross-entropy minus the mean soft Dice of the foreground classes, in float32.
+def _dice_sums(probability: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """Return the overlap of a class and its two sizes, sums over voxels: (slice, 2).
 
-    logits (slice, class, row, column); target (slice, row, column), integers from 0 to classes - 1
-    and `ignore`.
+    All three (slice, row, column), the last two bool. The Dice is twice the first by the second.
     """
-    log_probability = torch.log_softmax(logits.float(), dim=1)
-    known = None if ignore is None else target != ignore
-    index = target if known is None else torch.where(known, target, 0)
-    # gather, not nll_loss: the latter sums in no fixed order on a GPU
-    picked = log_probability.gather(1, index.long().unsqueeze(1))[:, 0]
-    if known is None:
-        cross_entropy = -picked.mean()
-    else:
-        cross_entropy = -torch.where(known, picked, 0).sum() / known.sum().clamp_min(1)
-    # class by class, so that no mask and no product is larger than one channel
-    classes = (
-        (channel.exp(), target == label)
-        for label, channel in enumerate(log_probability.unbind(1)[1:], start=1)
-    )
-    return cross_entropy - _mean_dice(classes, known, batch_dice)
+    probability, truth = torch.where(known, probability, 0), truth & known
+    overlap = torch.where(truth, probability, 0).sum((1, 2))
+    return torch.stack((overlap, probability.sum((1, 2)) + truth.sum((1, 2))), dim=1)
 
 
-def dice_and_binary_cross_entropy(
-    logits: Tensor,
-    target: Tensor,
-    regions: Sequence[tuple[int, ...]],
-    batch_dice: bool = True,
-    ignore: int | None = None,
-) -> Tensor:
-    """Return binary cross-entropy minus the mean soft Dice of the regions, in float32.
-
-    logits (slice, region, row, column); target (slice, row, column), the integers that `regions`
-    are made of, and `ignore`. The cross-entropy is the mean over regions and voxels; with an ignore
-    label it is, as in nnU-Net, the sum over regions of the mean over the voxels that count.
-    """
-    known = None if ignore is None else target != ignore
-    outputs = logits.float().unbind(1)
-    members = [is_member(target, values) for values in regions]
-    losses = [
-        functional.binary_cross_entropy_with_logits(output, member.float(), reduction="none")
-        for output, member in zip(outputs, members, strict=True)
-    ]
-    if known is None:
-        cross_entropy = torch.stack([loss.mean() for loss in losses]).mean()
-    else:
-        summed = torch.stack([torch.where(known, loss, 0).sum() for loss in losses]).sum()
-        cross_entropy = summed / known.sum().clamp_min(1)
-    classes = ((output.sigmoid(), m) for output, m in zip(outputs, members, strict=True))
-    return cross_entropy - _mean_dice(classes, known, batch_dice)
+def is_known(target: Tensor, labels: Labels) -> Tensor:
+    """Return which voxels of a target count, those not ignored: bool, of its shape."""
+    if labels.ignore is None:
+        return torch.ones_like(target, dtype=torch.bool)
+    return target != labels.ignore
 
 
 def is_member(target: Tensor, values: tuple[int, ...]) -> Tensor:
@@ -93,25 +121,6 @@ def is_member(target: Tensor, values: tuple[int, ...]) -> Tensor:
     for value in values[1:]:
         member = member | (target == value)
     return member
-
-
-def _mean_dice(
-    classes: Iterable[tuple[Tensor, Tensor]], known: Tensor | None, batch_dice: bool
-) -> Tensor:
-    """Return the mean soft Dice of (probability, truth) pairs, each (slice, row, column).
-
-    Only voxels that are `known` count; None stands for all.
-    """
-    overlap, total = [], []
-    for probability, truth in classes:
-        if known is not None:
-            probability, truth = torch.where(known, probability, 0), truth & known
-        overlap.append(torch.where(truth, probability, 0).sum((1, 2)))
-        total.append(probability.sum((1, 2)) + truth.count_nonzero((1, 2)))
-    overlap, total = torch.stack(overlap, dim=1), torch.stack(total, dim=1)
-    if batch_dice:
-        overlap, total = overlap.sum(0), total.sum(0)
-    return ((2 * overlap + SMOOTH) / (total + SMOOTH).clamp_min(1e-8)).mean()
 
 
 def deep_supervision_weights(heads: int) -> tuple[float, ...]:
@@ -139,20 +148,6 @@ def downsample_target(target: Tensor, shape: Sequence[int]) -> Tensor:
     return target[..., row // 2 :: row, column // 2 :: column]
 
 
-def deep_supervision_loss(outputs: Sequence[Tensor], target: Tensor, loss: Loss) -> Tensor:
-    """Return the weighted sum of `loss` over the heads' logits, finest first.
-
-    outputs, each (slice, output, row, column); target (slice, row, column) at the finest
-    resolution. A head of weight zero is left out, so that its weights get no gradient and no decay.
-    """
-    losses = [
-        weight * loss(logits, downsample_target(target, logits.shape[-2:]))
-        for weight, logits in zip(deep_supervision_weights(len(outputs)), outputs, strict=True)
-        if weight
-    ]
-    return torch.stack(losses).sum()
-
-
 @torch.no_grad()
 def pseudo_dice_counts(
     logits: Tensor, target: Tensor, labels: Labels
@@ -163,9 +158,7 @@ def pseudo_dice_counts(
     (class), summed over the batch without ignored voxels: what nnU-Net's validation_step sums for
     its pseudo Dice.
     """
-    known = torch.ones_like(target, dtype=torch.bool)
-    if labels.ignore is not None:
-        known = target != labels.ignore
+    known = is_known(target, labels)
     if labels.has_regions:
         predicted = [output.sigmoid() > PRESENT for output in logits.float().unbind(1)]
     else:

@@ -74,13 +74,58 @@ def status(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> np.ndarray:
 def _crossings(padded: np.ndarray, axis: int) -> np.ndarray:
     """Count, around each voxel corner, the edges along `axis` that join inside and outside.
 
-    A corner has 2 x 2 (x 2) voxels around it, hence two such edges in 2D and four in 3D.
+    padded: (mask, *axes). A corner has 2 x 2 (x 2) voxels around it, hence two such edges in 2D and
+    four in 3D.
     """
     edges = np.diff(padded, axis=axis).astype(np.uint8)
-    for other in set(range(padded.ndim)) - {axis}:
+    for other in set(range(1, padded.ndim)) - {axis}:
         edges = np.moveaxis(edges, other, 0)
         edges = np.moveaxis(edges[:-1] + edges[1:], 0, other)
     return edges
+
+
+@dataclass(frozen=True)
+class _Surfaces:
+    """The surfaces of several masks, element by element, those of one mask after another.
+
+    grid: whether an element sits at each voxel corner, bool (mask, *corners); corners: indices of
+    the elements in it; areas: of each element, in mm2, or mm in 2D; ends: how many elements there
+    are up to the last of each mask.
+    """
+
+    grid: np.ndarray
+    corners: tuple[np.ndarray, ...]
+    areas: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, masks: np.ndarray, spacing: np.ndarray) -> _Surfaces:
+        """Return the surface of each of several masks (mask, *axes); spacing: mm along axes."""
+        axes = range(1, masks.ndim)
+        padded = np.pad(masks, [(0, 0), *([(1, 1)] * len(axes))])
+        crossings = [_crossings(padded, axis) for axis in axes]
+        grid = sum(crossings) > 0
+        corners = np.nonzero(grid)
+        shares = np.stack([crossing[corners] for crossing in crossings], 1) / 2 ** (len(axes) - 1)
+        faces = spacing.prod() / spacing
+        ends = np.searchsorted(corners[0], np.arange(len(masks)), side="right")
+        return cls(grid, corners, np.linalg.norm(shares * faces, axis=1), ends)
+
+    def positions(self, spacing: np.ndarray) -> np.ndarray:
+        """Return where the elements are within their mask, in mm (element, axis)."""
+        return np.stack(self.corners[1:], axis=1) * spacing
+
+    def distances(self, other: _Surfaces, spacing: np.ndarray) -> list[np.ndarray]:
+        """Return for each mask how far its elements are from the nearest of the other's, in mm."""
+        distances = np.zeros(len(self.areas))
+        apart = np.flatnonzero(~other.grid[self.corners])
+        points, others = self.positions(spacing)[apart], other.positions(spacing)
+        if len(self.ends) > 1:  # one tree for all masks: none reaches as far as the next one
+            far = 2 * np.linalg.norm(self.grid.shape[1:] * spacing)
+            points = np.column_stack((points, far * self.corners[0][apart]))
+            others = np.column_stack((others, far * other.corners[0]))
+        distances[apart] = cKDTree(others, balanced_tree=False).query(points)[0]
+        return np.split(distances, self.ends[:-1])
 
 
 def surface_elements(mask: np.ndarray, spacing: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -93,12 +138,8 @@ def surface_elements(mask: np.ndarray, spacing: ArrayLike) -> tuple[np.ndarray, 
     axis or to the diagonal of a face or of the cube, and needs no table of marching cubes.
     """
     spacing = np.asarray(spacing, dtype=float)
-    padded = np.pad(mask, 1)
-    crossings = [_crossings(padded, axis) for axis in range(mask.ndim)]
-    corners = np.nonzero(sum(crossings))
-    shares = np.stack([crossing[corners] for crossing in crossings], axis=1) / 2 ** (mask.ndim - 1)
-    faces = spacing.prod() / spacing
-    return np.stack(corners, axis=1) * spacing, np.linalg.norm(shares * faces, axis=1)
+    surface = _Surfaces.of(mask[None], spacing)
+    return surface.positions(spacing), surface.areas
 
 
 def _distance_reached(distances: np.ndarray, areas: np.ndarray, share: float) -> float:
@@ -106,7 +147,7 @@ def _distance_reached(distances: np.ndarray, areas: np.ndarray, share: float) ->
     order = np.argsort(distances)
     within = np.cumsum(areas[order])
     rounding = 1 - 1e-9  # so that an exact tie does not hang on the unit of the areas
-    return float(distances[order][np.searchsorted(within, share * rounding * within[-1])])
+    return float(distances[order[np.searchsorted(within, share * rounding * within[-1])]])
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
@@ -130,22 +171,37 @@ def surface_scores(
     compute_robust_hausdorff); ASSD the mean over both surfaces together (Heimann et al., IEEE TMI
     2009); surface Dice the share of both surfaces within the tolerance (Nikolov et al. 2021).
     """
-    if not (truth.any() and prediction.any()):
-        none = np.nan
-        return SurfaceScores(none, none, 0.0 if truth.any() or prediction.any() else none)
-    box = _bounding_box(truth | prediction)
-    true, true_areas = surface_elements(truth[box], spacing)
-    found, found_areas = surface_elements(prediction[box], spacing)
-    from_true = cKDTree(found).query(true)[0]
-    from_found = cKDTree(true).query(found)[0]
-    area = true_areas.sum() + found_areas.sum()
+    return surface_scores_by_slice(truth[None], prediction[None], spacing, tolerance_mm)[0]
+
+
+def surface_scores_by_slice(
+    truth: np.ndarray, prediction: np.ndarray, spacing: ArrayLike, tolerance_mm: float
+) -> list[SurfaceScores]:
+    """Compare two stacks of masks slice by slice, as surface_scores does; faster than one by one.
+
+    truth, prediction: bool (slice, *axes); spacing: mm along the axes within a slice.
+    """
+    spacing = np.asarray(spacing, dtype=float)
+    within = tuple(range(1, truth.ndim))
+    true, found = (masks.any(axis=within) for masks in (truth, prediction))
+    scores = [SurfaceScores(np.nan, np.nan, 0.0 if any_ else np.nan) for any_ in true | found]
+    both = np.flatnonzero(true & found)
+    if not len(both):
+        return scores
+    if len(both) < len(truth):
+        truth, prediction = truth[both], prediction[both]
+    box = _bounding_box((truth | prediction).any(axis=0))
+    surfaces = [_Surfaces.of(masks[:, *box], spacing) for masks in (truth, prediction)]
     limit = tolerance_mm + ROUNDING_MM
-    near = true_areas[from_true <= limit].sum() + found_areas[from_found <= limit].sum()
-    return SurfaceScores(
-        hd95_mm=max(
-            _distance_reached(from_true, true_areas, PERCENTILE),
-            _distance_reached(from_found, found_areas, PERCENTILE),
-        ),
-        assd_mm=float(((from_true * true_areas).sum() + (from_found * found_areas).sum()) / area),
-        surface_dice=float(near / area),
-    )
+    parts = [
+        zip(one.distances(other, spacing), np.split(one.areas, one.ends[:-1]), strict=True)
+        for one, other in (surfaces, surfaces[::-1])
+    ]
+    for index, *pairs in zip(both, *parts, strict=True):
+        area = sum(areas.sum() for _, areas in pairs)
+        scores[index] = SurfaceScores(
+            hd95_mm=max(_distance_reached(*pair, PERCENTILE) for pair in pairs),
+            assd_mm=float(sum((far * areas).sum() for far, areas in pairs) / area),
+            surface_dice=float(sum(areas[far <= limit].sum() for far, areas in pairs) / area),
+        )
+    return scores

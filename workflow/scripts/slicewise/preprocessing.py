@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from slicewise import geometry
-from slicewise.dataset import Volume
+from slicewise.crop import bounding_box, fill_holes, nonzero_mask
 from slicewise.labels import Labels
 from slicewise.plans import Preparation
 from slicewise.resampling import resample, resampled_shape
+from slicewise.volumes import Volume
 
 OUTSIDE = -1
 """The label of voxels outside the nonzero mask, as in nnU-Net."""
@@ -50,18 +50,6 @@ class CaseGeometry:
         freeze = {key: tuple(value) for key, value in content.items() if isinstance(value, list)}
         freeze["bounding_box"] = tuple(tuple(pair) for pair in content["bounding_box"])
         return cls(**{**content, **freeze, "affine": content["affine"]})
-
-
-def nonzero_box(image: np.ndarray) -> tuple[np.ndarray, tuple[slice, ...]]:
-    """Return the nonzero mask (z, y, x), holes filled, and its bounding box.
-
-    image: (channel, z, y, x); a voxel counts that is nonzero in any channel. An image of zeros is
-    kept whole (nnU-Net: crop_to_nonzero).
-    """
-    mask = ndimage.binary_fill_holes((image != 0).any(axis=0))
-    boxes = ndimage.find_objects(mask.astype(np.uint8))
-    box = boxes[0] if boxes else tuple(slice(0, size) for size in mask.shape)
-    return mask, box
 
 
 def normalise(
@@ -155,43 +143,31 @@ def preprocess(
     """
     forward = preparation.transpose_forward
     image = volume.image.transpose(0, *(axis + 1 for axis in forward))
-    mask, box = nonzero_box(image)
+    mask = nonzero_mask(image)
+    box = bounding_box(mask)
     case = case_geometry(
         Volume(image, volume.spacing, volume.orientation, volume.affine, volume.shape),
         box,
         preparation,
         reorient,
     )
-    mask = mask[box]
+    mask = fill_holes(mask[box])
     if label is None:
         cropped = np.zeros(mask.shape, np.int16)
     else:
         cropped = label.transpose(forward)[box].copy()
     cropped[(cropped == 0) & ~mask] = OUTSIDE
     inside = cropped >= 0
-    channels = [
-        _resample(
-            normalise(
-                channel,
-                scheme,
-                preparation.intensity_properties[str(i)],
-                inside if uses_mask else None,
-            ),
-            case,
-            preparation.resampling_data,
-        )
-        for i, (channel, scheme, uses_mask) in enumerate(
-            zip(
-                image[(slice(None), *box)],
-                preparation.normalization_schemes,
-                preparation.use_mask_for_norm,
-                strict=True,
-            )
-        )
-    ]
+    slices, *in_plane = case.resampled_shape
+    prepared = np.empty((slices, len(image), *in_plane), np.float32)
+    settings = zip(preparation.normalization_schemes, preparation.use_mask_for_norm, strict=True)
+    for i, (channel, (scheme, uses_mask)) in enumerate(zip(image, settings, strict=True)):
+        statistics = preparation.intensity_properties[str(i)]
+        normalised = normalise(channel[box], scheme, statistics, inside if uses_mask else None)
+        prepared[:, i] = _resample(normalised, case, preparation.resampling_data)
     cropped = _resample(cropped, case, preparation.resampling_label)
     small = np.int8 if cropped.max() <= np.iinfo(np.int8).max else np.int16
-    return np.ascontiguousarray(np.stack(channels, 1)), cropped.astype(small), case
+    return prepared, np.ascontiguousarray(cropped, small), case
 
 
 def restore(
@@ -208,7 +184,8 @@ def restore(
     uint16 (i, j, k), the order of the file's axes, and the same with and without probabilities;
     those are float32 (output, i, j, k). Voxels outside the nonzero box are background (nnU-Net:
     convert_predicted_logits_to_segmentation_with_correct_shape). Besides `logits` and what it
-    returns, only what one output needs is held.
+    returns, only what one output needs is held. Raises ValueError for logits that are to be
+    resampled and are not finite.
     """
     settings = preparation.resampling_probabilities
     on_file = (_resample(output, case, settings, back=True) for output in logits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from slicewise import geometry
-from slicewise.files import read_json
+from slicewise.files import allow_open_files, read_json
 from slicewise.job import logger
 from slicewise.labels import Labels
 from slicewise.preprocessing import CaseGeometry
@@ -73,11 +72,12 @@ def slice_table(label: np.ndarray, labels: Labels) -> dict:
     """
     table: dict = {
         "classes": {
-            name: labels.mask(label, name).sum(axis=(1, 2)).tolist() for name in labels.classes
+            name: np.count_nonzero(labels.mask(label, name), axis=(1, 2)).tolist()
+            for name in labels.classes
         }
     }
     if labels.ignore is not None:
-        table["annotated"] = labels.annotated(label).sum(axis=(1, 2)).tolist()
+        table["annotated"] = np.count_nonzero(labels.annotated(label), axis=(1, 2)).tolist()
     return table
 
 
@@ -110,18 +110,13 @@ def open_case(arrays: str | Path, name: str) -> ExportedCase:
     )
 
 
-def release(case: ExportedCase) -> None:
-    """Give the pages of a case that were read back to the system, which may keep them cached.
-
-    Without it the resident memory of a training would grow to the size of its dataset.
-    """
-    for array in (case.image, case.label):
-        if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            array.base.madvise(mmap.MADV_DONTNEED)
-
-
 def open_cases(arrays: str | Path, names: Sequence[str]) -> list[ExportedCase]:
-    """Open several exported cases in the given order."""
+    """Open several exported cases in the given order.
+
+    Raises ValueError when the system does not allow so many open files, or one is missing.
+    """
+    # Each map of a file keeps it open, and a case has two: an image and a label.
+    allow_open_files(2 * len(names), f"{len(names)} cases are opened at once")
     return [open_case(arrays, name) for name in names]
 
 

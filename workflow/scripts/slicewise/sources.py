@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -19,11 +20,21 @@ WITHOUT_EFFECT = {"job"}
 def _tree(path: Path) -> ast.Module:
     """Return what a file does: its syntax tree without comments, layout and docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    for node in [tree, *_statements(tree)]:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [line for line in body if not _is_text(line)]
     return tree
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements within a node, those within them too, but no expressions."""
+    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+        inner = getattr(node, field, None)
+        # The body of a lambda is an expression, that of all others a list.
+        for line in inner if isinstance(inner, list) else ():
+            yield line
+            yield from _statements(line)
 
 
 def _is_text(line: ast.stmt) -> bool:
@@ -35,12 +46,18 @@ def _is_text(line: ast.stmt) -> bool:
 def _imported(path: Path) -> set[str]:
     """Return the package modules that a file imports, at its top or inside a function."""
     found = set()
-    for node in ast.walk(_tree(path)):
+    for node in _statements(_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module:
             top, _, module = node.module.partition(".")
             if top == PACKAGE.name:
                 found |= {module.split(".")[0]} if module else {name.name for name in node.names}
     return {name for name in found if (PACKAGE / f"{name}.py").exists()} - WITHOUT_EFFECT
+
+
+@cache
+def _file_digest(path: Path) -> bytes:
+    """Return a digest of what one file does; most modules stand behind several scripts."""
+    return hashlib.sha256(ast.dump(_tree(path)).encode()).digest()
 
 
 @cache
@@ -60,7 +77,7 @@ def digest(script: str) -> str:
 
     Comments, layout and docstrings do not count.
     """
-    content = hashlib.sha256(ast.dump(_tree(PACKAGE.parent / f"{script}.py")).encode())
+    content = hashlib.sha256(_file_digest(PACKAGE.parent / f"{script}.py"))
     for name in modules(script):
-        content.update(f"{name} {ast.dump(_tree(PACKAGE / f'{name}.py'))}".encode())
+        content.update(name.encode() + _file_digest(PACKAGE / f"{name}.py"))
     return content.hexdigest()[:16]

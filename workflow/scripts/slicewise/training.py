@@ -6,15 +6,15 @@ rate, as nnUNetTrainer has them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import nn
 
-from slicewise.device import autocast, memory_format
-from slicewise.labels import Labels
-from slicewise.loss import Loss, deep_supervision_loss, pseudo_dice_counts
+from slicewise.device import autocast, memory_format, micro_batch_size, to_device
+from slicewise.loss import Loss, pseudo_dice_counts
 
 POLYNOMIAL_EXPONENT = 0.9
 """Of the learning rate (nnU-Net: PolyLRScheduler)."""
@@ -28,15 +28,16 @@ def learning_rate(initial: float, epoch: int, epochs: int) -> float:
 class Training:
     """A network, its optimiser and its history: what a checkpoint holds and a step changes."""
 
-    def __init__(
-        self, network: nn.Module, settings: dict, device: torch.device, labels: Labels, loss: Loss
-    ):
+    def __init__(self, network: nn.Module, settings: dict, device: torch.device, loss: Loss):
         self.settings = settings
         self.device = device
-        self.labels = labels
         self.loss = loss
         self.network = network.to(device, memory_format=memory_format(device))
         self.network.deep_supervision = settings["deep_supervision"]
+        # Shares its weights with the network, whose names of them stay as they are. Each size of a
+        # part gets a graph: one for all would take over at a moment that a resumed run changes.
+        compiled = settings["compile"]
+        self.forward = torch.compile(self.network, dynamic=False) if compiled else self.network
         self.optimizer = torch.optim.SGD(
             network.parameters(),
             lr=settings["learning_rate"],
@@ -48,28 +49,56 @@ class Training:
         self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
         self.history: list[dict[str, float]] = []
 
-    def forward(self, batch: tuple) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the loss, the logits at full resolution and the target of a batch."""
-        image, target = (part.to(self.device, non_blocking=True) for part in batch)
+    def parts(self, batch: tuple) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return a batch in parts as even as can be, each small enough for the memory.
+
+        A batch is images (slice, channel, row, column) and their labels (slice, row, column).
+        """
+        image, target = (to_device(part, self.device) for part in batch)
         image = image.to(memory_format=memory_format(self.device))
+        size = self.settings["micro_batch_size"]
+        size = size or micro_batch_size(self.device, image.shape[2:]) or len(image)
+        count = math.ceil(len(image) / size)
+        return list(zip(image.tensor_split(count), target.tensor_split(count), strict=True))
+
+    def heads(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Return the logits of images at the resolutions that are trained on, finest first."""
         with autocast(self.device, self.settings["mixed_precision"]):
-            output = self.network(image)
-            if not self.settings["deep_supervision"]:
-                return self.loss(output, target), output, target
-            return deep_supervision_loss(output, target, self.loss), output[0], target
+            output = self.forward(image)
+        return output if self.settings["deep_supervision"] else [output]
 
     def step(self, batch: tuple) -> torch.Tensor:
-        """Take one step of stochastic gradient descent and return its loss."""
+        """Take one step of stochastic gradient descent and return its loss.
+
+        The loss is a function of sums over the whole batch. The first parts go through the network
+        twice: once for their sums, and, when the gradient of the loss with respect to these is
+        known, once more for that of the weights, which is thus exact. The others wait for it with
+        their feature maps.
+        """
         self.optimizer.zero_grad(set_to_none=True)
-        loss, *_ = self.forward(batch)
+        parts = self.parts(batch)
+        # whoever sets the size is short of memory; else half the batch may wait, which saves time
+        twice = parts[:-1] if self.settings["micro_batch_size"] else parts[: len(parts) // 2]
+        with torch.inference_mode():
+            sums = [self.loss.sums(self.heads(image), target) for image, target in twice]
+        waiting = [
+            self.loss.sums(self.heads(image), target) for image, target in parts[len(twice) :]
+        ]
+        whole = torch.cat([*sums, *(part.detach() for part in waiting)], dim=1).requires_grad_()
+        loss = self.loss.value(whole)
         self.scaler.scale(loss).backward()
+        gradients = list(whole.grad.split([len(target) for _, target in parts], dim=1))
+        while waiting:
+            waiting.pop().backward(gradients.pop())
+        for (image, target), gradient in zip(twice, gradients, strict=True):
+            self.loss.sums(self.heads(image), target).backward(gradient)
         self.scaler.unscale_(self.optimizer)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["gradient_clipping"])
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss.detach()
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def validate(self, batches: Iterable[tuple]) -> tuple[float, np.ndarray]:
         """Return the mean loss and the Dice of each class over all voxels of `batches`.
 
@@ -78,12 +107,16 @@ class Training:
         self.network.eval()
         losses, counts = [], 0
         for batch in batches:
-            loss, logits, target = self.forward(batch)
-            losses.append(loss)
-            found = torch.stack(pseudo_dice_counts(logits, target, self.labels))
-            counts = counts + found.cpu().double()
+            sums = []
+            for image, target in self.parts(batch):
+                heads = self.heads(image)
+                sums.append(self.loss.sums(heads, target))
+                counts = counts + torch.stack(
+                    pseudo_dice_counts(heads[0], target, self.loss.labels)
+                )
+            losses.append(self.loss.value(torch.cat(sums, dim=1)))
         self.network.train()
-        hits, false, missed = counts.numpy()
+        hits, false, missed = counts.cpu().double().numpy()
         with np.errstate(invalid="ignore"):
             return torch.stack(losses).mean().item(), 2 * hits / (2 * hits + false + missed)
 
