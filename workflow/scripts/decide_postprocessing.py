@@ -25,7 +25,7 @@ from slicewise.labels import Labels
 from slicewise.metrics import dice
 from slicewise.postprocessing import keep_largest
 from slicewise.selection import Selection, parse_selection
-from slicewise.volumes import read_header, read_label
+from slicewise.volumes import read_header, read_stored_label
 
 FOREGROUND = "foreground"
 
@@ -140,11 +140,6 @@ def means(scores: np.ndarray, labels: Labels) -> dict:
     return {"foreground_mean": number(scores.mean()), "mean": dict(of_classes)}
 
 
-def read_in_file_order(case: Case, labels: Labels) -> np.ndarray:
-    """Read the label of a case: int16 (i, j, k)."""
-    return read_label(case, labels, reorient=False).transpose(2, 1, 0)
-
-
 def read_pair(
     case: Case,
     prediction: Path,
@@ -156,9 +151,12 @@ def read_pair(
     header = read_header(case)
     axis = axis_of(header.orientation)
     places = geometry.slice_positions(header.affine, header.shape[axis], axis)
-    truth = hide_unscored(read_in_file_order(case, labels), places, axis, selection, labels)
-    pair = crop(truth, read_in_file_order(replace(case, label=prediction), labels))
-    return tuple(map(Packed.of, pair))
+    truth, found = (
+        read_stored_label(replace(case, label=path), labels, header)
+        for path in (case.label, prediction)
+    )
+    truth = hide_unscored(truth, places, axis, selection, labels)
+    return tuple(map(Packed.of, crop(truth, found)))
 
 
 def hide_unscored(

@@ -18,7 +18,7 @@ from slicewise.files import read_json, write_csv, write_text
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.selection import Selection, parse_selection
-from slicewise.volumes import read_header, read_label
+from slicewise.volumes import Volume, read_header, read_stored_label
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
 PLACE_COLUMNS = ["axis", "slice", "position_mm", "relative_position"]
@@ -213,14 +213,13 @@ def find_predictions(folder: str | Path, cases: list[str]) -> dict[str, Path]:
     return files
 
 
-def read_slices(case: Case, labels: Labels, axis: int) -> np.ndarray:
+def read_slices(case: Case, labels: Labels, header: Volume, axis: int) -> np.ndarray:
     """Read the label of a case as a stack of slices across a file axis (slice, row, column).
 
     Raises ValueError for a missing file, another grid than the image's and unknown values.
     """
-    reading_order = read_label(case, labels, reorient=False)
-    file_order = reading_order.transpose(2, 1, 0)
-    return np.ascontiguousarray(np.moveaxis(file_order, axis, 0))
+    stored = read_stored_label(case, labels, header)
+    return np.ascontiguousarray(np.moveaxis(stored, axis, 0))
 
 
 def report_choice(selection: Selection, chosen: dict[str, np.ndarray]) -> None:
@@ -274,8 +273,10 @@ def main(
         case = source.case(name)
         header = read_header(case)
         axis = geometry.sliced_axis(slice_axis, spacing, header.orientation, common["reorient"])
-        truth = read_slices(case, source.labels, axis)
-        prediction = read_slices(replace(case, label=path), source.labels, axis)
+        truth, prediction = (
+            read_slices(replace(case, label=label), source.labels, header, axis)
+            for label in (case.label, path)
+        )
         stack = stack_slices(header.affine, header.shape, axis)
         scored = selection.scored(truth, source.labels, stack.position_mm)
         tables = score_case(truth, prediction, source.labels, stack, surface_tolerance_mm, scored)

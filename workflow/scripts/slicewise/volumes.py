@@ -135,7 +135,7 @@ def read_label(
 ) -> np.ndarray:
     """Read the label of a case: int16 (z, y, x) in reading order.
 
-    volume: the images of the case, where they are read already; else the first is opened.
+    volume: the images of the case or their header, where read already; else the first is opened.
     Raises ValueError for a grid that is not the image's and for values that `labels` lacks.
     """
     import numpy as np
@@ -155,3 +155,8 @@ def read_label(
         )
     orientation = geometry.axis_codes(file.affine)
     return geometry.to_reading_order(label, orientation, reorient)
+
+
+def read_stored_label(case: Case, labels: Labels, header: Volume) -> np.ndarray:
+    """Read the label of a case as its file has it: int16 (i, j, k); raises what read_label does."""
+    return read_label(case, labels, reorient=False, volume=header).transpose(2, 1, 0)
