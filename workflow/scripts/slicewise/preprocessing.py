@@ -90,7 +90,7 @@ def _resample(
 ) -> np.ndarray:
     """Resample (slice, row, column) to the plan's grid, or `back` to the cropped one.
 
-    Returns float32, and labels in their own type; an equal shape returns the array itself.
+    Returns the channel's own type; an equal shape returns the array itself.
     """
     source, target = case.spacing, case.resampled_spacing
     shape = case.resampled_shape
@@ -98,7 +98,7 @@ def _resample(
         source, target, shape = target, source, case.cropped_shape
     if settings.get("force_separate_z") is not None:
         raise ValueError("plan: force_separate_z is not supported, expected null")
-    resampled = resample(
+    return resample(
         channel,
         shape,
         source,
@@ -107,8 +107,6 @@ def _resample(
         is_label=settings["is_seg"],
         order_across=settings["order_z"],
     )
-    kind = channel.dtype if settings["is_seg"] else np.float32
-    return resampled.astype(kind, copy=False)
 
 
 def case_geometry(
