@@ -130,10 +130,11 @@ def apply(
     channels were normalised inside the mask only: they are set to 0 outside it. In the label that
     is returned, -1 has become 0. Raises ValueError if the shapes do not belong together.
     """
-    _check(image, label, wide, parameters, masked_channels)
+    chosen = resampled(parameters)
+    _check(image, label, wide, parameters, len(chosen), masked_channels)
     planes = image.view(-1, *image.shape[2:])  # where flatten may copy, and changes would be lost
-    if wide is not None:
-        _spatial(image, label, wide, parameters, masked=any(masked_channels))
+    if len(chosen):
+        _spatial(image, label, wide, parameters, chosen, masked=any(masked_channels))
     add_noise(image, parameters.noise_std, parameters.noise_seed)
     _update(planes, parameters.blur_sigma, 0, blur)
     _update(planes, parameters.brightness, 1, change_brightness)
@@ -155,6 +156,7 @@ def _check(
     label: torch.Tensor,
     wide: tuple[torch.Tensor, torch.Tensor] | None,
     parameters: Parameters,
+    expected: int,
     masked_channels: Sequence[bool],
 ) -> None:
     batch_size, channels = parameters.brightness.shape
@@ -168,7 +170,6 @@ def _check(
             f"the label has shape {tuple(label.shape)}, expected (batch, row, column) "
             f"{(batch_size, *image.shape[2:])} like the image"
         )
-    expected = len(resampled(parameters))
     found = 0 if wide is None else len(wide[0])
     if found != expected:
         raise ValueError(
@@ -187,17 +188,15 @@ def _spatial(
     label: torch.Tensor,
     wide: tuple[torch.Tensor, torch.Tensor],
     parameters: Parameters,
+    chosen: np.ndarray,
     masked: bool,
 ) -> None:
-    """Put in place the samples that are rotated or scaled, from their patches with a margin.
+    """Put in place the samples `chosen` to be rotated or scaled, from their patches with a margin.
 
     Where no image is `masked` by it, a label without anything above 0 need not be resampled: it has
     no such thing afterwards either, and the rest becomes 0.
     """
     wide_image, wide_label = wide
-    chosen = resampled(parameters)
-    if not chosen.size:
-        return
     angle, scale = parameters.angle[chosen], parameters.scale[chosen]
     sizes = tuple(image.shape[2:]), tuple(wide_image.shape[2:])
     grid = sampling_grid(angle, scale, *sizes, image.device)
