@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
+from slicewise.crop import bounding_box
+
 PERCENTILE = 0.95
 """Share of a surface, by area, that lies within HD95 of the other surface."""
 
@@ -150,16 +152,6 @@ def _distance_reached(distances: np.ndarray, areas: np.ndarray, share: float) ->
     return float(distances[order[np.searchsorted(within, share * rounding * within[-1])]])
 
 
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Return the smallest box that holds a mask that is not empty."""
-    box = []
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        filled = np.flatnonzero(mask.any(axis=others))
-        box.append(slice(filled[0], filled[-1] + 1))
-    return tuple(box)
-
-
 def surface_scores(
     truth: np.ndarray, prediction: np.ndarray, spacing: ArrayLike, tolerance_mm: float
 ) -> SurfaceScores:
@@ -190,7 +182,7 @@ def surface_scores_by_slice(
         return scores
     if len(both) < len(truth):
         truth, prediction = truth[both], prediction[both]
-    box = _bounding_box((truth | prediction).any(axis=0))
+    box = bounding_box((truth | prediction).any(axis=0))
     surfaces = [_Surfaces.of(masks[:, *box], spacing) for masks in (truth, prediction)]
     limit = tolerance_mm + ROUNDING_MM
     parts = [
