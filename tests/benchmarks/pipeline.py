@@ -17,7 +17,7 @@ import yaml
 from benchmarks import data, measuring
 from benchmarks.lines import Result, lines_of
 from benchmarks.measuring import Measurement, Run, alternate
-from benchmarks.programs import TESTS, Bench, Scans, in_turn
+from benchmarks.programs import PLANS, TESTS, Bench, Scans, in_turn
 from parity.preprocessing import differing
 from slicewise.config import load
 
@@ -41,16 +41,11 @@ def measure(bench: Bench) -> Iterator[Result]:
 
 def run_nnunet(scans: Scans) -> Measurement:
     """Run nnU-Net's command that prepares and then the one that trains and validates a fold."""
-    for folder in (scans.preprocessed, scans.model):
-        shutil.rmtree(folder, ignore_errors=True)
-    scans.preprocessed.parent.mkdir(exist_ok=True)
-    cores = scans.bench.cores
-    prepare = scans.nnunet(
-        "plan_and_preprocess", "-d", scans.number, "-c", "2d", "-np", cores, "-npfp", cores
-    )
+    shutil.rmtree(scans.model, ignore_errors=True)
+    prepare = scans.nnunet_preparation()
     lengths = [f"{name}={value}" for name, value in LENGTH.items()]
     train = scans.oracle("oracle_pipeline", *lengths, scans.number, "2d", 0, "-device", "cpu")
-    environment = scans.environment(cores, (TESTS,))
+    environment = scans.environment(scans.bench.cores, (TESTS,))
     return measuring.run(in_turn(prepare, train), environment, scans.log("pipeline_nnunet"))
 
 
@@ -68,7 +63,7 @@ def fault_of(scans: Scans, warm_up: list[Run]) -> str:
     Networks are drawn at random, so predictions differ; they are to be there with known labels.
     """
     validation = scans.model / "fold_0" / "validation"
-    plans = (scans.plan, scans.preprocessed / "nnUNetPlans.json")
+    plans = (scans.plan, scans.preprocessed / f"{PLANS}.json")
     mine, its = (json.loads(path.read_text())["configurations"]["2d"] for path in plans)
     folds = (scans.results / "splits_final.json", scans.preprocessed / "splits_final.json")
     summaries = (scans.fold / "summary.json", validation / "summary.json")

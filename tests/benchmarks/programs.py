@@ -167,19 +167,25 @@ class Scans:
         cores = ["--cores", self.bench.cores]
         return [sys.executable, "-m", "snakemake", *files, *cores, *targets, "--configfile", path]
 
-    def plan_with_nnunet(self, single: bool = True) -> Measurement:
-        """Let nnU-Net prepare the raw files anew, with its `single` command or with three."""
+    def nnunet_preparation(self, single: bool = True) -> list:
+        """Return nnU-Net's `single` command that prepares the raw files, or its three in turn.
+
+        What it prepared before is deleted, so that all is made anew.
+        """
         shutil.rmtree(self.preprocessed, ignore_errors=True)
         self.preprocessed.parent.mkdir(exist_ok=True)
         d, two, cores = ("-d", self.number), ("-c", "2d"), self.bench.cores
         if single:
-            command = self.nnunet("plan_and_preprocess", *d, *two, "-np", cores, "-npfp", cores)
-        else:
-            command = in_turn(
-                self.nnunet("extract_fingerprint", *d, "-np", cores),
-                self.nnunet("plan_experiment", *d),
-                self.nnunet("preprocess", *d, *two, "-np", cores),
-            )
+            return self.nnunet("plan_and_preprocess", *d, *two, "-np", cores, "-npfp", cores)
+        return in_turn(
+            self.nnunet("extract_fingerprint", *d, "-np", cores),
+            self.nnunet("plan_experiment", *d),
+            self.nnunet("preprocess", *d, *two, "-np", cores),
+        )
+
+    def plan_with_nnunet(self, single: bool = True) -> Measurement:
+        """Let nnU-Net prepare the raw files anew, with its `single` command or with three."""
+        command = self.nnunet_preparation(single)
         return measuring.run(command, self.environment(1), self.log("preparation_nnunet"))
 
     def plan_here(self) -> Measurement:
