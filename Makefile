@@ -5,6 +5,8 @@
 #   make benchmark                              speed and memory beside nnU-Net (Linux)
 #   make benchmark README=                      the same, but leaves the table of README.md as it is
 #   make benchmark STAGES="patches training"    some of the stages (tests/benchmarks/lines.py)
+#   make test-faults                            kills, bad inputs and fuzzing at full length
+#   make test-faults FAULTS="fuzz"              some of them (tests/faults/run.py)
 #   make parity                                 slicewise against nnU-Net, run live
 #   make parity COMPARE="training inference"    some of the comparisons (tests/parity/)
 
@@ -13,6 +15,7 @@ CORES ?= all
 ARGS ?=
 TESTS ?= tests
 COMPARE ?=
+FAULTS ?=
 STAGES ?=
 PAIRS ?= 5
 README ?= README.md
@@ -26,7 +29,7 @@ SNAKEMAKE_FILES := $(wildcard Snakefile workflow/rules/*.smk)
 # Compiling every module of PyTorch takes longer than installing it, and a run imports few of them.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 
-.PHONY: run test lint format config-docs benchmark parity
+.PHONY: run test test-faults lint format config-docs benchmark parity
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -34,6 +37,9 @@ run: .venv/run.stamp
 
 test: .venv/test.stamp
 	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
+
+test-faults: .venv/test.stamp
+	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m faults.run $(FAULTS)
 
 lint: .venv/test.stamp
 	@.venv/bin/python -m pytest --quiet tests/test_style_checks.py

@@ -1,0 +1,48 @@
+"""How faults are counted; what they break is tested in the files named for it."""
+
+import pytest
+
+from faults import run
+from faults.figures import Figure
+
+
+def test_a_promise_holds_only_if_it_was_kept_each_time_it_was_tried():
+    assert Figure("kept", 3, 3, "kills").holds
+    assert not Figure("broken once", 2, 3, "kills").holds
+    assert not Figure("never tried", 0, 0, "kills").holds
+
+
+def test_a_line_says_what_was_promised_and_how_often_it_was_kept():
+    figure = Figure("a killed training goes on", 19, 20, "kills", "seed 7")
+    said = "FAILED a killed training goes on: 19 of 20 kills (seed 7)"
+    assert figure.line() == said
+
+
+def test_a_broken_promise_is_a_failure_of_the_run(tmp_path, monkeypatch, capsys):
+    found = {"one": [Figure("a", 2, 2, "runs")], "two": [Figure("b", 1, 2, "runs")]}
+    monkeypatch.setattr(run, "MODULES", tuple(found))
+    monkeypatch.setattr(run, "run_module", found.get)
+    table = tmp_path / "faults.csv"
+    assert run.main(["--table", str(table), "one"]) == 0
+    assert run.main(["--table", str(table)]) == 1
+    assert "1 of 2 promises kept" in capsys.readouterr().out
+    assert table.read_text().splitlines() == [
+        "promise,kept,tried,unit,note",
+        "a,2,2,runs,",
+        "b,1,2,runs,",
+    ]
+
+
+def test_a_module_that_breaks_down_is_a_broken_promise(monkeypatch):
+    def broken(_name):
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr(run, "import_module", broken)
+    (figure,) = run.run_module("anything")
+    assert not figure.holds
+
+
+def test_an_unknown_module_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        run.main(["nothing"])
+    assert "found nothing" in capsys.readouterr().err

@@ -1,0 +1,39 @@
+"""Problems of a user's files, in words and in a table."""
+
+import pytest
+
+from slicewise.problems import COLUMNS, ERROR, SHOWN, WARNING, BadInput, Problem, error, rows
+
+EMPTY = Problem(WARNING, "case_01", "labelsTr/case_01.nii.gz", "no foreground", "a class or more")
+CUT = Problem(ERROR, "case_02", "imagesTr/case_02.nii.gz", "half a file", "a whole", "copy it anew")
+
+
+def test_one_problem_is_a_sentence_with_case_file_found_expected_and_remedy():
+    assert str(BadInput(CUT)) == (
+        "case case_02: imagesTr/case_02.nii.gz: found half a file, expected a whole; copy it anew"
+    )
+
+
+def test_a_problem_of_no_case_names_none():
+    with pytest.raises(ValueError, match=r"^dataset\.json: found no labels, expected labels$"):
+        raise error("", "dataset.json", "no labels", "labels")
+
+
+def test_several_problems_are_listed_errors_first():
+    said = str(BadInput([EMPTY, CUT], "dataset mine: 2 problems")).splitlines()
+    assert said[0] == "dataset mine: 2 problems"
+    assert said[1].startswith("  error: case case_02")
+    assert said[2].startswith("  warning: case case_01")
+
+
+def test_a_long_list_is_cut_and_says_by_how_much():
+    said = str(BadInput([EMPTY] * (SHOWN + 3))).splitlines()
+    assert len(said) == SHOWN + 2
+    assert said[-1] == "  and 3 more"
+
+
+def test_a_table_has_a_row_for_each_problem_under_its_columns():
+    assert COLUMNS == ["severity", "case", "file", "found", "expected", "mend"]
+    assert rows([CUT]) == [
+        ("error", "case_02", "imagesTr/case_02.nii.gz", "half a file", "a whole", "copy it anew")
+    ]

@@ -1,0 +1,70 @@
+"""What is wrong with a user's files: each problem with where it is and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+ERROR, WARNING = "error", "warning"
+"""An error makes training impossible and stops the run, a warning does not."""
+
+SHOWN = 40
+"""Problems that a message lists, errors first; a table has all of them."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem of a dataset, a plan, a checkpoint or a config, in words.
+
+    severity: error or warning; case: its name, empty for what is not of one case; file: where it
+    is; found and expected: what is there and what should be; mend: what to do about it.
+    """
+
+    severity: str
+    case: str
+    file: str
+    found: str
+    expected: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        case = f"case {self.case}: " if self.case else ""
+        mend = f"; {self.mend}" if self.mend else ""
+        return f"{case}{self.file}: found {self.found}, expected {self.expected}{mend}"
+
+
+COLUMNS = [field.name for field in fields(Problem)]
+"""The columns of a table of problems."""
+
+
+class BadInput(ValueError):
+    """Files that cannot be worked with, for reasons that their owner can mend."""
+
+    def __init__(self, problems: Problem | Sequence[Problem], about: str = ""):
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__(listed(self.problems, about))
+
+
+def error(case: str, file: str | Path, found: str, expected: str, mend: str = "") -> BadInput:
+    """Return the exception to raise for one problem that makes it impossible to go on."""
+    return BadInput(Problem(ERROR, case, str(file), found, expected, mend))
+
+
+def listed(problems: Sequence[Problem], about: str = "") -> str:
+    """Return problems in words: one as a sentence, several a line each, errors first.
+
+    `about` says what they are of; it stands before them.
+    """
+    if len(problems) == 1 and not about:
+        return str(problems[0])
+    ordered = sorted(problems, key=lambda problem: problem.severity != ERROR)
+    lines = [f"  {problem.severity}: {problem}" for problem in ordered[:SHOWN]]
+    if len(ordered) > SHOWN:
+        lines.append(f"  and {len(ordered) - SHOWN} more")
+    return "\n".join([about or f"{len(problems)} problems", *lines])
+
+
+def rows(problems: Iterable[Problem]) -> list[tuple[str, ...]]:
+    """Return the rows of a table of problems, under COLUMNS."""
+    return [astuple(problem) for problem in problems]
