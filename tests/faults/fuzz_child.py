@@ -32,7 +32,7 @@ SECONDS = 10
 """An input that takes longer hangs."""
 
 STATE = struct.Struct("qqqd")
-"""What a child leaves behind: the input in hand, how many were accepted and refused, the slowest."""
+"""What is left behind: the input in hand, how many were accepted and refused, the slowest."""
 
 MEMORY = 256 * 2**20
 """Bytes that an input may take beyond what the process has before it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -27,7 +28,7 @@ FOLDS = 3
 
 
 def _datasets() -> list[dict]:
-    """Return whole dataset.json to start from, in both layouts and with all that may stand there."""
+    """Return whole dataset.json to start from, in both layouts, with all that may stand there."""
     plain = {
         "channel_names": {"0": "MRI"},
         "labels": named_labels(2),
@@ -95,8 +96,9 @@ class DatasetJson:
     def read(self) -> None:
         """List the dataset as a run does, and ask all that jobs ask of it."""
         dataset = inputs.open_inputs(self.config)["fuzzed"]
-        assert sorted(sum(dataset.groups.values(), [])) == list(dataset.cases)
-        assert all(Path(path).is_relative_to(self.path.parent) for path in dataset.files(["case_0"]))
+        assert sorted(chain(*dataset.groups.values())) == list(dataset.cases)
+        files = dataset.files(dataset.cases)
+        assert all(Path(file).is_relative_to(self.path.parent) for file in files)
         if self.splits.exists():
             read_given_folds(self.splits, dataset.cases, FOLDS)
         source, labels = dataset.source, dataset.source.labels
@@ -114,7 +116,8 @@ def _plans() -> list[dict]:
     """Return plans.json that nnU-Net wrote."""
     folders = ("thick_z", "regions", "two_coarse", "hippocampus")
     paths = [GOLDEN / name / "plans.json" for name in folders]
-    return [read_json(path) for path in [*paths, *sorted((GOLDEN / "trade").glob("*/*/plans.json"))]]
+    paths += sorted((GOLDEN / "trade").glob("*/*/plans.json"))
+    return [read_json(path) for path in paths]
 
 
 class PlansJson:

@@ -16,9 +16,9 @@ from scans import affine_of, labels_of, volume
 from slicewise import geometry
 from slicewise.dataset import Case, ImageSource
 from slicewise.plans import Preparation
-from slicewise.problems import refuse_errors
 from slicewise.predictions import write_segmentation
 from slicewise.preprocessing import preprocess, restore
+from slicewise.problems import refuse_errors
 from slicewise.slices import slice_table
 from slicewise.volumes import Volume, examine, read_header
 
@@ -32,26 +32,18 @@ def _several(start: int, kind: str, count: int, step: int) -> list[Field]:
     return [(start + step * index, kind) for index in range(count)]
 
 
-NIFTI_1 = (
-    [(0, "i"), (39, "b"), (68, "h"), (70, "h"), (70, "h"), (72, "h"), (74, "h"), (108, "f")]
-    + _several(40, "h", 8, 2)
-    + _several(76, "f", 8, 4)
-    + [(112, "f"), (116, "f"), (123, "b"), (252, "h"), (254, "h")]
-    + _several(256, "f", 6, 4)
-    + _several(280, "f", 12, 4)
-    + [(344, "4s"), (348, "4s"), (352, "i"), (356, "i")]
-)
+NIFTI_1: list[Field] = [(0, "i"), (39, "b"), (68, "h"), (70, "h"), (70, "h"), (72, "h"), (74, "h")]
+NIFTI_1 += [(108, "f"), (112, "f"), (116, "f"), (123, "b"), (252, "h"), (254, "h")]
+NIFTI_1 += _several(40, "h", 8, 2) + _several(76, "f", 8, 4)
+NIFTI_1 += _several(256, "f", 6, 4) + _several(280, "f", 12, 4)
+NIFTI_1 += [(344, "4s"), (348, "4s"), (352, "i"), (356, "i")]
 """The fields of a NIfTI-1 header that say how to read the rest; the type of voxels counts twice."""
 
-NIFTI_2 = (
-    [(0, "i"), (4, "8s"), (12, "h"), (14, "h"), (168, "q"), (176, "d"), (184, "d")]
-    + _several(16, "q", 8, 8)
-    + _several(104, "d", 8, 8)
-    + [(344, "i"), (348, "i")]
-    + _several(352, "d", 6, 8)
-    + _several(400, "d", 12, 8)
-    + [(500, "i"), (540, "4s"), (544, "i"), (548, "i")]
-)
+NIFTI_2: list[Field] = [(0, "i"), (4, "8s"), (12, "h"), (12, "h"), (14, "h"), (168, "q")]
+NIFTI_2 += [(176, "d"), (184, "d"), (344, "i"), (348, "i"), (500, "i")]
+NIFTI_2 += _several(16, "q", 8, 8) + _several(104, "d", 8, 8)
+NIFTI_2 += _several(352, "d", 6, 8) + _several(400, "d", 12, 8)
+NIFTI_2 += [(540, "4s"), (544, "i"), (548, "i")]
 
 
 def _files() -> list[tuple[bytes, bytes]]:
@@ -76,14 +68,10 @@ def _files() -> list[tuple[bytes, bytes]]:
     plain = nib.Nifti1Image(label, oblique)
     cases.append([scaled.to_bytes(), plain.to_bytes()])
     for header in (nib.Nifti1Header(endianness=">"), nib.Nifti2Header()):
-        make = nib.Nifti1Image if isinstance(header, nib.Nifti1Header) else nib.Nifti2Image
-        if isinstance(header, nib.Nifti2Header):
-            make = nib.Nifti2Image
+        make = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
         header.set_data_dtype(np.int16)
         header.set_sform(oblique, 1)
-        cases.append(
-            [make(v.astype(np.int16), oblique, header).to_bytes() for v in (image, label)]
-        )
+        cases.append([make(v.astype(np.int16), oblique, header).to_bytes() for v in (image, label)])
     return cases
 
 

@@ -122,7 +122,7 @@ RAW = "\ue000{}\ue000"
 VALUES = (None, True, False, 0, 1, -1, 2, 3, 10**6, 2**31, 2**63, 2**64, 10**30, 0.5, -0.5, 1e-30)
 VALUES += (1e300, 1.0, 2.5, "", "0", "1", " ", "a", "..", "../../x", "/x", "-x", "x" * 300, "~")
 VALUES += ("\0", "a\0b", "a\nb", "\u202e", "ä", "\U0001f9e0", "{x}", "$(x)", "2d", "background")
-VALUES += ("ignore", "CT", ".nii.gz", ".nii", "__import__", "os.system", [], {}, [[]], [{}], {"": 0})
+VALUES += ("ignore", "CT", ".nii.gz", ".nii", "__import__", [], {}, [[]], [{}], {"": 0})
 VALUES += ([0], [0, 0], [1, 1], [1, 2, 3], ["a"], [None], {"a": {}}, {"0": "a"}, {"a": [1, [2]]})
 
 RAW_TEXTS = ("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "-0", "00", "1" * 5000, "0x10")
@@ -180,7 +180,9 @@ def _nudge(rng: Random, holder: Any, key: Any, _raw: list[str]) -> None:
         holder[key] = rng.choice((value + 1, value - 1, -value, value * 2, value / 3, str(value)))
     elif isinstance(value, str):
         place = rng.randrange(len(value) + 1)
-        holder[key] = value[:place] + rng.choice(("", "\0", " ", "X", "/", "é")) + value[place + 1 :]
+        holder[key] = (
+            value[:place] + rng.choice(("", "\0", " ", "X", "/", "é")) + value[place + 1 :]
+        )
     elif isinstance(value, list):
         rng.shuffle(value)
 
