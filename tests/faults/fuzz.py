@@ -59,29 +59,31 @@ class Seen:
         )
 
 
-def read_inputs(reader: str, first: int, count: int, seed: int = SEED) -> Seen:
+def read_inputs(
+    reader: str, first: int, count: int, seed: int = SEED, seconds: int = SECONDS
+) -> Seen:
     """Have a process read inputs `first` to `first + count` and return what became of them."""
     seen, last, deaths = Seen(), first + count, 0
     while first < last and deaths < MOST_DEATHS:
         place = FAST if os.access(FAST, os.W_OK) else None
         folder = Path(tempfile.mkdtemp(prefix="slicewise-fuzz-", dir=place))
         try:
-            code, said = _run_child(reader, folder, seed, first, last - first)
+            code, said = _run_child(reader, folder, seed, first, last - first, seconds)
             first, part = _left_behind(folder)
         finally:
             shutil.rmtree(folder)
         if code:
             deaths += 1
-            how = f"took more than {SECONDS} s" if code == -signal.SIGALRM else f"died of {code}"
+            how = f"took more than {seconds} s" if code == -signal.SIGALRM else f"died of {code}"
             part.faults.append((first, f"{how}: {said}"))
             first += 1
         seen = seen.add(part)
     return seen
 
 
-def _run_child(reader: str, folder: Path, seed: int, first: int, count: int) -> tuple[int, str]:
+def _run_child(reader: str, folder: Path, *numbers: int) -> tuple[int, str]:
     """Run the process that reads; return its exit code and the end of what it said."""
-    arguments = [reader, str(folder), *map(str, (seed, first, count))]
+    arguments = [reader, str(folder), *map(str, numbers)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     with tempfile.TemporaryFile("w+") as said:
         code = subprocess.run(

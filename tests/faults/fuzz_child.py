@@ -1,7 +1,7 @@
 """Reads fuzzed inputs in a process of its own, which may die of one without taking the rest along.
 
-Called as `python -m faults.fuzz_child READER FOLDER SEED FIRST COUNT`. What it has seen goes into
-two files in FOLDER: `state`, and `faults`, a line for each input that went wrong.
+Called as `python -m faults.fuzz_child READER FOLDER SEED FIRST COUNT SECONDS`. What it has seen goes
+into two files in FOLDER: `state`, and `faults`, a line for each input that went wrong.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ READERS = {
     "scans": "faults.fuzz_scans.Scans",
     "dataset.json": "faults.fuzz_documents.DatasetJson",
     "plans.json": "faults.fuzz_documents.PlansJson",
+    "exported arrays": "faults.fuzz_arrays.Arrays",
+    "checkpoints": "faults.fuzz_arrays.Checkpoints",
 }
 """What can be fuzzed: a class for each."""
 
@@ -39,8 +41,8 @@ MEMORY = 256 * 2**20
 
 
 def reader_of(name: str, folder: Path):
-    """Return a reader that works in an empty folder."""
-    module, kind = READERS[name].rsplit(".", 1)
+    """Return a reader, one of READERS or of another class, that works in an empty folder."""
+    module, kind = READERS.get(name, name).rsplit(".", 1)
     return getattr(import_module(module), kind)(folder)
 
 
@@ -84,8 +86,8 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
 
 
-def main(name: str, folder: Path, seed: int, first: int, count: int) -> None:
-    """Read inputs `first` to `first + count` of a reader."""
+def main(name: str, folder: Path, seed: int, first: int, count: int, seconds: int) -> None:
+    """Read inputs `first` to `first + count` of a reader; it ends at one that takes too long."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     faulthandler.register(signal.SIGALRM, chain=True)
@@ -101,7 +103,7 @@ def main(name: str, folder: Path, seed: int, first: int, count: int) -> None:
     for number in range(first, first + count):
         reader.write(Random(f"{seed} {number}"))
         os.pwrite(state, STATE.pack(number, accepted, refused, slowest), 0)
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         start = time.perf_counter()
         found = outcome(reader, str(inputs))
         slowest = max(slowest, time.perf_counter() - start)
@@ -113,4 +115,4 @@ def main(name: str, folder: Path, seed: int, first: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:6]))
+    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:7]))

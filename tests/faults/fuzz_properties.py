@@ -73,7 +73,7 @@ def _counted(test: Callable, held: list[int]) -> Callable:
     return counted
 
 
-def _try_in_a_process(where: Property, count: int, seed: int) -> tuple[int, str]:
+def try_in_a_process(where: Property, count: int, seed: int) -> tuple[int, str]:
     """Try a property in a process of its own; see `try_property`."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "faults.fuzz_properties", *where, str(count), str(seed)]
@@ -93,7 +93,7 @@ def try_topic(topic: str, examples: int, pool: ThreadPoolExecutor) -> Figure:
     waiting, held, failures, seed = list(places), 0, [], 0
     while waiting and held < examples and not failures:
         share = -(-(examples - held) // len(waiting))
-        found = list(pool.map(partial(_try_in_a_process, count=share, seed=seed), waiting))
+        found = list(pool.map(partial(try_in_a_process, count=share, seed=seed), waiting))
         held += sum(count for count, _ in found)
         failures += [
             f"{name}: {said}" for (_, name), (_, said) in zip(waiting, found, strict=True) if said
