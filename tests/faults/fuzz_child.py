@@ -1,7 +1,7 @@
 """Reads fuzzed inputs in a process of its own, which may die of one without taking the rest along.
 
-Called as `python -m faults.fuzz_child READER FOLDER SEED FIRST COUNT SECONDS`. What it has seen goes
-into two files in FOLDER: `state`, and `faults`, a line for each input that went wrong.
+Called as `python -m faults.fuzz_child READER FOLDER SEED FIRST COUNT SECONDS`. What it has seen
+goes into two files in FOLDER: `state`, and `faults`, a line for each input that went wrong.
 """
 
 from __future__ import annotations
