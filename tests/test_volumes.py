@@ -86,7 +86,9 @@ def test_label_values_that_dataset_json_lacks_are_named(raw):
 
 def test_a_missing_file_is_named(raw):
     (raw.parent / "labelsTr/case_00.nii.gz").unlink()
-    with pytest.raises(ValueError, match=r"case case_00: .*labelsTr/case_00\.nii\.gz: found no such file"):
+    with pytest.raises(
+        ValueError, match=r"case case_00: .*labelsTr/case_00\.nii\.gz: found no such file"
+    ):
         read_all(raw)
 
 

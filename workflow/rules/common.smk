@@ -1,5 +1,6 @@
 """The config, held against its schema, and what the stages ask of it: cases, groups and keys."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -189,7 +190,7 @@ def new_images(wildcards) -> list[str]:
         files = [path for case in source.new_cases(folder) for path in case.files]
     except ValueError as error:
         raise WorkflowError(str(error)) from None
-    return [str(path) for path in files if path.is_file()]
+    return [str(path) for path in files if os.path.isfile(path)]
 
 
 def predict_command(experiment: str, dataset: str) -> str:

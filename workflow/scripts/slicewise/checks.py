@@ -62,10 +62,13 @@ def check_header(case: str, file: NiftiFile, channels: int = 0) -> Iterator[Prob
         expected = f"4 dimensions, the last for {channels} channels" if channels else "3 dimensions"
         mend = "write each volume as a 3D file of its own" if len(shape) > 3 else "write it as 3D"
         yield error(f"{len(shape)} dimensions {shape}", expected, mend)
+        if len(shape) < 3:
+            return
     elif channels and shape[3] != channels:
         yield error(f"{shape[3]} channels", f"{channels}, as in dataset.json", "mend one of both")
     elif 1 in shape[:3]:
-        yield warning(f"one slice, a shape of {shape[:3]}", "a volume of several slices")
+        mend = "take it out unless it is meant to be one"
+        yield warning(f"one slice, a shape of {shape[:3]}", "a volume of several slices", mend)
     if np.isnan(file.header["scl_slope"]):
         yield warning("scl_slope nan", "a number", "it is taken for 0, which scales nothing")
     yield from _check_spacing(file, error)

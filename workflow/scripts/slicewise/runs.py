@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import shlex
 import zlib
@@ -116,14 +117,14 @@ class RunDataset:
         if self.generated:
             return [str(f) for case in cases for f in self.source.conventional_case(case).files]
         files = (path for case in cases for path in self.source.case(case).files)
-        return [str(path) for path in files if path.is_file()]
+        return [str(path) for path in files if os.path.isfile(path)]
 
 
 def _bytes_of(path: Path) -> int:
-    """Return how large a file is; one that is missing counts as 0 until its job names it."""
+    """Return how large a file is; one that cannot be looked at counts as 0: its job names it."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
