@@ -357,4 +357,4 @@ def test_bad_data_stops_with_a_message(fresh):
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "case case_02" in said
-    assert "labelsTr/case_02.nii.gz is not a readable NIfTI file" in said
+    assert "labelsTr/case_02.nii.gz: found a file that is not gzipped, expected" in said

@@ -1,5 +1,6 @@
 """The config, held against its schema, and what the stages ask of it: cases, groups and keys."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def group_cases(wildcards) -> list[str]:
 
 
 def group_files(wildcards) -> list[str]:
-    """Return the image and label files of the cases in a group."""
+    """Return the image and label files of the cases in a group, as far as they are there."""
     return DATASETS[wildcards.dataset].files(group_cases(wildcards))
 
 
@@ -180,12 +181,16 @@ def images_folder(wildcards) -> str:
 
 
 def new_images(wildcards) -> list[str]:
-    """Return the files in the folder of new images of an experiment or an ensemble."""
+    """Return the files in the folder of new images of an experiment or an ensemble.
+
+    A channel that is missing is named by the job that would read it.
+    """
     folder, source = images_folder(wildcards), DATASETS[wildcards.dataset].source
     try:
-        return [str(path) for case in source.new_cases(folder) for path in case.files]
+        files = [path for case in source.new_cases(folder) for path in case.files]
     except ValueError as error:
         raise WorkflowError(str(error)) from None
+    return [str(path) for path in files if os.path.isfile(path)]
 
 
 def predict_command(experiment: str, dataset: str) -> str:

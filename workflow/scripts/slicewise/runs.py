@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import shlex
 import zlib
@@ -103,17 +104,27 @@ class RunDataset:
         folder = self.json_path.parent.name
         return folder if re.fullmatch(r"Dataset\d{3}_.+", folder) else self.name
 
+    @property
+    def unused_files(self) -> list[str]:
+        """Return images and labels beside those of its cases; phantoms have none."""
+        return [] if self.generated else self.source.unused_files()
+
     def files(self, cases: Sequence[str]) -> list[str]:
-        """Return the image and label files of some cases."""
-        find = self.source.conventional_case if self.generated else self.source.case
-        return [str(path) for case in cases for path in find(case).files]
+        """Return the image and label files of some cases, but none that is not there.
+
+        The job that would read it says so; Snakemake would only say which rule misses it.
+        """
+        if self.generated:
+            return [str(f) for case in cases for f in self.source.conventional_case(case).files]
+        files = (path for case in cases for path in self.source.case(case).files)
+        return [str(path) for path in files if os.path.isfile(path)]
 
 
 def _bytes_of(path: Path) -> int:
-    """Return how large a file is; one that is missing counts as 0 until its job names it."""
+    """Return how large a file is; one that cannot be looked at counts as 0: its job names it."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
