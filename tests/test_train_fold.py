@@ -220,13 +220,13 @@ def test_only_training_insists_on_its_share_of_empty_slices(caplog):
 
 
 def test_pseudo_dice_is_the_mean_of_the_classes_that_exist():
-    row = train_fold.history_row(0, 0.01, (1.0, 2.0), {"a": 0.5, "b": float("nan")}, None)
+    row = train_fold.history_row(0, 0.01, (1.0, 2.0), 0, {"a": 0.5, "b": float("nan")}, None)
     assert row["pseudo_dice"] == row["ema_pseudo_dice"] == 0.5
-    row = train_fold.history_row(1, 0.01, (1.0, 2.0), {"a": 1.0, "b": 1.0}, 0.5)
+    row = train_fold.history_row(1, 0.01, (1.0, 2.0), 0, {"a": 1.0, "b": 1.0}, 0.5)
     assert row["ema_pseudo_dice"] == pytest.approx(0.55)
 
 
 def test_a_class_named_ema_has_a_column_of_its_own():
-    row = train_fold.history_row(1, 0.01, (1.0, 2.0), {"ema": 1.0, "b": 0.0}, 0.1)
+    row = train_fold.history_row(1, 0.01, (1.0, 2.0), 0, {"ema": 1.0, "b": 0.0}, 0.1)
     assert row["pseudo_dice_ema"] == 1.0
     assert row["ema_pseudo_dice"] == pytest.approx(0.14)

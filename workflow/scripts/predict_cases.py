@@ -11,7 +11,7 @@ from torch import nn
 from tqdm import tqdm
 
 from slicewise.dataset import Case, Dataset, open_dataset
-from slicewise.device import choose_device
+from slicewise.device import choose_device, set_determinism
 from slicewise.files import read_json
 from slicewise.inference import predict_logits
 from slicewise.job import logger, run
@@ -78,6 +78,7 @@ def main(
     device,
     threads,
     predictions,
+    deterministic=True,
     splits=None,
     fold=None,
     arrays=None,
@@ -97,6 +98,7 @@ def main(
     stored = read_json(orientation)
     networks = load_networks(checkpoints, plan, dataset)
     device = choose_device(device)
+    set_determinism(device, deterministic)
     steps = read_steps(postprocessing) if postprocessing else []
     folder = predictions if save_probabilities else probabilities
     chosen = dataset.new_cases(images) if images else held_out_cases(dataset, splits, fold)
