@@ -64,3 +64,7 @@ def test_all_bad_scans_at_once_are_named_and_the_same_run_goes_on_once_they_are_
     status, said = place.run("validate")
     assert status == 0, said
     assert "warning: case" in said
+    (place.raw / "labelsTr/new.nii.gz").touch()
+    status, said = place.run("fingerprint", "--dry-run")
+    assert "validate_dataset" in said
+    assert "merge_fingerprint" not in said, "a new warning alone trains again"
