@@ -7,7 +7,7 @@ import pytest
 
 import merge_fingerprint
 from chain import Chain, analyse
-from faults.bad_scans import DEFECTS, Scan, Workplace, write_whole
+from faults.bad_scans import DEFECTS, Scan, Workplace, cut, write_whole
 from slicewise.problems import ERROR, BadInput, errors_of, read_tables
 
 
@@ -73,10 +73,17 @@ def test_all_bad_scans_at_once_are_named_and_the_same_run_goes_on_once_they_are_
     assert status == 0, said
     assert errors_of(place.problems) == []
     assert place.fingerprint.exists()
-    status, said = place.run("validate")
-    assert status == 0, said
-    assert "warning: case" in said
-    (place.raw / "labelsTr/new.nii.gz").touch()
+    new = place.raw / "labelsTr/new.nii.gz"
+    new.touch()
     status, said = place.run("fingerprint", "--dry-run")
     assert "validate_dataset" in said
     assert "merge_fingerprint" not in said, "a new warning alone trains again"
+    new.unlink()
+    cut(place.scan(0).label, 0.5)
+    status, said = place.run("validate")
+    assert status != 0
+    assert f"error: case {place.scan(0).name}" in said
+    place.scan(0).mend(place.whole)  # with its old date
+    status, said = place.run("validate")
+    assert status == 0, said
+    assert "warning: case" in said

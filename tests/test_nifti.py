@@ -70,6 +70,21 @@ def test_a_file_of_many_members_is_read_whole(scan, behind):
     np.testing.assert_array_equal(read(scan), VOXELS)
 
 
+@pytest.mark.parametrize(("cut", "flipped"), [(1, []), (4, []), (8, []), (0, [-8]), (0, [-1])])
+def test_the_end_of_a_large_file_is_looked_at(tmp_path, cut, flipped):
+    """Its checksum and its length come long after the last voxel was asked for."""
+    path = tmp_path / "large.nii.gz"
+    voxels = np.random.default_rng(0).integers(0, 2**15, (128, 128, 40), np.int16)
+    nib.save(nib.Nifti1Image(voxels, AFFINE), path)
+    np.testing.assert_array_equal(read(path), voxels)
+    content = bytearray(path.read_bytes())
+    for place in flipped:
+        content[place] ^= 1
+    path.write_bytes(content[: len(content) - cut])
+    with pytest.raises(BadInput, match=r"cut off|checksum"):
+        read(path)
+
+
 def test_bytes_behind_the_voxels_do_no_harm(scan):
     scan.write_bytes(gzip.compress(gzip.decompress(scan.read_bytes()) + bytes(10**6)))
     np.testing.assert_array_equal(read(scan), VOXELS)
