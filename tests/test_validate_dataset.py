@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -94,6 +95,18 @@ def test_rounded_affines_are_no_problem(raw, chain):
         affine = file.affine + np.vstack([noise, np.zeros((1, 4))])
         nib.save(nib.Nifti1Image(np.asarray(file.dataobj), affine), path)
     assert validated(chain) == []
+
+
+def test_what_is_odd_about_the_grid_of_a_case_is_said_once(raw, chain):
+    for kind in ("imagesTr/case_01_0000", "labelsTr/case_01"):
+        path = raw.parent / f"{kind}.nii.gz"
+        file = nib.load(path)
+        sheared = file.affine + np.eye(4, k=1) * [0, 1, 0, 0]
+        nib.save(nib.Nifti1Image(np.asarray(file.dataobj)[:, :, 2:3], sheared), path)
+    found = [(Path(one.file).name, one.found.partition(",")[0]) for one in validated(chain)]
+    name = "case_01_0000.nii.gz"
+    shear = "an affine with axes that are not at right angles"
+    assert found == [(name, "one slice"), (name, shear)]
 
 
 def test_channels_in_one_4d_file_are_counted(tmp_path):

@@ -77,9 +77,11 @@ def _open(
     problems = list(checks.check_header(case, file, volumes))
     usable = not errors_of(problems)
     if usable and first is not None:
-        problems += checks.check_grid(case, file, first)
+        # What is odd about a grid is said once, of the file that the others are held against.
+        problems = list(checks.check_grid(case, file, first))
         if isinstance(first, NiftiFile):
             problems += checks.check_same_spacing(case, file, first)
+    problems += checks.check_scaling(case, file)
     return file, usable, problems
 
 
