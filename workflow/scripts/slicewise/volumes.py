@@ -5,7 +5,7 @@ A case may be examined, which gives all its problems, or read, which raises thos
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +95,7 @@ def _examine_images(case: Case, reorient: bool) -> _Images:
             file, usable, problems = _open(case.name, path, volumes, found.first)
             found.problems += problems
             if usable and found.first is None:
-                found.first = file
+                found.first = replace(file, stored=None)  # or its bytes would stay in memory
         if file is None or len(file.shape) != 3 + bool(volumes):
             continue
         if volumes and source.volume >= file.shape[3]:
