@@ -71,12 +71,18 @@ class Scan:
         return [*self.images, self.label]
 
     def mend(self, whole: Path) -> None:
-        """Put its files back as they are in a dataset that is `whole`."""
+        """Put its files back as they are in a dataset that is `whole`.
+
+        They are older than the results, unless they look the same but for their date.
+        """
         for kind, pattern in (("imagesTr", f"{self.name}_*"), ("labelsTr", f"{self.name}.*")):
-            for path in (self.folder / kind).glob(pattern):
+            found = {path.name: path for path in (self.folder / kind).glob(pattern)}
+            sizes = {name: path.is_file() and path.stat().st_size for name, path in found.items()}
+            for path in found.values():
                 remove(path)
             for path in (whole / kind).glob(pattern):
-                shutil.copy(path, self.folder / kind / path.name)
+                alike = sizes.get(path.name) == path.stat().st_size
+                (shutil.copy if alike else shutil.copy2)(path, self.folder / kind / path.name)
 
 
 @dataclass(frozen=True)
@@ -468,9 +474,9 @@ class Workplace:
             shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self.whole, self.raw)
 
-    def run(self, target: str) -> tuple[int, str]:
+    def run(self, *arguments: str) -> tuple[int, str]:
         """Run the workflow to a target; return its exit status and all that is to be seen."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", target]
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
         done = subprocess.run(
             [*command, "--configfile", "own.yaml"],
             cwd=self.folder,

@@ -1,6 +1,5 @@
 """The config, held against its schema, and what the stages ask of it: cases, groups and keys."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -79,7 +78,7 @@ def group_cases(wildcards) -> list[str]:
 
 
 def group_files(wildcards) -> list[str]:
-    """Return the image and label files of the cases in a group, as far as they are there."""
+    """Return the image and label files of the cases in a group, as far as they can be read."""
     return DATASETS[wildcards.dataset].files(group_cases(wildcards))
 
 
@@ -183,14 +182,14 @@ def images_folder(wildcards) -> str:
 def new_images(wildcards) -> list[str]:
     """Return the files in the folder of new images of an experiment or an ensemble.
 
-    A channel that is missing is named by the job that would read it.
+    One that is missing is named by the job that would read it.
     """
     folder, source = images_folder(wildcards), DATASETS[wildcards.dataset].source
     try:
         files = [path for case in source.new_cases(folder) for path in case.files]
     except ValueError as error:
         raise WorkflowError(str(error)) from None
-    return [str(path) for path in files if os.path.isfile(path)]
+    return runs.readable(files)
 
 
 def predict_command(experiment: str, dataset: str) -> str:

@@ -25,6 +25,7 @@ rule analyze_cases:
         cases=group_cases,
         reorient=lookup(within=config, dpath="preprocessing/reorient"),
         labels=labels_of,
+        sizes=lambda w: DATASETS[w.dataset].sizes(group_cases(w)),
         code=digest("analyze_cases"),
     conda:
         "../../envs/analysis.yaml"

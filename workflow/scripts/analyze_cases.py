@@ -11,12 +11,12 @@ import numpy as np
 
 from slicewise import geometry
 from slicewise.crop import bounding_box, nonzero_mask
-from slicewise.dataset import open_dataset
+from slicewise.dataset import Case, open_dataset
 from slicewise.files import write_json, write_npy, write_table
 from slicewise.job import run
 from slicewise.labels import Labels
-from slicewise.problems import COLUMNS, errors_of, rows
-from slicewise.volumes import Volume, examine
+from slicewise.problems import COLUMNS, Problem, rows
+from slicewise.volumes import examine
 
 EXTENT_COLUMNS = ["case", "label", "axis", "slice", "first", "second"]
 
@@ -69,13 +69,16 @@ def span(shadows: list[np.ndarray], axis: int, along: int) -> np.ndarray:
 
 
 def analyse(
-    volume: Volume, label: np.ndarray, labels: Labels, reorient: str
-) -> tuple[dict, list, np.ndarray]:
-    """Return a case's record as stored, its foreground intensities and its class extents.
+    case: Case, labels: Labels, reorient: str
+) -> tuple[tuple[dict, list, np.ndarray] | None, list[Problem]]:
+    """Return what a case holds, unless it has an error, and all its problems.
 
-    volume and label: as read without turning. Intensities: one float32 vector for each way of
-    reading and each channel, in array order.
+    It holds a record as stored, foreground intensities, one float32 vector for each way of reading
+    and each channel, in array order, and class extents.
     """
+    volume, label, problems = examine(case, labels, reorient=False)
+    if volume is None:
+        return None, problems
     # Holes in the mask are inside its box: nobody needs them filled here.
     box = bounding_box(nonzero_mask(volume.image))
     # Labelled voxels outside the nonzero box are cropped away before training: nnU-Net does not
@@ -102,7 +105,7 @@ def analyse(
         "foreground_voxels": int(foreground.sum()),
         "digest": hashlib.sha256(volume.image).hexdigest(),
     }
-    return record, intensities, class_extents(label, labels)
+    return (record, intensities, class_extents(label, labels)), problems
 
 
 def main(*, dataset_json, cases, reorient, problems, analysis, intensities, extents):
@@ -113,10 +116,10 @@ def main(*, dataset_json, cases, reorient, problems, analysis, intensities, exte
     dataset = open_dataset(dataset_json)
     labels, results, found = dataset.labels, {}, []
     for name in cases:
-        volume, label, of_case = examine(dataset.case(name), labels, reorient=False)
+        result, of_case = analyse(dataset.case(name), labels, reorient)
         found += of_case
-        if not errors_of(of_case):
-            results[name] = analyse(volume, label, labels, reorient)
+        if result is not None:
+            results[name] = result
     write_table(problems, COLUMNS, rows(found))
     values = [vector for _, vectors, _ in results.values() for vector in vectors]
     write_npy(intensities, np.concatenate([*values, np.empty(0, np.float32)]))

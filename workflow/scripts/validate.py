@@ -1,15 +1,16 @@
 """Say what is wrong with the scans of all datasets, and fail where an error is among it."""
 
 from slicewise.job import logger, run
-from slicewise.problems import errors_of, listed, read_tables, refuse_errors
+from slicewise.problems import BadInput, counted, errors_of, listed, read_tables
 
 
 def main(*, validations):
-    """Log all problems in the tables; raises BadInput with the errors, if there are any."""
+    """Log all problems in the tables; raises BadInput with them where one is an error."""
     problems = read_tables(validations)
-    about = f"{len(errors_of(problems))} errors in {', '.join(validations)}:"
-    refuse_errors(problems, about)
-    logger.info(listed(problems, "no errors, but warnings:") if problems else "no problems")
+    about = f"{counted(problems)} in {', '.join(map(str, validations))}"
+    if errors_of(problems):
+        raise BadInput(problems, about)
+    logger.info(listed(problems, about))
 
 
 if "snakemake" in globals():

@@ -14,7 +14,7 @@ from slicewise.problems import (
     ERROR,
     WARNING,
     Problem,
-    errors_of,
+    counted,
     listed,
     read_tables,
     rows,
@@ -84,10 +84,8 @@ def main(*, dataset_json, problems, analyses, unused_files, validation):
     found += no_foreground(records, dataset)
     found.sort(key=lambda problem: (problem.severity, problem.case, problem.file))
     write_table(validation, COLUMNS, rows(found))
-    errors = len(errors_of(found))
-    about = f"{dataset_json}: {errors} errors and {len(found) - errors} warnings in {validation}"
     if found:
-        logger.warning(listed(found, about))
+        logger.warning(listed(found, f"{dataset_json}: {counted(found)} in {validation}"))
     else:
         logger.info("%s: no problems", dataset_json)
 

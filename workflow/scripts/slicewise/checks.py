@@ -52,7 +52,7 @@ class Grid(Protocol):
 
 
 def check_header(case: str, file: NiftiFile, channels: int = 0) -> Iterator[Problem]:
-    """Look at what a header says: axes, spacing, affine and scaling.
+    """Look at the grid of a header: axes, spacing and affine.
 
     channels: how many volumes a 4D file has to hold, 0 for a 3D file.
     """
@@ -69,10 +69,15 @@ def check_header(case: str, file: NiftiFile, channels: int = 0) -> Iterator[Prob
     elif 1 in shape[:3]:
         mend = "take it out unless it is meant to be one"
         yield warning(f"one slice, a shape of {shape[:3]}", "a volume of several slices", mend)
-    if np.isnan(file.header["scl_slope"]):
-        yield warning("scl_slope nan", "a number", "it is taken for 0, which scales nothing")
     yield from _check_spacing(file, error)
     yield from _check_affine(file, error, warning)
+
+
+def check_scaling(case: str, file: NiftiFile) -> Iterator[Problem]:
+    """Look at how stored values are scaled. By the standard a slope of 0 is no scaling."""
+    if np.isnan(file.header["scl_slope"]):
+        mend = "it is taken for 0, which scales nothing"
+        yield Problem(WARNING, case, str(file.path), "scl_slope nan", "a number", mend)
 
 
 def _problems_of(case: str, path: Path) -> tuple[partial, partial]:

@@ -92,7 +92,8 @@ class NiftiFile:
         slope, inter = self.header.get_slope_inter()
         if slope is None:  # 0 is no scaling by the standard, and nan by custom
             return stored
-        return apply_read_scaling(stored, np.float64(slope), np.float64(inter))
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at later
+            return apply_read_scaling(stored, np.float64(slope), np.float64(inter))
 
 
 def open_nifti(case: str, path: Path, *, header_only: bool = False) -> NiftiFile:

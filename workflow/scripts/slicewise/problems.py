@@ -39,6 +39,13 @@ COLUMNS = [field.name for field in fields(Problem)]
 """The columns of a table of problems."""
 
 
+def counted(problems: Sequence[Problem]) -> str:
+    """Return how many errors and warnings there are, in words."""
+    errors = len(errors_of(problems))
+    numbers = {ERROR: errors, WARNING: len(problems) - errors}
+    return " and ".join(f"{n} {kind}{'s' * (n != 1)}" for kind, n in numbers.items())
+
+
 def errors_of(problems: Iterable[Problem]) -> list[Problem]:
     """Return the problems that stop a run."""
     return [problem for problem in problems if problem.severity == ERROR]

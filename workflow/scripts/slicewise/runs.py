@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -110,14 +110,25 @@ class RunDataset:
         return [] if self.generated else self.source.unused_files()
 
     def files(self, cases: Sequence[str]) -> list[str]:
-        """Return the image and label files of some cases, but none that is not there.
-
-        The job that would read it says so; Snakemake would only say which rule misses it.
-        """
+        """Return the image and label files of some cases, as far as they can be read."""
         if self.generated:
             return [str(f) for case in cases for f in self.source.conventional_case(case).files]
-        files = (path for case in cases for path in self.source.case(case).files)
-        return [str(path) for path in files if os.path.isfile(path)]
+        return readable(path for case in cases for path in self.source.case(case).files)
+
+    def sizes(self, cases: Sequence[str]) -> list[int]:
+        """Return the bytes of the files of some cases; those of phantoms do not matter.
+
+        A file that is mended may be older than what came of it, if it was copied with its date.
+        """
+        return [] if self.generated else [os.path.getsize(path) for path in self.files(cases)]
+
+
+def readable(files: Iterable[Path]) -> list[str]:
+    """Return those of some files that are there and can be read.
+
+    Of the others Snakemake would not say whose they are. The job that looks for them does.
+    """
+    return [str(path) for path in files if os.path.isfile(path) and os.access(path, os.R_OK)]
 
 
 def _bytes_of(path: Path) -> int:

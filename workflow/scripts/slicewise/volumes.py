@@ -5,7 +5,7 @@ A case may be examined, which gives all its problems, or read, which raises thos
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,9 +77,11 @@ def _open(
     problems = list(checks.check_header(case, file, volumes))
     usable = not errors_of(problems)
     if usable and first is not None:
-        problems += checks.check_grid(case, file, first)
+        # What is odd about a grid is said once, of the file that the others are held against.
+        problems = list(checks.check_grid(case, file, first))
         if isinstance(first, NiftiFile):
             problems += checks.check_same_spacing(case, file, first)
+    problems += checks.check_scaling(case, file)
     return file, usable, problems
 
 
@@ -93,7 +95,7 @@ def _examine_images(case: Case, reorient: bool) -> _Images:
             file, usable, problems = _open(case.name, path, volumes, found.first)
             found.problems += problems
             if usable and found.first is None:
-                found.first = file
+                found.first = replace(file, stored=None)  # or its bytes would stay in memory
         if file is None or len(file.shape) != 3 + bool(volumes):
             continue
         if volumes and source.volume >= file.shape[3]:
