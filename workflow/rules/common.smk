@@ -9,13 +9,12 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import model_folders, runs, sources
+from slicewise import inputs, model_folders, runs, sources
 from slicewise.config import load
 
 try:
     config.update(load(config))
-    DATASETS = runs.open_datasets(config)
-    runs.check_models(config)
+    DATASETS = inputs.open_inputs(config)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
