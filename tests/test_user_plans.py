@@ -49,7 +49,9 @@ def test_a_transposition_that_is_not_undone_is_refused(tmp_path):
 
 
 def test_another_number_of_channels_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="normalization_schemes: 1, expected one for each of 3 channels"):
+    with pytest.raises(
+        ValueError, match="normalization_schemes: 1, expected one for each of 3 channels"
+    ):
         read_changed(tmp_path, lambda *_: None, channels=3)
 
 
@@ -106,7 +108,9 @@ def test_readers_of_nifti_files_say_whether_images_are_turned(tmp_path, reader, 
 
 @pytest.mark.parametrize("reader", ["NaturalImage2DIO", "Tiff3DIO", "MyOwnIO"])
 def test_readers_of_other_files_are_refused(tmp_path, reader):
-    with pytest.raises(ValueError, match=f"image_reader_writer: {reader}, expected one that reads NIfTI"):
+    with pytest.raises(
+        ValueError, match=f"image_reader_writer: {reader}, expected one that reads NIfTI"
+    ):
         read_changed(tmp_path, lambda content, _: content.update(image_reader_writer=reader))
 
 

@@ -13,7 +13,7 @@ from slicewise import inputs, model_folders, runs, sources
 from slicewise.config import load
 
 try:
-    config.update(load(config))
+    config.update(load(config, workflow.config_settings.configfiles))
     DATASETS = inputs.open_inputs(config)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
@@ -180,9 +180,8 @@ def images_folder(wildcards) -> str:
 
 def new_images(wildcards) -> list[str]:
     """Return the files in the folder of new images of an experiment or an ensemble."""
-    folder, source = images_folder(wildcards), DATASETS[wildcards.dataset].source
     try:
-        return [str(path) for case in source.new_cases(folder) for path in case.files]
+        return inputs.new_images(DATASETS[wildcards.dataset], images_folder(wildcards))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 

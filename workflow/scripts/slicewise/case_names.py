@@ -76,8 +76,9 @@ def name_problems(file: str | Path, names: Iterable[str]) -> list[Problem]:
             found.append(
                 _problem(
                     file,
-                    f"the case names {shown(name)} and {shown(name + LABEL)}",
-                    f"no case named as the label of another, {shown(name)}{LABEL}.npy",
+                    f"the case names {name!r} and {name + LABEL!r}",
+                    f"no two of which {name}{LABEL}.npy is the label of the one and the image of "
+                    "the other",
                 )
             )
     return found

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from slicewise.files import read_json
+from slicewise.documents import read_document
 from slicewise.labels import Labels, parse_labels
 from slicewise.problems import BadInput, error
+
+EXPECTED = "the description of a dataset, of nnU-Net or of the Medical Segmentation Decathlon"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Dataset:
     def __init__(self, dataset_json: str | Path, content: dict | None = None):
         self.json_path = Path(dataset_json)
         self.root = self.json_path.parent
-        self.content = read_json(dataset_json) if content is None else content
+        self.content = read_document(dataset_json, EXPECTED) if content is None else content
 
     def _fail(self, found: str, expected: str) -> BadInput:
         return error("", self.json_path, found, expected)

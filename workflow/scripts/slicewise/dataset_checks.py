@@ -8,12 +8,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from slicewise import schemas
 from slicewise.case_names import name_problems, shown
-from slicewise.dataset import Dataset
+from slicewise.dataset import EXPECTED, Dataset
 from slicewise.documents import read_document
 from slicewise.folds import read_given_folds
 from slicewise.problems import ERROR, BadInput, Problem
-
-EXPECTED = "the description of a dataset, of nnU-Net or of the Medical Segmentation Decathlon"
 
 
 def read_description(path: Path, mend: str = "") -> tuple[Dataset | None, list[Problem]]:
@@ -94,7 +92,9 @@ def _listing_problems(dataset: Dataset) -> Iterator[Problem]:
     """Yield what is wrong with the lists of files that a dataset.json may hold."""
     if dataset.is_decathlon:
         yield from _decathlon_problems(dataset)
-    for name, entry in dataset.content.get("dataset", {}).items() if not dataset.is_decathlon else ():
+    for name, entry in (
+        dataset.content.get("dataset", {}).items() if not dataset.is_decathlon else ()
+    ):
         channels = len(dataset.channel_names)
         if len(entry["images"]) != channels:
             found = f"dataset.{name}.images: {len(entry['images'])} files"

@@ -1,4 +1,4 @@
-"""JSON documents that a user brings, read with care: dataset.json, plans.json, splits_final.json."""
+"""JSON documents that a user brings or may have touched, read with care."""
 
 from __future__ import annotations
 

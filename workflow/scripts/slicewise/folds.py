@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from slicewise.documents import read_document
-from slicewise.problems import ERROR, BadInput, Problem, error
+from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.records import FOLDS, FORM, is_fold
 
 SPLIT_SEED = 12345
 """nnU-Net: generate_crossval_split."""
 
-EXPECTED = "folds as nnU-Net writes them"
-FORM = '{"train": [case, ...], "val": [case, ...]}'
 MEND = "mend it, or take it away to have folds made here"
 
 NNUNET_FOLDS = 5
@@ -49,15 +47,6 @@ def split(cases: Sequence[str], folds: int) -> list[dict[str, list[str]]]:
     return splits
 
 
-def read_folds(path: str | Path, mend: str = MEND) -> list[dict[str, list[str]]]:
-    """Return the folds of a splits_final.json; BadInput for what does not have their form."""
-    splits = read_document(path, EXPECTED, mend, kind=list)
-    for fold, parts in enumerate(splits):
-        if not _is_fold(parts):
-            raise error("", path, f"fold {fold}: {parts!r:.80}", FORM, mend)
-    return splits
-
-
 def read_given_folds(
     path: str | Path, cases: Sequence[str], folds: int
 ) -> list[dict[str, list[str]]]:
@@ -65,7 +54,7 @@ def read_given_folds(
 
     folds: how many there should be. Raises BadInput with all that is wrong with the file.
     """
-    splits = read_document(path, EXPECTED, MEND, kind=list)
+    splits = read_document(path, FOLDS, MEND, kind=list)
     problems = [
         Problem(ERROR, "", str(path), found, expected, mend or MEND)
         for found, expected, mend in _faults(splits, cases, folds)
@@ -81,7 +70,7 @@ def _faults(splits: list, cases: Sequence[str], folds: int) -> Iterator[tuple[st
         yield f"{len(splits)} folds", f"{folds}", f"set cross_validation.folds: {len(splits)}"
     known = set(cases)
     for fold, parts in enumerate(splits):
-        if not _is_fold(parts):
+        if not is_fold(parts):
             yield f"fold {fold}: {parts!r:.80}", FORM, ""
             continue
         train, held_out = parts["train"], parts["val"]
@@ -95,12 +84,6 @@ def _faults(splits: list, cases: Sequence[str], folds: int) -> Iterator[tuple[st
         if not train or not held_out:
             found = f"fold {fold}: {len(train)} cases in train and {len(held_out)} in val"
             yield found, "at least one of each", ""
-
-
-def _is_fold(parts: Any) -> bool:
-    """Say whether this is one fold, of lists of names."""
-    lists = [parts.get(key) for key in ("train", "val")] if isinstance(parts, dict) else [None]
-    return all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in lists)
 
 
 def _repeated(names: Sequence[str]) -> set[str]:

@@ -1,10 +1,11 @@
-"""All that a config names, looked at together before the first job: every problem is told at once."""
+"""All that a config names, looked at before the first job: every problem is told at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from slicewise.case_names import name_problems
 from slicewise.model_checks import folder_problems
 from slicewise.problems import ERROR, BadInput, Problem
 from slicewise.runs import RunDataset, open_datasets
@@ -28,6 +29,18 @@ def open_inputs(config: dict) -> dict[str, RunDataset]:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise BadInput(problems, f"{count} before the first job; nothing was run")
     return datasets
+
+
+def new_images(dataset: RunDataset, folder: str | Path) -> list[str]:
+    """Return the files in a folder of new images.
+
+    Raises BadInput for a folder without any, and for cases with names that none may have.
+    """
+    cases = dataset.source.new_cases(folder)
+    problems = name_problems(folder, [case.name for case in cases])
+    if problems:
+        raise BadInput(problems)
+    return [str(path) for case in cases for path in case.files]
 
 
 def _place_problems(config: dict) -> Iterator[Problem]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from slicewise.dataset_checks import read_description
 from slicewise.documents import read_document
-from slicewise.folds import read_folds
 from slicewise.model_folders import ALL, checkpoint_path
 from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.records import read_folds
 
 
 def folder_problems(experiment: str, model: dict, folds: Sequence[int]) -> Iterator[Problem]:

@@ -9,14 +9,15 @@ import re
 import shlex
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
-from slicewise.dataset_checks import check_dataset
+from slicewise.dataset_checks import check_dataset, read_description
 from slicewise.problems import Problem
+from slicewise.records import ANEW
 
 ARRAYS_FOLLOW = (
     "slice_axis",
@@ -128,6 +129,9 @@ def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
             path = Path(config["results"]) / name / "raw" / "dataset.json"
             source = Dataset(path, PHANTOM_CHANNELS)
             cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
+            if path.exists():
+                _, found = read_description(path)
+                problems += [replace(problem, mend=ANEW) for problem in found]
         else:
             mend = f"set datasets.{name}.raw to the folder that has it"
             path = Path(kind["raw"]) / "dataset.json"

@@ -18,9 +18,9 @@ from slicewise.problems import ERROR, Problem
 
 FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 
-# Every job reads the config anew; the parser in C, which most builds of PyYAML have, is ten times
-# faster.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Reads YAML without running code from it. Every job reads the config anew; the parser in C, which
+most builds of PyYAML have, is ten times faster."""
 
 _IN_WORDS = {
     "integer": "an integer",
@@ -50,7 +50,7 @@ _Validator = jsonschema.validators.extend(
 
 def read_schema(name: str) -> dict:
     """Return the schema called `name` (config, dataset or plans) of workflow/schemas."""
-    return yaml.load((FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"), _Loader)
+    return yaml.load((FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"), LOADER)
 
 
 def resolved(schema: dict, root: dict) -> dict:
@@ -132,6 +132,9 @@ def _read(text: str, types: list[str]) -> Any:
     return text
 
 
+MISSING = "missing"
+
+
 @dataclass(frozen=True)
 class Mistake:
     """A mistake of a document: the dotted key, what was found there, what to write in its place."""
@@ -146,7 +149,10 @@ class Mistake:
     def problem(self, path: str | Path, mend: str = "") -> Problem:
         """Return the mistake as the problem of a file."""
         found = f"{self.key}: {self.found.removeprefix('found ')}"
-        return Problem(ERROR, "", str(path), found, self.remedy.removeprefix("allowed: "), mend)
+        if self.found == MISSING:
+            found = f"no {self.key}"
+        expected = self.remedy.removeprefix("allowed: ").removeprefix("give ")
+        return Problem(ERROR, "", str(path), found, expected, mend)
 
 
 def mistakes(document: Any, schema: dict) -> list[Mistake]:
@@ -249,10 +255,10 @@ def _mistakes(error: jsonschema.ValidationError, root: dict) -> Iterator[Mistake
         for key in error.validator_value:
             if key not in error.instance:
                 child = error.schema.get("properties", {}).get(key, {})
-                yield Mistake(f"{inside}{key}", "missing", f"allowed: {allowed(child, root)}")
+                yield Mistake(f"{inside}{key}", MISSING, f"allowed: {allowed(child, root)}")
     elif error.validator == "anyOf" and all(set(s) == {"required"} for s in error.validator_value):
         names = [name for option in error.validator_value for name in option["required"]]
-        yield Mistake(f"{inside}{names[0]}", "missing", f"give {_either(names)}")
+        yield Mistake(f"{inside}{names[0]}", MISSING, f"give {_either(names)}")
     elif "propertyNames" in error.absolute_schema_path:
         name = _shown(error.instance)
         remedy = f"allowed: {allowed(error.schema, root)}"

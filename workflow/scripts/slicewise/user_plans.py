@@ -91,6 +91,9 @@ def with_configuration(content: dict, name: str) -> dict:
     known = content.get("configurations")
     if not isinstance(known, dict):
         raise ValueError("no configurations, so perhaps a plan of nnU-Net v1")
+    for key, value in known.items():
+        if not isinstance(value, dict):
+            raise ValueError(f"configurations.{key}: {type(value).__name__}")
     lineage = [name]
     while lineage[-1] in known and "inherits_from" in known[lineage[-1]]:
         parent = known[lineage[-1]]["inherits_from"]
