@@ -1,580 +1,307 @@
-"""Documents that are wrong, each spoilt in one way, and the words that its message must hold.
+"""Documents of a user's that are wrong are named, all at once, and nothing else happens.
 
-Documents are dataset.json, names of cases, splits_final.json, plans.json, folders of models,
-checkpoints and the config: everything of a user's but the voxels.
+`defects` holds those that are found before the first job; here too are those that a job finds:
+checkpoints, and files of a former stage that somebody changed.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models import PLAIN
+import torch
+import yaml
+
+from faults.defects import ALL
+from faults.figures import Figure
+from faults.spoiling import Defect, Run, modelled
+from scans import write_dataset
+from slicewise import inputs
+from slicewise.config import load
 
 ROOT = Path(__file__).resolve().parents[2]
-GOLDEN_PLAN = ROOT / "tests/golden/thick_z/plans.json"
-CASES = 4
+
+
+def fresh(folder: Path, cases: int = 4) -> Run:
+    """Return a run of a few small scans in an empty folder."""
+    write_dataset(folder / "raw", [(12, 12, 4)] * cases, spacing=(1, 1, 3))
+    return Run(folder)
+
+
+def copied(run: Run, folder: Path) -> Run:
+    """Return the same run in another folder, which does not exist yet."""
+    shutil.copytree(run.folder, folder)
+    return Run(folder)
+
+
+def message(run: Run, changes: dict) -> str:
+    """Return what a run stops with before its first job, or nothing: what common.smk calls."""
+    try:
+        inputs.open_inputs(load(run.config | changes))
+    except ValueError as refused:
+        return str(refused)
+    return ""
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run of a user's in a folder of its own: raw scans, and a config that names them."""
+class Outcome:
+    """How `snakemake` ended: its exit code, all that it said, and files that it left or changed."""
 
-    folder: Path
+    code: int
+    said: str
+    touched: tuple[str, ...]
 
-    @property
-    def raw(self) -> Path:
-        return self.folder / "raw"
-
-    @property
-    def config(self) -> dict:
-        return {
-            "results": str(self.folder / "results"),
-            "datasets": {"mine": {"raw": str(self.raw)}},
-            "cross_validation": {"folds": 2, "run": [0]},
+    def faults(self, words: Sequence[str]) -> list[str]:
+        """Return in what it is not as promised for a run that should name a problem."""
+        lacking = [f"does not say {word!r}" for word in words if word not in self.said]
+        broken = {
+            "ends with exit code 0": self.code == 0,
+            "shows a traceback": "Traceback" in self.said,
+            f"touches {', '.join(self.touched)}": bool(self.touched),
         }
-
-    def describe(self, content: object) -> None:
-        (self.raw / "dataset.json").write_text(json.dumps(content))
-
-    @property
-    def description(self) -> dict:
-        return json.loads((self.raw / "dataset.json").read_text())
+        return lacking + [fault for fault, found in broken.items() if found]
 
 
-Spoil = Callable[[Run], dict | None]
-"""Spoils a run's files; what it returns is merged into the config."""
+def snakemake(run: Run, changes: dict, *targets: str) -> Outcome:
+    """Run the workflow as a user does, on one core."""
+    config = run.folder / "config.yaml"
+    config.write_text(yaml.safe_dump(run.config | changes, allow_unicode=True))
+    before = _contents(run.folder)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", ROOT / "Snakefile"]
+    given = [*targets, "--directory", run.folder, "--configfile", config]
+    done = subprocess.run([*command, *given], capture_output=True, check=False)
+    after = _contents(run.folder)
+    touched = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+    said = (done.stdout + done.stderr).decode(errors="replace")
+    return Outcome(done.returncode, said, tuple(sorted(touched)))
 
 
-@dataclass(frozen=True)
-class Defect:
-    """One thing that is wrong: its name, how to bring it about, and what the message must say."""
-
-    name: str
-    spoil: Spoil
-    words: tuple[str, ...]
-
-
-def described(**changes: object) -> Spoil:
-    """Change keys of dataset.json; None takes a key away."""
-
-    def spoil(run: Run) -> None:
-        content = run.description | changes
-        run.describe({key: value for key, value in content.items() if value is not None})
-
-    return spoil
+def _contents(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return time and size of everything in a folder but results and Snakemake's own."""
+    own = {"results", ".snakemake"}
+    found = {}
+    for path in folder.rglob("*"):
+        place = path.relative_to(folder)
+        if place.parts[0] not in own and path.is_file():
+            status = path.stat()
+            found[ascii(str(place))] = (status.st_mtime_ns, status.st_size)
+    return found
 
 
-def raw_bytes(content: bytes) -> Spoil:
-    """Put other bytes in the place of dataset.json."""
-    return lambda run: (run.raw / "dataset.json").write_bytes(content) and None
+def checkpoint(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    """Change what the checkpoint of a model's fold 0 holds."""
 
+    def spoil(folder: Path) -> None:
+        path = folder / "fold_0/checkpoint_final.pth"
+        from slicewise.nnunet_checkpoints import read_checkpoint
 
-def replaced(old: str, new: str) -> Spoil:
-    """Replace a part of the text of dataset.json."""
-
-    def spoil(run: Run) -> None:
-        text = (run.raw / "dataset.json").read_text()
-        assert old in text
-        (run.raw / "dataset.json").write_text(text.replace(old, new))
+        content = read_checkpoint(path)
+        change(content)
+        torch.save(content, path)
 
     return spoil
 
 
-def missing(run: Run) -> None:
-    (run.raw / "dataset.json").unlink()
+def cut(folder: Path) -> None:
+    path = folder / "fold_0/checkpoint_final.pth"
+    path.write_bytes(path.read_bytes()[:3000])
 
 
-def folder_in_its_place(run: Run) -> None:
-    missing(run)
-    (run.raw / "dataset.json").mkdir()
+def code_in(folder: Path) -> None:
+    checkpoint(lambda content: content.update(logging=_Code()))(folder)
 
 
-def pipe_in_its_place(run: Run) -> None:
-    missing(run)
-    os.mkfifo(run.raw / "dataset.json")
+class _Code:
+    """Would make a file where it is read by a reader that runs code."""
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (Path("ran"),)
 
 
-def huge(run: Run) -> None:
-    with (run.raw / "dataset.json").open("ab") as file:
-        file.truncate(2**40)
+def _spoil_one(content: dict, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    name = next(name for name in content["network_weights"] if name.endswith("conv.weight"))
+    content["network_weights"][name] = change(content["network_weights"][name])
 
 
-def called(*names: str) -> Spoil:
-    """Call the first cases by other names."""
-
-    def spoil(run: Run) -> None:
-        for index, name in enumerate(names):
-            for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
-                (run.raw / folder / f"case_{index:02d}{ending}").rename(
-                    run.raw / folder / f"{name}{ending}"
-                )
-
-    return spoil
+def bytes_of(content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / "fold_0/checkpoint_final.pth").write_bytes(content)
 
 
-def listed(**entries: object) -> Spoil:
-    """Let dataset.json list its files, as nnU-Net allows."""
-    return described(dataset=entries, numTraining=len(entries))
-
-
-def decathlon(*entries: dict) -> Spoil:
-    """Describe the dataset as the Decathlon does, two good cases and some entries more."""
-    good = [pair("case_00"), pair("case_01")]
-    labels = {"0": "background", "1": "a", "2": "b"}
-
-    def spoil(run: Run) -> None:
-        content = {"modality": {"0": "MRI"}, "labels": labels, "numTraining": 2 + len(entries)}
-        run.describe(content | {"training": [*good, *entries]})
-
-    return spoil
-
-
-def pair(name: str, **changes: str) -> dict:
-    """Return an entry of the Decathlon's list."""
-    paths = {"image": f"./imagesTr/{name}_0000.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
-    return paths | changes
-
-
-def folds(content: object) -> Spoil:
-    """Bring folds of one's own; text is written as it is."""
-    text = content if isinstance(content, str) else json.dumps(content)
-    return lambda run: (run.raw / "splits_final.json").write_text(text) and None
-
-
-def part(train: object, val: object) -> dict:
-    return {"train": train, "val": val}
-
-
-def configured(**sections: object) -> Spoil:
-    """Write other sections into the config."""
-    return lambda run: sections
-
-
-def planned(change: Callable[[dict, dict, dict], object]) -> Spoil:
-    """Bring a plan of one's own: `change` is given it, its configuration and its network."""
-
-    def spoil(run: Run) -> dict:
-        content = json.loads(GOLDEN_PLAN.read_text())
-        plan = content["configurations"]["2d"]
-        change(content, plan, plan["architecture"]["arch_kwargs"])
-        (run.folder / "plans.json").write_text(json.dumps(content))
-        return {"planning": {"plans": str(run.folder / "plans.json")}}
-
-    return spoil
-
-
-def plan_bytes(content: bytes, configuration: str = "2d") -> Spoil:
-    """Bring a plan of these bytes."""
-
-    def spoil(run: Run) -> dict:
-        path = run.folder / "plans.json"
-        path.write_bytes(content)
-        return {"planning": {"plans": str(path), "configuration": configuration}}
-
-    return spoil
-
-
-def modelled(change: Callable[[Path], object]) -> Spoil:
-    """Bring a model that nnU-Net trained, after changing its folder."""
-
-    def spoil(run: Run) -> dict:
-        folder = shutil.copytree(PLAIN.folder, run.folder / "model")
-        change(folder)
-        model = {"nnunet": str(folder), "configuration": PLAIN.configuration}
-        return {"experiments": {"theirs": {"model": model}}}
-
-    return spoil
-
-
-DEEP = b"[" * 200_000
-LABELS = {"background": 0, "class1": 1, "class2": 2}
-
-DESCRIPTIONS = [
-    Defect("no dataset.json", missing, ("raw/dataset.json", "no such file", "datasets.mine.raw")),
-    Defect("a folder for dataset.json", folder_in_its_place, ("dataset.json: found a folder",)),
-    Defect("a pipe for dataset.json", pipe_in_its_place, ("something that is not a file",)),
-    Defect("an empty dataset.json", raw_bytes(b""), ("found an empty file",)),
-    Defect("blanks in dataset.json", raw_bytes(b" \n"), ("found an empty file",)),
-    Defect("no JSON", raw_bytes(b"labels: {}"), ("text that is not JSON",)),
-    Defect("JSON cut off", raw_bytes(b'{"labels": {"backgro'), ("JSON that is cut off",)),
-    Defect("JSON cut after a comma", raw_bytes(b'{"a": 1,'), ("JSON that is cut off",)),
-    Defect("a list", raw_bytes(b"[1, 2]"), ("found a list at its top level",)),
-    Defect("a number", raw_bytes(b"3"), ("found a number or null at its top level",)),
-    Defect("not UTF-8", raw_bytes(b'{"a": "\xff\xfe"}'), ("text that is not UTF-8",)),
-    Defect("UTF-16", raw_bytes('{"a": 1}'.encode("utf-16")), ("text that is not UTF-8",)),
-    Defect("half a character", raw_bytes(b'{"a": "\\ud800"}'), ("text that is not UTF-8",)),
-    Defect("a pickle", raw_bytes(b"\x80\x04N."), ("found a pickle, which is never opened",)),
-    Defect("200,000 brackets", raw_bytes(DEEP), ("nested too deep",)),
-    Defect("200,000 objects", raw_bytes(b'{"a":' * 200_000), ("nested too deep",)),
-    Defect("a terabyte", huge, ("a file of 1,099,511,627", "more than 33,554,432")),
+CHECKPOINTS = [
+    Defect("a checkpoint cut off", modelled(cut), ("found what torch cannot read",)),
+    Defect("an empty checkpoint", modelled(bytes_of(b"")), ("found an empty file",)),
+    Defect("a text for a checkpoint", modelled(bytes_of(b"weights")), ("torch cannot read",)),
+    Defect("code in a checkpoint", modelled(code_in), ("found code to run",)),
     Defect(
-        "an endless number", raw_bytes(b'{"a": ' + b"9" * 5000 + b"}"), ("thousands of digits",)
-    ),
-    Defect("a key twice", replaced('"class2": 2', '"class2": 2, "class2": 3'), ("'class2' twice",)),
-    Defect("NaN", replaced('"class2": 2', '"class2": NaN'), ("found NaN",)),
-    Defect("no labels", described(labels=None), ("found no labels",)),
-    Defect("labels in a list", described(labels=["a"]), ('found labels: ["a"]',)),
-    Defect("background alone", described(labels={"background": 0}), ("found labels:",)),
-    Defect("no background", described(labels={"a": 1, "b": 2}), ("no background",)),
-    Defect("another background", described(labels={"background": 1, "a": 2}), ("background = 1",)),
-    Defect("a gap", described(labels={"background": 0, "a": 1, "b": 3}), ("[3] after a gap",)),
-    Defect("a negative label", described(labels={"background": 0, "a": -1}), ("labels.a: -1",)),
-    Defect("a label of 1.5", described(labels={"background": 0, "a": 1.5}), ("labels.a: 1.5",)),
-    Defect("a label twice", described(labels=LABELS | {"b": 1}), ("a value of its own",)),
-    Defect("a label null", described(labels=LABELS | {"b": {}}), ("labels.b: {}",)),
-    Defect("a region without order", described(labels=LABELS | {"w": [1, 2]}), ("class_order",)),
-    Defect("an ignored region", described(labels=LABELS | {"ignore": [3]}), ("labels.ignore",)),
-    Defect("no channel_names", described(channel_names=None), ("found no channel_names",)),
-    Defect("channels by name", described(channel_names={"T1": "T1"}), ('"T1" cannot be a name',)),
-    Defect("a gap of channels", described(channel_names={"0": "a", "2": "b"}), ("channels 0, 2",)),
-    Defect("a numbered channel", described(channel_names={"0": 1}), ("channel_names.0: 1",)),
-    Defect("no numTraining", described(numTraining=None), ("found no numTraining",)),
-    Defect("numTraining in words", described(numTraining="4"), ('found numTraining: "4"',)),
-    Defect("a wrong numTraining", described(numTraining=7), ("found numTraining 7", "expected 4")),
-    Defect("another ending", described(file_ending=".nrrd"), ('file_ending: ".nrrd"', ".nii.gz")),
-    Defect("no cases", described(file_ending=".nii"), ("found no cases", "CASE_0000.nii")),
-    Defect("no images", lambda run: shutil.rmtree(run.raw / "imagesTr"), ("found no cases",)),
-    Defect(
-        "a listing with a channel too many",
-        listed(a={"images": ["a.nii.gz", "b.nii.gz"], "label": "a.nii.gz"}),
-        ("dataset.a.images: 2 files", "1, one for each channel"),
-    ),
-    Defect("a listing without label", listed(a={"images": ["a"]}), ("found no dataset.a.label",)),
-    Defect("a listing of no objects", listed(a=[1]), ("dataset.a: [1]",)),
-    Defect(
-        "a Decathlon path from the root",
-        decathlon(pair("case_02", image="/etc/passwd_0000.nii.gz")),
-        ("training[2].image: '/etc/passwd_0000.nii.gz'", "below"),
+        "weights of nan",
+        modelled(checkpoint(lambda c: _spoil_one(c, lambda w: w * float("nan")))),
+        ("nan or infinite weights",),
     ),
     Defect(
-        "a Decathlon path upwards",
-        decathlon(pair("case_02", label="../../secret.nii.gz")),
-        ("training[2].label: '../../secret.nii.gz'", "without .."),
+        "weights of another shape",
+        modelled(checkpoint(lambda c: _spoil_one(c, lambda w: w[:1]))),
+        ("not the network of the plan",),
     ),
-    Defect("a Decathlon entry that is text", decathlon("a.nii.gz"), ('training[2]: "a.nii.gz"',)),
     Defect(
-        "a Decathlon entry without label",
-        decathlon({"image": "a"}),
-        ("found no training[2].label",),
+        "weights that take a terabyte",
+        modelled(checkpoint(lambda c: _spoil_one(c, lambda w: torch.zeros(1).expand(2**38)))),
+        ("weights", "2,000,000,000 at most"),
     ),
-    Defect("a Decathlon case twice", decathlon(pair("case_00")), ("2 entries of the case",)),
-    Defect("no Decathlon image", decathlon(pair("case_02", image="notes.txt")), ("notes.txt",)),
+    Defect(
+        "no weights",
+        modelled(checkpoint(lambda content: content.pop("network_weights"))),
+        ("found no network_weights",),
+    ),
+    Defect(
+        "numbers for weights",
+        modelled(checkpoint(lambda content: content.update(network_weights={"a": 1}))),
+        ("'a': int of another kind",),
+    ),
+    Defect(
+        "no log",
+        modelled(checkpoint(lambda content: content.update(logging={"lrs": 3}))),
+        ("a log that cannot be read",),
+    ),
+    Defect(
+        "a trainer that is a path",
+        modelled(checkpoint(lambda content: content.update(trainer_name="../../up"))),
+        ("trainer_name: '../../up'",),
+    ),
+    Defect(
+        "an axis that is none",
+        modelled(checkpoint(lambda c: c.update(inference_allowed_mirroring_axes=[7]))),
+        ("inference_allowed_mirroring_axes: [7]",),
+    ),
 ]
+"""Those of imported models; each needs five cases, as the model knows."""
 
-LONG = "n" * 201
-NAMES = [
+IMPORTING = {"cross_validation": {"folds": 5, "run": [0]}}
+
+
+def damage(name: str, content: bytes) -> Callable[[Run], None]:
+    """Overwrite a file of the results."""
+    return lambda run: (run.folder / "results" / name).write_bytes(content) and None
+
+
+def dropped(name: str, key: str) -> Callable[[Run], None]:
+    """Rename a key in a JSON file of the results."""
+
+    def spoil(run: Run) -> None:
+        path = run.folder / "results" / name
+        text = path.read_text()
+        assert f'"{key}"' in text
+        path.write_text(text.replace(f'"{key}"', '"other"'))
+
+    return spoil
+
+
+ANEW = "delete it"
+RECORDS = [
     *(
-        Defect(f"the name {name!r}", called(name), (words,))
-        for name, words in [
-            ("with space", "holds ' '"),
-            ("tab\tbed", r"holds '\t'"),
-            ("new\nline", r"holds '\n'"),
-            ("esc\x1b[31m", r"holds '\x1b'"),
-            ("no\xa0break", r"holds '\xa0'"),
-            ("right\u202eleft", r"holds '\u202e'"),
-            ("zero\u200bwidth", r"holds '\u200b'"),
-            ("byte\udcff", r"holds '\udcff'"),
-            *((f"a{sign}b", f"holds {sign!r}") for sign in "{}[]()<>\"'`$;&|*?!~#^\\"),
-            ("-rf", "starts with -"),
-            ("..", "found no cases"),
-            (LONG, "has 201 bytes"),
-            ("ä" * 101, "has 202 bytes"),
-            ("preprocessing", "a file of ours"),
-            ("group-0.manifest", "a file of ours"),
-        ]
-        if name != ".."
+        Defect(f"{name} {how}", damage(f"mine/{name}", content), (f"{name}: found {found}", ANEW))
+        for name in ("orientation.json", "dataset_fingerprint.json")
+        for how, content, found in (
+            ("emptied", b"", "an empty file"),
+            ("cut off", b'{"reorient": fal', "JSON that is cut off"),
+            ("in a list", b"[]", "a list at its top level"),
+        )
     ),
     Defect(
-        "the name of a listed case with a slash",
-        listed(**{"../x": {"images": ["a"], "label": "b"}}),
-        ("'../x'", "starts with ."),
-    ),
-    Defect("an empty name", listed(**{"": {"images": ["a"], "label": "b"}}), ("which is empty",)),
-    Defect("x and x_seg", called("x", "x_seg"), ("'x' and 'x_seg'", "x_seg.npy")),
-    Defect("upper and lower case", called("a", "A"), ("'A' and 'a'", "upper and lower case")),
-    Defect("two ways to write ü", called("\xfc", "u\u0308"), ("composition",)),
-]
-
-TWO = [part(["case_00", "case_01"], ["case_02"]), part(["case_02"], ["case_00", "case_03"])]
-FOLDS = [
-    Defect("fewer cases than folds", configured(cross_validation={"folds": 5}), ("found 4 cases",)),
-    Defect("folds that are no JSON", folds("- train"), ("splits_final.json: found text that",)),
-    Defect("empty folds", folds(""), ("splits_final.json: found an empty file",)),
-    Defect("folds in an object", folds(part([], [])), ("found an object at its top level",)),
-    Defect("folds without val", folds([{"train": ["case_00"]}, TWO[1]]), ("found fold 0: {",)),
-    Defect("cases that are numbers", folds([part([1], [2]), TWO[1]]), ("found fold 0: {",)),
-    Defect("an unknown case", folds([part(["case_00"], ["x"]), TWO[1]]), ("unknown: 'x'",)),
-    Defect(
-        "train and val", folds([part(["case_00"], ["case_00"]), TWO[1]]), ("in both: 'case_00",)
+        "no reorient",
+        dropped("mine/orientation.json", "reorient"),
+        ("orientation.json: found no reorient", ANEW),
     ),
     Defect(
-        "a case twice", folds([part(["case_00"] * 2, ["case_01"]), TWO[1]]), ("twice: 'case_00",)
-    ),
-    Defect("an empty val", folds([part(["case_00"], []), TWO[1]]), ("0 in val",)),
-    Defect("one fold of two", folds(TWO[:1]), ("found 1 folds, expected 2", "folds: 1")),
-    Defect("three folds of two", folds([*TWO, TWO[0]]), ("found 3 folds, expected 2",)),
-]
-
-
-def strides(*pairs: int) -> Callable:
-    """Change the strides of a plan's stages, alike along both axes."""
-    return lambda _, plan, net: net.update(strides=[[n, n] for n in pairs])
-
-
-def sized(**changes: object) -> Callable:
-    return lambda _, plan, net: plan.update(changes)
-
-
-def built(**changes: object) -> Callable:
-    return lambda _, plan, net: net.update(changes)
-
-
-def stated(**changes: object) -> Callable:
-    return lambda content, plan, net: content.update(changes)
-
-
-def in_three_dimensions(content: dict, plan: dict, net: dict) -> None:
-    """Give the plan what nnU-Net plans in 3D."""
-    plan.update(patch_size=[8, 32, 32], spacing=[3.0, 1.0, 1.0])
-    net.update(kernel_sizes=[[3, 3, 3]] * 4, conv_op="torch.nn.modules.conv.Conv3d")
-
-
-def named_network(name: str) -> Callable:
-    return lambda _, plan, net: plan["architecture"].update(network_class_name=name)
-
-
-def intensities(**changes: object) -> Callable:
-    key = "foreground_intensity_properties_per_channel"
-    return lambda content, *_: content[key]["0"].update(changes)
-
-
-V1 = b'{"num_stages": 1, "plans_per_stage": {"0": {"batch_size": 2}}, "patch_size": [1, 2, 3]}'
-CHAIN = {f"c{i}": {"inherits_from": f"c{i + 1}"} for i in range(500)}
-HUGE = 10**9
-PLANS = [
-    Defect("a plan cut off", plan_bytes(GOLDEN_PLAN.read_bytes()[:900]), ("JSON that is cut off",)),
-    Defect("an empty plan", plan_bytes(b""), ("plans.json: found an empty file",)),
-    Defect("a plan of v1, a pickle", plan_bytes(b"\x80\x04}q\x00."), ("a pickle", "nnU-Net v1")),
-    Defect("a plan of v1 in JSON", plan_bytes(V1), ("no configurations", "nnU-Net v1")),
-    Defect("a plan in a list", plan_bytes(b"[]"), ("found a list at its top level",)),
-    Defect("no plan", configured(planning={"plans": "nowhere.json"}), ("nowhere.json: found no",)),
-    Defect("a folder for a plan", configured(planning={"plans": "."}), ("found a folder",)),
-    Defect("brackets for a plan", plan_bytes(DEEP), ("nested too deep",)),
-    Defect("configurations in a list", plan_bytes(b'{"configurations": []}'), ("no config",)),
-    Defect(
-        "a configuration of text",
-        plan_bytes(b'{"configurations": {"2d": "x"}}'),
-        ("configurations.2d: str",),
+        "no spacings",
+        dropped("mine/dataset_fingerprint.json", "spacings"),
+        ("dataset_fingerprint.json: found no spacings", ANEW),
     ),
     Defect(
-        "3d_fullres alone", plan_bytes(b'{"configurations": {"3d": {}}}'), ("['3d'] without 2d",)
-    ),
-    Defect(
-        "parents in a list", plan_bytes(b'{"configurations": {"2d": {"inherits_from": []}}}'), ()
-    ),
-    Defect(
-        "500 parents",
-        planned(lambda c, p, n: (c["configurations"].update(CHAIN), p.update(inherits_from="c0"))),
-        ("more than 100",),
-    ),
-    Defect("three dimensions", planned(in_three_dimensions), ("patch_size: [8, 32, 32]", "2 long")),
-    Defect("a patch that does not fit", planned(sized(patch_size=[33, 32])), ("multiples of 8",)),
-    Defect("strides larger than the patch", planned(strides(1, 8, 8, 8)), ("multiples of 512",)),
-    Defect(
-        "a bottleneck of one voxel",
-        planned(lambda c, p, n: (strides(1, 2, 4, 4)(c, p, n), p.update(patch_size=[32, 32]))),
-        ("more than one voxel",),
-    ),
-    Defect("strides from the start", planned(strides(2, 1, 1, 1)), ("[1, 1], as the first stage",)),
-    Defect(
-        "a patch of 10^9", planned(sized(patch_size=[HUGE, HUGE])), ("patch_size[0]: 1000000000",)
-    ),
-    Defect(
-        "a large patch in a large batch",
-        planned(sized(patch_size=[8192, 8192], batch_size=64)),
-        ("voxels at most",),
-    ),
-    Defect("a batch of 10^9", planned(sized(batch_size=HUGE)), ("batch_size: 1000000000",)),
-    Defect("a batch of 0", planned(sized(batch_size=0)), ("batch_size: 0", "at least 1")),
-    Defect("a batch of -2", planned(sized(batch_size=-2)), ("batch_size: -2",)),
-    Defect("a batch of text", planned(sized(batch_size="12")), ('batch_size: "12"',)),
-    Defect("a patch of text", planned(sized(patch_size="32")), ('patch_size: "32"',)),
-    Defect("40 stages", planned(built(n_stages=40)), ("n_stages: 40", "at most 16")),
-    Defect(
-        "one stage more",
-        planned(built(n_stages=5)),
-        ("features_per_stage: 4 entries", "expected 5"),
-    ),
-    Defect(
-        "features of 10^6",
-        planned(built(features_per_stage=[10**6] * 4)),
-        ("features_per_stage[0]",),
-    ),
-    Defect(
-        "30,000 features", planned(built(features_per_stage=[30_000] * 4)), ("weights", "at most")
-    ),
-    Defect("a feature less", planned(built(features_per_stage=[8, 16, 32])), ("3 entries",)),
-    Defect(
-        "a kernel less", planned(built(kernel_sizes=[[3, 3]] * 3)), ("kernel_sizes: 3 entries",)
-    ),
-    Defect("a stride less", planned(strides(1, 2, 2)), ("strides: 3 entries",)),
-    Defect(
-        "a block more", planned(built(n_conv_per_stage=[2] * 5)), ("n_conv_per_stage: 5 entries",)
-    ),
-    Defect(
-        "a decoder more", planned(built(n_conv_per_stage_decoder=[2] * 4)), ("decoder: 4 entries",)
-    ),
-    Defect("even kernels", planned(built(kernel_sizes=[[2, 2]] * 4)), ("kernel_sizes[0][0]: 2",)),
-    Defect("kernels of 0", planned(built(kernel_sizes=[[0, 3]] * 4)), ("kernel_sizes[0][0]: 0",)),
-    Defect("blocks of 0", planned(built(n_conv_per_stage=[0] * 4)), ("n_conv_per_stage[0]: 0",)),
-    Defect("spacing 0", planned(sized(spacing=[0, 1])), ("spacing[0]: 0",)),
-    Defect("a spacing of 1e-9 mm", planned(sized(spacing=[1e-9, 1])), ("spacing[0]: 1e-09",)),
-    Defect("spacing in words", planned(sized(spacing="1 mm")), ('spacing: "1 mm"',)),
-    Defect("a mean of NaN", planned(intensities(mean=float("nan"))), ("found NaN",)),
-    Defect("a mean of text", planned(intensities(mean="x")), ('mean: "x"',)),
-    Defect("a mean of 10^400", planned(intensities(mean=10**400)), (".mean: 1000000",)),
-    Defect(
-        "one channel too few",
-        planned(sized(normalization_schemes=["CTNormalization"] * 2)),
-        ("normalization_schemes: 2",),
-    ),
-    Defect("axes twice", planned(stated(transpose_forward=[0, 0, 1])), ("none twice",)),
-    Defect(
-        "a class to import",
-        planned(named_network("os.system")),
-        ('network_class_name: "os.system"',),
-    ),
-    Defect(
-        "a convolution to import", planned(built(conv_op="os.system")), ('conv_op: "os.system"',)
-    ),
-    Defect(
-        "a scheme to import", planned(sized(normalization_schemes=["os.system"])), ("schemes[0]",)
-    ),
-    Defect(
-        "a reader to import",
-        planned(stated(image_reader_writer="os.system")),
-        ("os.system, expected",),
-    ),
-    Defect(
-        "resampling to import",
-        planned(sized(resampling_fn_data="os.system")),
-        ("resampling_fn_data",),
-    ),
-    Defect(
-        "a name that is a path", planned(stated(plans_name="../../up")), ('plans_name: "../../up"',)
-    ),
-    Defect(
-        "splines of order 99",
-        planned(sized(resampling_fn_data_kwargs={"order": 99, "order_z": 0})),
-        ("kwargs.order: 99",),
-    ),
-    Defect(
-        "splines without order", planned(sized(resampling_fn_seg_kwargs={})), ("seg_kwargs.order",)
+        "spacings of text",
+        damage("mine/dataset_fingerprint.json", b'{"spacings": ["x"], "shapes_after_crop": []}'),
+        ("spacings: 'x'", "three positive numbers", ANEW),
     ),
 ]
+"""Files of a former stage, changed by hand before the plan is made from them."""
+
+COMBINED = ("no labels", "a wrong numTraining", "an unknown case", "a batch of 0")
+"""Defects of one run at once, of which all must be named."""
 
 
-def written(name: str, content: bytes) -> Callable[[Path], object]:
-    return lambda folder: (folder / name).write_bytes(content)
+def measure(folder: Path) -> list[Figure]:
+    """Return how many wrong documents are named, by Snakemake and without anything else done."""
+    few, five = fresh(folder / "few"), fresh(folder / "five", cases=5)
+    return [
+        _figure(
+            "a wrong document is named before the first job",
+            [(defect, few, {}, ("fingerprint",), True) for defect in ALL],
+        ),
+        _figure(
+            "a wrong checkpoint is named by the job that reads it",
+            [(defect, five, IMPORTING, ("train",), False) for defect in CHECKPOINTS],
+        ),
+        _figure(
+            "a file of a former stage that was changed by hand is named",
+            [(defect, planned(few), {}, ("plan",), False) for defect in RECORDS],
+        ),
+        all_at_once(few),
+    ]
 
 
-MODELS = [
-    Defect(
-        "no model",
-        configured(experiments={"a": {"model": {"nnunet": "nowhere"}}}),
-        ("nowhere/plans.json: found no", "nowhere/dataset.json: found no", "fold_0"),
-    ),
-    Defect(
-        "no checkpoint of a fold",
-        modelled(lambda folder: shutil.rmtree(folder / "fold_0")),
-        ("checkpoint_final.pth: found no such file",),
-    ),
-    Defect(
-        "a model's dataset.json cut",
-        modelled(written("dataset.json", b'{"labels"')),
-        ("model/dataset.json: found JSON that is cut off",),
-    ),
-    Defect(
-        "a model's plans cut",
-        modelled(written("plans.json", b"{")),
-        ("model/plans.json: found JSON that is cut off",),
-    ),
-    Defect(
-        "a model's plans in a list",
-        modelled(written("plans.json", b"[]")),
-        ("model/plans.json: found a list",),
-    ),
-    Defect(
-        "a model's folds in text",
-        modelled(written("splits_final.json", b'["a"]')),
-        ("model/splits_final.json: found fold 0",),
-    ),
-    Defect(
-        "no pretrained weights",
-        configured(training={"pretrained": "nowhere.pth"}),
-        ("training.pretrained: found nowhere.pth",),
-    ),
-]
+def planned(run: Run) -> Run:
+    """Return a run after its fingerprint and its folds are made, once for each folder."""
+    done = run.folder.with_name(f"{run.folder.name}-planned")
+    if not done.exists():
+        copied(run, done)
+        outcome = snakemake(Run(done), {}, "fingerprint")
+        assert outcome.code == 0, outcome.said
+    return Run(done)
 
-CONFIGS = [
-    Defect(
-        "raw scans nowhere",
-        configured(datasets={"mine": {"raw": "nowhere"}}),
-        ("nowhere/dataset.json: found no such file",),
-    ),
-    Defect(
-        "raw scans in a file",
-        lambda run: {"datasets": {"mine": {"raw": str(run.raw / "dataset.json")}}},
-        ("dataset.json/dataset.json: found",),
-    ),
-    Defect(
-        "results in the raw scans",
-        lambda run: {"results": str(run.raw / "results")},
-        ("results: found", "overlaps with datasets.mine.raw"),
-    ),
-    Defect(
-        "raw scans in the results",
-        lambda run: {"results": str(run.folder)},
-        ("results: found", "overlaps with datasets.mine.raw"),
-    ),
-    Defect(
-        "results in a file",
-        lambda run: {"results": str(run.raw / "dataset.json" / "x")},
-        ("results: found", "is a file"),
-    ),
-    Defect(
-        "a misspelt key",
-        configured(training={"epoch": 3}),
-        ("training.epoch: unknown key", "did you mean epochs?"),
-    ),
-    Defect(
-        "a wrong type", configured(training={"epochs": "many"}), ('training.epochs: found "many"',)
-    ),
-    Defect(
-        "a batch of 10^9 in the config",
-        configured(training={"batch_size": HUGE}),
-        ("training.batch_size: found 1000000000",),
-    ),
-    Defect(
-        "a fold that is not there",
-        configured(cross_validation={"folds": 2, "run": [2]}),
-        ("cross_validation.run: found fold 2",),
-    ),
-    Defect(
-        "two datasets of one folder",
-        lambda run: {"datasets": {"a": {"raw": str(run.raw)}, "A": {"raw": str(run.raw)}}},
-        ("datasets", "upper and lower case"),
-    ),
-    Defect(
-        "a dataset with a path for a name",
-        configured(datasets={"../x": {"phantom": {}}}),
-        ("cannot be a name here",),
-    ),
-]
 
-ALL = [*DESCRIPTIONS, *NAMES, *FOLDS, *PLANS, *MODELS, *CONFIGS]
+Trial = tuple[Defect, Run, dict, tuple[str, ...], bool]
+
+
+def _figure(promise: str, trials: Sequence[Trial]) -> Figure:
+    """Try each defect through Snakemake in a copy of its run."""
+    failed = []
+    for number, (defect, run, config, targets, before_any_job) in enumerate(trials):
+        made = copied(run, run.folder.with_name(f"{run.folder.name}-{number}"))
+        # The paths of a run are within its folder, so that a copy has its own.
+        faults = tried(made, defect, config, targets, before_any_job)
+        shutil.rmtree(made.folder)
+        failed += [f"{defect.name}: {fault}" for fault in faults]
+    kept = len(trials) - len({line.split(": ")[0] for line in failed})
+    return Figure(promise, kept, len(trials), "documents", "; ".join(failed[:3]))
+
+
+def tried(
+    run: Run, defect: Defect, config: dict, targets: Sequence[str], before_any_job: bool
+) -> list[str]:
+    """Return what is not as promised when Snakemake is run on a run with a defect."""
+    changes = config | (defect.spoil(run) or {})
+    outcome = snakemake(run, changes, *targets)
+    faults = outcome.faults(defect.words)
+    if before_any_job and (run.folder / "results/mine").exists():
+        faults.append("runs a job")
+    return faults
+
+
+def all_at_once(run: Run) -> Figure:
+    """Try several defects together: each must be named in the one message."""
+    made, changes, words = copied(run, run.folder.with_name("together")), {}, []
+    for defect in (one for one in ALL if one.name in COMBINED):
+        changes |= defect.spoil(made) or {}
+        words += defect.words
+    outcome = snakemake(made, changes, "fingerprint")
+    faults = outcome.faults(words)
+    return Figure(
+        "several wrong documents are named at once",
+        int(not faults),
+        1,
+        "runs",
+        "; ".join(faults),
+    )

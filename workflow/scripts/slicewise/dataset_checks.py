@@ -13,20 +13,24 @@ from slicewise.documents import read_document
 from slicewise.folds import read_given_folds
 from slicewise.problems import ERROR, BadInput, Problem
 
+LISTING = frozenset(("channel_names", "modality", "file_ending", "training", "dataset"))
+"""Keys of a dataset.json that say which cases there are."""
 
-def read_description(path: Path, mend: str = "") -> tuple[Dataset | None, list[Problem]]:
-    """Return the dataset of a dataset.json, and what is wrong with that file by itself.
 
-    The dataset is None where it cannot be used at all.
-    """
+def read_description(path: Path, mend: str = "") -> list[Problem]:
+    """Return what is wrong with a dataset.json by itself."""
     try:
-        content = read_document(path, EXPECTED, mend)
+        dataset = Dataset(path, read_document(path, EXPECTED, mend))
     except BadInput as refused:
-        return None, refused.problems
-    mistakes = schemas.mistakes(content, schemas.read_schema("dataset"))
-    problems = [mistake.problem(path) for mistake in mistakes]
-    dataset = Dataset(path, content)
-    wrong = {mistake.key.split(".")[0] for mistake in mistakes}
+        return refused.problems
+    return _description_problems(dataset)[0]
+
+
+def _description_problems(dataset: Dataset) -> tuple[list[Problem], set[str]]:
+    """Return what is wrong with the content of a dataset.json, and the keys that are."""
+    mistakes = schemas.mistakes(dataset.content, schemas.read_schema("dataset"))
+    problems = [mistake.problem(dataset.json_path) for mistake in mistakes]
+    wrong = {mistake.key.split(".")[0].split("[")[0] for mistake in mistakes}
     if not wrong & {"channel_names", "modality"}:
         problems += _channel_problems(dataset)
     if not wrong & {"labels", "regions_class_order"}:
@@ -34,7 +38,7 @@ def read_description(path: Path, mend: str = "") -> tuple[Dataset | None, list[P
             _ = dataset.labels
         except BadInput as refused:
             problems += refused.problems
-    return (None if problems else dataset), problems
+    return problems, wrong
 
 
 def _channel_problems(dataset: Dataset) -> Iterator[Problem]:
@@ -50,42 +54,53 @@ def check_dataset(
 ) -> tuple[Dataset | None, tuple[str, ...], list[Problem]]:
     """Return a dataset, its cases in order, and all that is wrong with it but for its voxels.
 
-    folds: how many are asked for. The dataset is None where there is any problem.
+    folds: how many are asked for; mend: what to do where there is no dataset.json. The dataset is
+    None where there is any problem.
     """
-    dataset, problems = read_description(path, mend)
-    if dataset is None:
-        return None, (), problems
-    problems = list(_listing_problems(dataset))
-    if not problems:
+    try:
+        dataset = Dataset(path, read_document(path, EXPECTED, mend))
+    except BadInput as refused:
+        return None, (), refused.problems
+    problems, wrong = _description_problems(dataset)
+    cases: tuple[str, ...] = ()
+    if not wrong & LISTING:
+        listing = list(_listing_problems(dataset))
         try:
-            cases = tuple(dataset.cases())
+            cases = () if listing else tuple(dataset.cases())
         except BadInput as refused:
-            problems = refused.problems
-    if problems:
-        return None, (), problems
-    problems = name_problems(path, cases)
-    stated = dataset.content["numTraining"]
-    if stated != len(cases):
-        problems.append(
-            _problem(
-                dataset,
-                f"numTraining {stated}",
-                f"{len(cases)}, the number of its cases, which the planned batch depends on",
-                "set it to that number, or look for the cases that are missing or not meant to be "
-                "there",
-            )
+            listing = refused.problems
+        problems += listing or _case_problems(dataset, cases, folds, "numTraining" not in wrong)
+    return (None if problems else dataset), cases, problems
+
+
+def _case_problems(
+    dataset: Dataset, cases: tuple[str, ...], folds: int, counted: bool
+) -> Iterator[Problem]:
+    """Yield what is wrong with the names of cases, their number and their folds.
+
+    counted: whether dataset.json says how many there should be.
+    """
+    yield from name_problems(dataset.json_path, cases)
+    if counted and dataset.content["numTraining"] != len(cases):
+        yield _problem(
+            dataset,
+            f"numTraining {dataset.content['numTraining']}",
+            f"{len(cases)}, the number of its cases, which the planned batch depends on",
+            "set it to that number, or look for cases that are missing or not meant to be there",
         )
     if len(cases) < folds:
-        problems.append(
-            _problem(
-                dataset,
-                f"{len(cases)} cases",
-                f"at least {folds}, one for each of cross_validation.folds",
-                "set cross_validation.folds lower, from 2 up",
-            )
+        yield _problem(
+            dataset,
+            f"{len(cases)} cases",
+            f"at least {folds}, one for each of cross_validation.folds",
+            "set cross_validation.folds lower, from 2 up",
         )
-    problems += _split_problems(path.with_name("splits_final.json"), cases, folds)
-    return (None if problems else dataset), cases, problems
+    try:
+        path = dataset.json_path.with_name("splits_final.json")
+        if path.exists():
+            read_given_folds(path, cases, folds)
+    except BadInput as refused:
+        yield from refused.problems
 
 
 def _listing_problems(dataset: Dataset) -> Iterator[Problem]:
@@ -125,16 +140,6 @@ def _is_inside(path: str) -> bool:
     """Say whether a path of a Decathlon's list stays in its folder."""
     absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive
     return not absolute and "\0" not in path and ".." not in PurePosixPath(path).parts
-
-
-def _split_problems(path: Path, cases: tuple[str, ...], folds: int) -> list[Problem]:
-    """Return what is wrong with the folds that a user brings, if there are any."""
-    try:
-        if path.exists():
-            read_given_folds(path, cases, folds)
-    except BadInput as refused:
-        return refused.problems
-    return []
 
 
 def _problem(dataset: Dataset, found: str, expected: str, mend: str = "") -> Problem:

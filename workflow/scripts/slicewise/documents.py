@@ -67,8 +67,7 @@ def _parse(content: bytes, kind: type) -> Any:
     except UnicodeError as refused:
         raise _NotPlain(f"text that is not UTF-8 ({refused.reason})") from None
     except json.JSONDecodeError as refused:
-        cut = refused.pos >= len(text.rstrip()) or refused.msg.startswith("Unterminated")
-        found = "JSON that is cut off" if cut else "text that is not JSON"
+        found = "JSON that is cut off" if _is_cut(text, refused.pos) else "text that is not JSON"
         raise _NotPlain(f"{found} ({refused})") from None
     except RecursionError:
         raise _NotPlain("JSON whose brackets are nested too deep") from None
@@ -79,6 +78,13 @@ def _parse(content: bytes, kind: type) -> Any:
     if not isinstance(parsed, kind):
         raise _NotPlain(f"{_IN_WORDS.get(type(parsed), 'a number or null')} at its top level")
     return parsed
+
+
+def _is_cut(text: str, position: int) -> bool:
+    """Say whether a text that is no JSON from a position on is the beginning of some that is."""
+    text = text.strip()
+    ends = {"{": "}", "[": "]"}
+    return text[0] in ends and (text[-1] != ends[text[0]] or position >= len(text))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict:

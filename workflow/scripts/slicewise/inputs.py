@@ -75,8 +75,8 @@ def _experiment_problems(
         yield from found
         if found:
             return
-    for dataset in datasets.values() if planning["plans"] else ():
-        channels = len(dataset.source.channel_names)
+    counts = {len(dataset.source.channel_names): None for dataset in datasets.values()} or [None]
+    for channels in counts if planning["plans"] else ():
         try:
             read_user_plan(planning["plans"], channels, None, planning["configuration"])
         except BadInput as refused:

@@ -16,8 +16,7 @@ def folder_problems(experiment: str, model: dict, folds: Sequence[int]) -> Itera
     """Yield what a model's folder lacks of its files and of the folds that are to run."""
     folder, key = Path(model["nnunet"]), f"experiments.{experiment}.model"
     mend = f"set {key}.nnunet to the folder TRAINER__PLANS__CONFIGURATION of a trained model"
-    _, found = read_description(folder / "dataset.json", mend)
-    yield from found
+    yield from read_description(folder / "dataset.json", mend)
     try:
         plans = read_document(folder / "plans.json", "the plans of a trained model", mend)
         yield from _configuration_problems(folder / "plans.json", plans, model, key)

@@ -130,8 +130,7 @@ def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
             source = Dataset(path, PHANTOM_CHANNELS)
             cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
             if path.exists():
-                _, found = read_description(path)
-                problems += [replace(problem, mend=ANEW) for problem in found]
+                problems += [replace(one, mend=ANEW) for one in read_description(path)]
         else:
             mend = f"set datasets.{name}.raw to the folder that has it"
             path = Path(kind["raw"]) / "dataset.json"

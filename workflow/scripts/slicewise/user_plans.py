@@ -50,11 +50,14 @@ MOST_WEIGHTS = 10**9
 
 
 def read_user_plan(
-    path: str | Path, channels: int, reorient: bool | None, configuration: str = CONFIGURATION
+    path: str | Path,
+    channels: int | None,
+    reorient: bool | None,
+    configuration: str = CONFIGURATION,
 ) -> dict:
     """Return the content of a plans.json for a dataset of `channels`, turned to RAS+ or not.
 
-    reorient: None where that is not known yet. Its configuration of the given name stands there as
+    Both are None where they are not known yet. Its configuration of the given name stands there as
     `2d`. Raises BadInput naming the file, the keys, what was found and what was expected for a plan
     that is not in nnU-Net v2's schema, contradicts itself, asks for absurd amounts of memory or
     does not suit the dataset.
@@ -141,7 +144,7 @@ def _with_architecture(old: dict) -> dict:
 
 
 def contradictions(
-    path: str | Path, plan: Plan, channels: int, reorient: bool | None
+    path: str | Path, plan: Plan, channels: int | None, reorient: bool | None
 ) -> Iterator[Problem]:
     """Yield what a plan says against itself or against the dataset."""
     forward, backward = plan.preparation.transpose_forward, plan.preparation.transpose_backward
@@ -151,9 +154,10 @@ def contradictions(
     preparation = plan.preparation
     for key in ("normalization_schemes", "use_mask_for_norm"):
         count = len(getattr(preparation, key))
-        if count != channels:
+        if channels is not None and count != channels:
             yield _problem(path, f"{WHERE}.{key}: {count}", f"one for each of {channels} channels")
     known = preparation.intensity_properties
+    channels = len(preparation.normalization_schemes) if channels is None else channels
     lacking = [channel for channel in range(channels) if str(channel) not in known]
     if lacking:
         key = "foreground_intensity_properties_per_channel"
