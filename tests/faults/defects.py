@@ -144,7 +144,7 @@ NAMES = [
     Defect("an empty name", listed(**{"": {"images": ["a"], "label": "b"}}), ("which is empty",)),
     Defect("x and x_seg", called("x", "x_seg"), ("'x' and 'x_seg'", "x_seg.npy")),
     Defect("upper and lower case", called("a", "A"), ("'A' and 'a'", "upper and lower case")),
-    Defect("two ways to write ü", called("\xfc", "u\u0308"), ("composition",)),
+    Defect("two ways to write ü", called("\xfc", "u\u0308"), ("how letters are composed",)),
 ]
 
 TWO = [part(["case_00", "case_01"], ["case_02"]), part(["case_02"], ["case_00", "case_03"])]
