@@ -52,7 +52,10 @@ def test_a_file_of_a_former_stage_that_was_changed_is_named(run, defect):
     results.mkdir(parents=True)
     orientation = {"reorient": False, "orientation": "RAS", "orientations": {"RAS": 4}}
     write_json(results / "orientation.json", orientation)
-    write_json(results / "dataset_fingerprint.json", {"spacings": [[3, 1, 1]]})
+    write_json(
+        results / "dataset_fingerprint.json",
+        {"spacings": [[3, 1, 1]], "shapes_after_crop": [[4, 4, 4]]},
+    )
     defect.spoil(run)
     with pytest.raises(ValueError, match="delete it") as refused:
         plan_arrays.main(
