@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,9 @@ class Outcome:
 def snakemake(run: Run, changes: dict, *targets: str) -> Outcome:
     """Run the workflow as a user does, on one core."""
     config = run.folder / "config.yaml"
-    config.write_text(yaml.safe_dump(run.config | changes, allow_unicode=True))
+    # Paths within the folder that it runs in, so that a copy of a run goes on where that was.
+    text = yaml.safe_dump(run.config | changes, allow_unicode=True, width=10_000)
+    config.write_text(text.replace(f"{run.folder}/", ""))
     before = _contents(run.folder)
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", ROOT / "Snakefile"]
     given = [*targets, "--directory", run.folder, "--configfile", config]
@@ -235,73 +238,67 @@ COMBINED = ("no labels", "a wrong numTraining", "an unknown case", "a batch of 0
 def measure(folder: Path) -> list[Figure]:
     """Return how many wrong documents are named, by Snakemake and without anything else done."""
     few, five = fresh(folder / "few"), fresh(folder / "five", cases=5)
+    theirs = IMPORTING | (modelled(lambda _: None)(five) or {})
+    imported = prepared(five, theirs, "plan")
+    analysed = prepared(few, {}, "fingerprint")
     return [
-        _figure(
-            "a wrong document is named before the first job",
-            [(defect, few, {}, ("fingerprint",), True) for defect in ALL],
-        ),
+        _figure("a wrong document is named before the first job", ALL, few, {}, "fingerprint"),
         _figure(
             "a wrong checkpoint is named by the job that reads it",
-            [(defect, five, IMPORTING, ("train",), False) for defect in CHECKPOINTS],
+            CHECKPOINTS,
+            imported,
+            IMPORTING,
+            "train",
         ),
         _figure(
             "a file of a former stage that was changed by hand is named",
-            [(defect, planned(few), {}, ("plan",), False) for defect in RECORDS],
+            RECORDS,
+            analysed,
+            {},
+            "plan",
         ),
-        all_at_once(few),
+        all_at_once(copied(few, folder / "together")),
     ]
 
 
-def planned(run: Run) -> Run:
-    """Return a run after its fingerprint and its folds are made, once for each folder."""
-    done = run.folder.with_name(f"{run.folder.name}-planned")
-    if not done.exists():
-        copied(run, done)
-        outcome = snakemake(Run(done), {}, "fingerprint")
-        assert outcome.code == 0, outcome.said
-    return Run(done)
+def prepared(run: Run, changes: dict, target: str) -> Run:
+    """Return a run after a target of it is made."""
+    outcome = snakemake(run, changes, target)
+    assert outcome.code == 0, outcome.said
+    return run
 
 
-Trial = tuple[Defect, Run, dict, tuple[str, ...], bool]
+def _figure(
+    promise: str, defects: Sequence[Defect], run: Run, changes: dict, target: str
+) -> Figure:
+    """Try each defect through Snakemake, in a copy of a run."""
+    failed = {}
+    for defect in defects:
+        with tempfile.TemporaryDirectory() as folder:
+            made = copied(run, Path(folder) / "run")
+            faults = tried(made, defect, changes, target)
+        if faults:
+            failed[defect.name] = f"{defect.name}: {', '.join(faults)}"
+    kept = len(defects) - len(failed)
+    return Figure(promise, kept, len(defects), "documents", "; ".join([*failed.values()][:3]))
 
 
-def _figure(promise: str, trials: Sequence[Trial]) -> Figure:
-    """Try each defect through Snakemake in a copy of its run."""
-    failed = []
-    for number, (defect, run, config, targets, before_any_job) in enumerate(trials):
-        made = copied(run, run.folder.with_name(f"{run.folder.name}-{number}"))
-        # The paths of a run are within its folder, so that a copy has its own.
-        faults = tried(made, defect, config, targets, before_any_job)
-        shutil.rmtree(made.folder)
-        failed += [f"{defect.name}: {fault}" for fault in faults]
-    kept = len(trials) - len({line.split(": ")[0] for line in failed})
-    return Figure(promise, kept, len(trials), "documents", "; ".join(failed[:3]))
-
-
-def tried(
-    run: Run, defect: Defect, config: dict, targets: Sequence[str], before_any_job: bool
-) -> list[str]:
+def tried(run: Run, defect: Defect, changes: dict, target: str) -> list[str]:
     """Return what is not as promised when Snakemake is run on a run with a defect."""
-    changes = config | (defect.spoil(run) or {})
-    outcome = snakemake(run, changes, *targets)
+    analysed = (run.folder / "results").exists()
+    outcome = snakemake(run, changes | (defect.spoil(run) or {}), target)
     faults = outcome.faults(defect.words)
-    if before_any_job and (run.folder / "results/mine").exists():
-        faults.append("runs a job")
+    if not analysed and (run.folder / "results").exists():
+        faults.append("writes results")
     return faults
 
 
 def all_at_once(run: Run) -> Figure:
     """Try several defects together: each must be named in the one message."""
-    made, changes, words = copied(run, run.folder.with_name("together")), {}, []
+    changes, words = {}, []
     for defect in (one for one in ALL if one.name in COMBINED):
-        changes |= defect.spoil(made) or {}
+        changes |= defect.spoil(run) or {}
         words += defect.words
-    outcome = snakemake(made, changes, "fingerprint")
-    faults = outcome.faults(words)
-    return Figure(
-        "several wrong documents are named at once",
-        int(not faults),
-        1,
-        "runs",
-        "; ".join(faults),
-    )
+    faults = snakemake(run, changes, "fingerprint").faults(words)
+    promise = "several wrong documents are named at once"
+    return Figure(promise, int(not faults), 1, "runs", "; ".join(faults))

@@ -370,6 +370,16 @@ CONFIGS = [
         ("training.batch_size: found 1000000000",),
     ),
     Defect(
+        "a million threads",
+        configured(training={"threads": 10**6, "loader_workers": 10**6}),
+        ("training.threads: found 1000000", "training.loader_workers: found 1000000"),
+    ),
+    Defect(
+        "resamples that fill the memory",
+        configured(figures={"resamples": 10**12}),
+        ("figures.resamples: found 1000000000000",),
+    ),
+    Defect(
         "a fold that is not there",
         configured(cross_validation={"folds": 2, "run": [2]}),
         ("cross_validation.run: found fold 2",),
