@@ -120,7 +120,7 @@ class Dataset:
 
     def decathlon_name(self, entry: dict) -> str:
         """Return the name of the case of an entry of the Decathlon's list."""
-        return Path(entry["image"]).name.removesuffix(self.file_ending)
+        return entry["image"].rpartition("/")[2].removesuffix(self.file_ending)
 
     def _listed_case(self, name: str, entry: dict) -> Case:
         images = tuple(ImageSource(self.root / image) for image in entry["images"])
