@@ -342,7 +342,7 @@ def test_other_labels_analyse_the_cases_again(fresh):
     done = fresh.snakemake("fingerprint", "--configfile", "tiny.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     content = read_json(raw)
-    raw.write_text(json.dumps(content | {"numTraining": 5}))
+    raw.write_text(json.dumps(content | {"description": "of no effect"}))
     assert "analyze_cases" not in fresh.jobs("fingerprint")
     labels = {"background": 0, "both": [1, 2], "second": 2}
     raw.write_text(json.dumps(content | {"labels": labels, "regions_class_order": [1, 2]}))

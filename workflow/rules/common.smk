@@ -9,13 +9,12 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import model_folders, runs, sources
+from slicewise import inputs, model_folders, runs, sources
 from slicewise.config import load
 
 try:
-    config.update(load(config))
-    DATASETS = runs.open_datasets(config)
-    runs.check_models(config)
+    config.update(load(config, workflow.config_settings.configfiles))
+    DATASETS = inputs.open_inputs(config)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -184,12 +183,10 @@ def new_images(wildcards) -> list[str]:
 
     One that is missing is named by the job that would read it.
     """
-    folder, source = images_folder(wildcards), DATASETS[wildcards.dataset].source
     try:
-        files = [path for case in source.new_cases(folder) for path in case.files]
+        return inputs.new_images(DATASETS[wildcards.dataset], images_folder(wildcards))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
-    return runs.readable(files)
 
 
 def predict_command(experiment: str, dataset: str) -> str:
