@@ -9,8 +9,17 @@ from hypothesis import strategies as st
 
 from scans import write_dataset
 from slicewise.dataset import Dataset
-from slicewise.files import write_json
-from slicewise.runs import MAX_GROUPS, RunDataset, arrays_key, open_datasets, predict_command
+from slicewise.files import read_json, write_json
+from slicewise.problems import BadInput
+from slicewise.runs import (
+    MAX_GROUPS,
+    Datasets,
+    RunDataset,
+    arrays_key,
+    open_datasets,
+    open_unpacked,
+    predict_command,
+)
 
 PLANNING = {
     "slice_axis": "coarsest",
@@ -173,9 +182,63 @@ def test_a_case_name_that_cannot_be_a_file_name_is_refused(tmp_path, name):
             open_datasets(config_of({"raw": str(raw.parent)}))
 
 
+def archive_config(archive):
+    return config_of({"archive": archive, "sha256": "0" * 64})
+
+
+def test_an_archive_is_opened_when_it_is_asked_for(tmp_path):
+    raw = write_dataset(tmp_path / "unpacked/Dataset009_Spleen", [(4, 4, 4)] * 2)
+    asked = []
+    config = archive_config("https://example.org/a.zip")
+
+    def unpacked(name):
+        asked.append(name)
+        return str(tmp_path / "unpacked")
+
+    datasets = Datasets(config, open_datasets(config), unpacked)
+    assert list(datasets) == ["d"]
+    assert len(datasets) == 1
+    assert asked == []
+    assert datasets["d"].cases == ("case_00", "case_01")
+    assert datasets["d"].json_path == raw
+    assert datasets["d"].title == "Dataset009_Spleen"
+    assert datasets["d"] is datasets["d"]
+    assert asked == ["d"]
+
+
+def test_an_archive_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match=r"datasets\.d\.archive: none\.zip is missing"):
+        open_datasets(archive_config("none.zip"))
+
+
+@pytest.mark.parametrize("path", ["../../x.nii.gz", "/etc/x.nii.gz", "a/../../../x.nii.gz"])
+@pytest.mark.parametrize("kind", ["images", "label"])
+def test_a_dataset_from_an_archive_names_no_file_elsewhere(tmp_path, path, kind):
+    raw = write_dataset(tmp_path / "unpacked/Task09", [(4, 4, 4)])
+    entry = {"images": ["imagesTr/case_00_0000.nii.gz"], "label": "labelsTr/case_00.nii.gz"}
+    content = read_json(raw) | {"dataset": {"a": entry}}
+    write_json(raw, content)
+    assert open_unpacked(tmp_path / "unpacked", 1).cases() == ["a"]
+    entry[kind] = path if kind == "label" else [path]
+    write_json(raw, content)
+    with pytest.raises(BadInput, match=r"case a: .*found the file .*, expected a file of the"):
+        open_unpacked(tmp_path / "unpacked", 1)
+
+
+def test_a_folder_of_the_users_own_may_hold_links(tmp_path):
+    """Many do to save space; what they lead to is read, never written."""
+    raw = write_dataset(tmp_path / "raw", [(4, 4, 4)])
+    image = tmp_path / "raw/imagesTr/case_00_0000.nii.gz"
+    image.rename(tmp_path / "elsewhere.nii.gz")
+    image.symlink_to(tmp_path / "elsewhere.nii.gz")
+    assert open_datasets(config_of({"raw": str(raw.parent)}))["d"].files(["case_00"])[0] == str(
+        image
+    )
+
+
 def test_fewer_cases_than_folds_stop_before_the_first_job(tmp_path):
     raw = write_dataset(tmp_path, [(4, 4, 4)] * 3)
-    with pytest.raises(ValueError, match="dataset d: found 3 cases, expected at least 5"):
+    with pytest.raises(ValueError, match="found 3 cases, expected at least 5"):
         open_datasets(config_of({"raw": str(raw.parent)}, folds=5))
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import shlex
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from slicewise.archives import dataset_json
 from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
 from slicewise.model_folders import check_folder
+from slicewise.problems import error
 
 ARRAYS_FOLLOW = (
     "slice_axis",
@@ -117,40 +120,96 @@ def _bytes_of(path: Path) -> int:
         return 0
 
 
+class Datasets(Mapping):
+    """The datasets of a run by name: an archive's is opened as soon as it is unpacked.
+
+    opened: those that need no unpacking; unpacked: returns the folder of an archive by the name of
+    its dataset, or raises what has Snakemake unpack it and ask again.
+    """
+
+    def __init__(self, config: dict, opened: dict[str, RunDataset], unpacked: Callable[[str], str]):
+        self._config, self._opened, self._unpacked = config, dict(opened), unpacked
+
+    def __getitem__(self, name: str) -> RunDataset:
+        if name not in self._opened:
+            source = open_unpacked(self._unpacked(name), self._config["cross_validation"]["folds"])
+            per_job = self._config["execution"]["cases_per_job"]
+            self._opened[name] = RunDataset(name, source, tuple(source.cases()), None, per_job)
+        return self._opened[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._config["datasets"])
+
+    def __len__(self) -> int:
+        return len(self._config["datasets"])
+
+
+def open_unpacked(folder: str | Path, folds: int) -> Dataset:
+    """Return the dataset of an unpacked archive; raise BadInput for one that does not serve.
+
+    nnU-Net lets the list `dataset` of a dataset.json name files anywhere. In a folder of the user's
+    that is their choice, in an archive it would be that of whoever packed it, so all of its files
+    are within it.
+    """
+    source = _open_raw(dataset_json(Path(folder)), folds)
+    root = os.path.abspath(folder)
+    for name in source.cases():
+        for path in source.case(name).files:
+            if not Path(os.path.abspath(path)).is_relative_to(root):
+                raise error(name, source.json_path, f"the file {path}", "a file of the archive")
+    return source
+
+
+def is_address(archive: str) -> bool:
+    """Say whether an archive is to be downloaded; otherwise it is a path."""
+    return archive.startswith(("http://", "https://"))
+
+
 def open_datasets(config: dict) -> dict[str, RunDataset]:
     """Return the datasets of a config by name; raw ones are listed, phantoms only named.
 
-    Raises ValueError for a dataset that cannot be listed or a case name that cannot be a file name.
+    Those of archives are left out. Raises ValueError for a dataset that cannot be listed or a case
+    name that cannot be a file name.
     """
     datasets = {}
     for name, kind in config["datasets"].items():
-        generated = kind.get("phantom")
-        if generated:
-            path = Path(config["results"]) / name / "raw" / "dataset.json"
-            source = Dataset(path, PHANTOM_CHANNELS)
-            cases = [f"phantom_{index:03d}" for index in range(generated["cases"])]
-        else:
+        if "phantom" in kind:
+            datasets[name] = _open_phantom(name, kind["phantom"], config)
+        elif "raw" in kind:
             path = Path(kind["raw"]) / "dataset.json"
             if not path.exists():
                 raise ValueError(f"datasets.{name}.raw: {path} is missing")
-            source = Dataset(path)
-            source.check()
-            cases = source.cases()
-        for case in cases:
-            if not NAME.fullmatch(case) or case.startswith(("-", ".")):
-                raise ValueError(
-                    f"dataset {name}: case name {case!r}, expected one without spaces, slashes and "
-                    "braces that starts with neither - nor ."
-                )
-        folds = config["cross_validation"]["folds"]
-        if len(cases) < folds:
-            raise ValueError(
-                f"dataset {name}: found {len(cases)} cases, expected at least {folds}, one for "
-                "each of cross_validation.folds"
-            )
-        per_job = config["execution"]["cases_per_job"]
-        datasets[name] = RunDataset(name, source, tuple(cases), generated, per_job)
+            source = _open_raw(path, config["cross_validation"]["folds"])
+            per_job = config["execution"]["cases_per_job"]
+            datasets[name] = RunDataset(name, source, tuple(source.cases()), None, per_job)
+        elif not is_address(kind["archive"]) and not Path(kind["archive"]).is_file():
+            raise ValueError(f"datasets.{name}.archive: {kind['archive']} is missing")
     return datasets
+
+
+def _open_phantom(name: str, generated: dict, config: dict) -> RunDataset:
+    path = Path(config["results"]) / name / "raw" / "dataset.json"
+    cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
+    per_job = config["execution"]["cases_per_job"]
+    return RunDataset(name, Dataset(path, PHANTOM_CHANNELS), cases, generated, per_job)
+
+
+def _open_raw(path: Path, folds: int) -> Dataset:
+    source = Dataset(path)
+    source.check()
+    cases = source.cases()
+    for case in cases:
+        if not NAME.fullmatch(case) or case.startswith(("-", ".")):
+            raise ValueError(
+                f"{path}: case name {case!r}, expected one without spaces, slashes and "
+                "braces that starts with neither - nor ."
+            )
+    if len(cases) < folds:
+        raise ValueError(
+            f"{path}: found {len(cases)} cases, expected at least {folds}, one for "
+            "each of cross_validation.folds"
+        )
+    return source
 
 
 def check_models(config: dict) -> None:

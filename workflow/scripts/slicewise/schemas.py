@@ -219,6 +219,14 @@ def _lines(error: jsonschema.ValidationError, root: dict) -> Iterator[str]:
             if key not in error.instance:
                 child = error.schema.get("properties", {}).get(key, {})
                 yield f"{inside}{key}: missing; allowed: {allowed(child, root)}"
+    elif error.validator == "dependentRequired":
+        needed = dict.fromkeys(
+            k for key in error.instance for k in error.validator_value.get(key, ())
+        )
+        for key in [key for key in needed if key not in error.instance]:
+            child = error.schema["properties"][key]
+            beside = " and ".join(error.instance)
+            yield f"{inside}{key}: missing beside {beside}; give {allowed(child, root)}"
     elif error.validator == "anyOf" and all(set(s) == {"required"} for s in error.validator_value):
         names = [name for option in error.validator_value for name in option["required"]]
         yield f"{inside}{names[0]}: missing; give {_either(names)}"
