@@ -35,7 +35,7 @@ def test_what_an_archive_must_not_do_is_refused_and_nothing_is_left(tmp_path, tr
     archive.parent.mkdir()
     TRIES[tried](archive)
     before = tree(tmp_path)
-    with pytest.raises(BadInput, match="given/archive: found .*, expected .*nothing of it was unp"):
+    with pytest.raises(BadInput, match=r"given/archive: found .*, expected .*nothing of it was"):
         unpack(archive, tmp_path / "results" / "raw")
     assert tree(tmp_path) == before | {"results": None}
 
@@ -136,7 +136,7 @@ def test_a_link_in_the_place_of_the_unpacked_files_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".raw.unpacking").symlink_to(tmp_path / "elsewhere")
     tar_of(tmp_path / "a.tar.gz", "a")
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="symbolic link"):
         unpack(tmp_path / "a.tar.gz", tmp_path / "raw")
     assert tree(tmp_path / "elsewhere") == {}
 
