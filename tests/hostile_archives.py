@@ -128,6 +128,14 @@ def crowded_directory(path: Path) -> None:
         file.write(struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, size, 4, 0))
 
 
+def early_directory(path: Path) -> None:
+    """Write a .zip whose directory is said to be so large that it begins before the file does."""
+    zip_of(path, "a")
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, content.index(b"PK\x05\x06") + 12, 5000)
+    path.write_bytes(content)
+
+
 def sparse(path: Path) -> None:
     tar_of(path, of_type("holes", tarfile.GNUTYPE_SPARSE))
 
@@ -209,6 +217,7 @@ TRIES: dict[str, Callable[[Path], None]] = {
     "zip: larger than stated": stating(3),
     "zip: nothing stated": stating(0),
     "zip: directory larger than the memory": crowded_directory,
+    "zip: directory before the beginning": early_directory,
     "zip: bomb": lambda path: zeros_in_zip(path, archives.SMALL + 1),
     "a web page": lambda path: path.write_text("<!DOCTYPE html><title>Sign in</title>"),
     "an empty file": lambda path: path.write_bytes(b""),

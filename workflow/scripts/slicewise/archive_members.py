@@ -109,7 +109,12 @@ class _Bounded:
     def __init__(self, file: BinaryIO, allowed: int):
         self._file = file
         self.allowed = allowed
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+        self.tell, self.seekable = file.tell, file.seekable
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        if whence == 0 and place < 0:
+            raise ValueError("something is said to lie before the beginning")
+        return self._file.seek(place, whence)
 
     def read(self, size: int = -1) -> bytes:
         most = self.allowed + 1
