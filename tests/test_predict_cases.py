@@ -209,5 +209,5 @@ def test_post_processing_is_applied(chain, tmp_path):
 
 def test_a_checkpoint_of_another_network_is_named(chain, tmp_path):
     write_torch(tmp_path / "other.pt", {"network": {"w": torch.ones(1)}})
-    with pytest.raises(ValueError, match=r"other\.pt: not a checkpoint of this plan's network"):
+    with pytest.raises(ValueError, match=r"other\.pt: found the weights of another network"):
         predict(chain, tmp_path / "out", [tmp_path / "other.pt"], **fold_of(chain))

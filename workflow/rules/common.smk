@@ -9,13 +9,13 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import model_folders, runs, sources
+from slicewise import archives, inputs, model_folders, runs, sources
 from slicewise.config import load
+from slicewise.unpacked import Datasets
 
 try:
-    config.update(load(config))
-    DATASETS = runs.Datasets(config, runs.open_datasets(config), lambda name: unpacked(name))
-    runs.check_models(config)
+    config.update(load(config, workflow.config_settings.configfiles))
+    DATASETS = Datasets(config, inputs.open_inputs(config), lambda name: unpacked(name))
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -79,7 +79,7 @@ def inference(wildcards) -> dict:
 def archive(wildcards) -> str:
     """Return the archive of the wildcards' dataset: the user's file, or where it is downloaded."""
     given = config["datasets"][wildcards.dataset]["archive"]
-    return DOWNLOADED if runs.is_address(given) else given
+    return DOWNLOADED if archives.is_address(given) else given
 
 
 def unpacked(name: str) -> str:
@@ -197,9 +197,8 @@ def images_folder(wildcards) -> str:
 
 def new_images(wildcards) -> list[str]:
     """Return the files in the folder of new images of an experiment or an ensemble."""
-    folder, source = images_folder(wildcards), DATASETS[wildcards.dataset].source
     try:
-        return [str(path) for case in source.new_cases(folder) for path in case.files]
+        return inputs.new_images(DATASETS[wildcards.dataset], images_folder(wildcards))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 

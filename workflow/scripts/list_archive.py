@@ -2,7 +2,7 @@
 
 from slicewise.files import write_json
 from slicewise.job import run
-from slicewise.runs import open_unpacked
+from slicewise.unpacked import open_unpacked
 
 
 def main(*, raw: str, folds: int, listing: str) -> None:

@@ -6,9 +6,10 @@ that differ only in patch or training share their arrays.
 
 from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
-from slicewise.files import read_json, write_json
+from slicewise.files import write_json
 from slicewise.job import logger, run
 from slicewise.plans import CONFIGURATION
+from slicewise.records import read_fingerprint, read_orientation
 
 NORMALIZATION = {
     "ct": "CTNormalization",
@@ -108,7 +109,10 @@ def main(
     configuration=CONFIGURATION,
 ):
     """Write preprocessing.json, from the user's own plan where one is given."""
-    dataset, stored = open_dataset(dataset_json), read_json(orientation)
+    dataset, stored = (
+        open_dataset(dataset_json),
+        read_orientation(orientation, "orientation", "orientations"),
+    )
     if plans:
         from slicewise.user_plans import read_user_plan  # brings its schema's validator
 
@@ -123,7 +127,7 @@ def main(
     else:
         content = plan_arrays(
             dataset,
-            read_json(fingerprint),
+            read_fingerprint(fingerprint),
             stored,
             slice_axis,
             in_plane_order,

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from slicewise.dataset import Case, Dataset, open_dataset
 from slicewise.device import choose_device
-from slicewise.files import read_json
 from slicewise.inference import predict_logits
 from slicewise.job import logger, run
 from slicewise.network import build_network
+from slicewise.nnunet_checkpoints import load_network
 from slicewise.plans import Plan, read_plan
 from slicewise.postprocessing import postprocess, read_steps
 from slicewise.predictions import (
@@ -24,6 +24,7 @@ from slicewise.predictions import (
     write_segmentation,
 )
 from slicewise.preprocessing import CaseGeometry, preprocess, restore
+from slicewise.records import read_orientation
 from slicewise.slices import open_case
 from slicewise.volumes import read_images
 
@@ -36,12 +37,8 @@ def load_networks(checkpoints: list[str], plan: Plan, dataset: Dataset) -> list[
     networks = []
     for path in checkpoints:
         network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            network.load_state_dict(saved["network"])
-            network.mirror_axes = tuple(saved.get("mirror_axes", network.mirror_axes))
-        except (RuntimeError, KeyError) as error:
-            raise ValueError(f"{path}: not a checkpoint of this plan's network ({error})") from None
+        saved = load_network(path, network)
+        network.mirror_axes = tuple(saved.get("mirror_axes", network.mirror_axes))
         networks.append(network)
     return networks
 
@@ -94,7 +91,7 @@ def main(
     """
     torch.set_num_threads(threads)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
-    stored = read_json(orientation)
+    stored = read_orientation(orientation, "orientations")
     networks = load_networks(checkpoints, plan, dataset)
     device = choose_device(device)
     steps = read_steps(postprocessing) if postprocessing else []

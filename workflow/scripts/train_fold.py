@@ -17,7 +17,7 @@ from tqdm import tqdm
 from slicewise.batches import Batches
 from slicewise.dataset import open_dataset
 from slicewise.device import choose_device, keep_freed_memory
-from slicewise.files import read_json, write_csv, write_torch
+from slicewise.files import write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.loss import Loss
@@ -26,6 +26,7 @@ from slicewise.patches import EmptyShare, empty_share
 from slicewise.plans import Plan, read_plan
 from slicewise.pretrained import start_from
 from slicewise.randomness import seed_from
+from slicewise.records import read_fold
 from slicewise.selection import Selection, parse_selection
 from slicewise.slices import ExportedCase, choose_cases, open_cases
 from slicewise.sources import digest
@@ -201,7 +202,7 @@ def main(
     keep_freed_memory()
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
-    split = read_json(splits)[fold]
+    split = read_fold(splits, fold, "train", "val")
     selection, axis = parse_selection(settings["slices"]), plan.preparation.transpose_forward[0]
     cases = {
         purpose: chosen_cases(open_cases(arrays, split[purpose]), selection, axis, purpose)

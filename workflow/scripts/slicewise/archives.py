@@ -49,6 +49,11 @@ LONGEST_PATH = 1000
 """Bytes of a path within the archive: macOS stores 1,024, those of the folder above included."""
 
 
+def is_address(archive: str) -> bool:
+    """Say whether an archive is to be downloaded; otherwise it is a path."""
+    return archive.startswith(("http://", "https://"))
+
+
 def check_sha256(archive: Path, expected: str) -> None:
     """Raise BadInput for a file that has not the checksum in 64 hex digits that is expected."""
     with archive.open("rb") as file:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 import shlex
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from slicewise.archives import dataset_json
+from slicewise.archives import is_address
 from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
-from slicewise.model_folders import check_folder
-from slicewise.problems import error
+from slicewise.dataset_checks import check_dataset, read_description
+from slicewise.problems import ERROR, Problem
+from slicewise.records import ANEW
 
 ARRAYS_FOLLOW = (
     "slice_axis",
@@ -50,9 +50,6 @@ PHANTOM_BYTES = 100_000
 
 PHANTOM_CHANNELS = {"channel_names": {"0": "MRI"}}
 """What of a phantom dataset's dataset.json is known before it is written."""
-
-NAME = re.compile(r"[^\s/{}]+")
-"""What a case name may be: it becomes a file name."""
 
 
 @dataclass(frozen=True)
@@ -120,103 +117,41 @@ def _bytes_of(path: Path) -> int:
         return 0
 
 
-class Datasets(Mapping):
-    """The datasets of a run by name: an archive's is opened as soon as it is unpacked.
+def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
+    """Return the datasets of a config by name, and all that is wrong with them.
 
-    opened: those that need no unpacking; unpacked: returns the folder of an archive by the name of
-    its dataset, or raises what has Snakemake unpack it and ask again.
+    Raw ones are listed, phantoms only named; those that cannot be used are left out, as are those
+    of archives, which slicewise.unpacked opens.
     """
-
-    def __init__(self, config: dict, opened: dict[str, RunDataset], unpacked: Callable[[str], str]):
-        self._config, self._opened, self._unpacked = config, dict(opened), unpacked
-
-    def __getitem__(self, name: str) -> RunDataset:
-        if name not in self._opened:
-            source = open_unpacked(self._unpacked(name), self._config["cross_validation"]["folds"])
-            per_job = self._config["execution"]["cases_per_job"]
-            self._opened[name] = RunDataset(name, source, tuple(source.cases()), None, per_job)
-        return self._opened[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._config["datasets"])
-
-    def __len__(self) -> int:
-        return len(self._config["datasets"])
-
-
-def open_unpacked(folder: str | Path, folds: int) -> Dataset:
-    """Return the dataset of an unpacked archive; raise BadInput for one that does not serve.
-
-    nnU-Net lets the list `dataset` of a dataset.json name files anywhere. In a folder of the user's
-    that is their choice, in an archive it would be that of whoever packed it, so all of its files
-    are within it.
-    """
-    source = _open_raw(dataset_json(Path(folder)), folds)
-    root = os.path.abspath(folder)
-    for name in source.cases():
-        for path in source.case(name).files:
-            if not Path(os.path.abspath(path)).is_relative_to(root):
-                raise error(name, source.json_path, f"the file {path}", "a file of the archive")
-    return source
-
-
-def is_address(archive: str) -> bool:
-    """Say whether an archive is to be downloaded; otherwise it is a path."""
-    return archive.startswith(("http://", "https://"))
-
-
-def open_datasets(config: dict) -> dict[str, RunDataset]:
-    """Return the datasets of a config by name; raw ones are listed, phantoms only named.
-
-    Those of archives are left out. Raises ValueError for a dataset that cannot be listed or a case
-    name that cannot be a file name.
-    """
-    datasets = {}
-    for name, kind in config["datasets"].items():
-        if "phantom" in kind:
-            datasets[name] = _open_phantom(name, kind["phantom"], config)
-        elif "raw" in kind:
-            path = Path(kind["raw"]) / "dataset.json"
-            if not path.exists():
-                raise ValueError(f"datasets.{name}.raw: {path} is missing")
-            source = _open_raw(path, config["cross_validation"]["folds"])
-            per_job = config["execution"]["cases_per_job"]
-            datasets[name] = RunDataset(name, source, tuple(source.cases()), None, per_job)
-        elif not is_address(kind["archive"]) and not Path(kind["archive"]).is_file():
-            raise ValueError(f"datasets.{name}.archive: {kind['archive']} is missing")
-    return datasets
-
-
-def _open_phantom(name: str, generated: dict, config: dict) -> RunDataset:
-    path = Path(config["results"]) / name / "raw" / "dataset.json"
-    cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
+    datasets, problems = {}, []
     per_job = config["execution"]["cases_per_job"]
-    return RunDataset(name, Dataset(path, PHANTOM_CHANNELS), cases, generated, per_job)
+    for name, kind in config["datasets"].items():
+        generated = kind.get("phantom")
+        if generated:
+            path = Path(config["results"]) / name / "raw" / "dataset.json"
+            source = Dataset(path, PHANTOM_CHANNELS)
+            cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
+            if path.exists():
+                problems += [replace(one, mend=ANEW) for one in read_description(path)]
+        elif "archive" in kind:
+            problems += _archive_problems(name, kind["archive"])
+            continue
+        else:
+            mend = f"set datasets.{name}.raw to the folder that has it"
+            path = Path(kind["raw"]) / "dataset.json"
+            source, cases, found = check_dataset(path, config["cross_validation"]["folds"], mend)
+            problems += found
+        if source:
+            datasets[name] = RunDataset(name, source, cases, generated, per_job)
+    return datasets, problems
 
 
-def _open_raw(path: Path, folds: int) -> Dataset:
-    source = Dataset(path)
-    source.check()
-    cases = source.cases()
-    for case in cases:
-        if not NAME.fullmatch(case) or case.startswith(("-", ".")):
-            raise ValueError(
-                f"{path}: case name {case!r}, expected one without spaces, slashes and "
-                "braces that starts with neither - nor ."
-            )
-    if len(cases) < folds:
-        raise ValueError(
-            f"{path}: found {len(cases)} cases, expected at least {folds}, one for "
-            "each of cross_validation.folds"
-        )
-    return source
-
-
-def check_models(config: dict) -> None:
-    """Raise ValueError for an experiment whose trained model lacks a file or a fold to run."""
-    for name, experiment in config["experiments"].items():
-        if experiment["model"]["nnunet"]:
-            check_folder(name, experiment["model"], config["cross_validation"]["run"])
+def _archive_problems(name: str, archive: str) -> list[Problem]:
+    """Return what is wrong with an archive before it is opened: a path that leads to no file."""
+    if is_address(archive) or Path(archive).is_file():
+        return []
+    found = f"{archive}, which is no file"
+    return [Problem(ERROR, "", f"datasets.{name}.archive", found, "a .tar, .tar.gz or .zip file")]
 
 
 def arrays_key(planning: dict, preprocessing: dict) -> str:

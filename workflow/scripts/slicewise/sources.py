@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-WITHOUT_EFFECT = {"job"}
-"""Modules that no result depends on: they only log."""
+WITHOUT_EFFECT = {"job", "problems"}
+"""Modules that no result depends on: they only log, or say what is wrong with an input."""
 
 
 @cache
