@@ -136,6 +136,16 @@ def early_directory(path: Path) -> None:
     path.write_bytes(content)
 
 
+def nameless(path: Path) -> None:
+    """Write a .zip whose member has no name."""
+    zip_of(path, "a")
+    content = bytearray(path.read_bytes())
+    # The name is one of the letters that follow, now.
+    for signature, place in ((b"PK\x03\x04", 26), (b"PK\x01\x02", 28)):
+        struct.pack_into("<H", content, content.index(signature) + place, 0)
+    path.write_bytes(content)
+
+
 def sparse(path: Path) -> None:
     tar_of(path, of_type("holes", tarfile.GNUTYPE_SPARSE))
 
@@ -218,6 +228,7 @@ TRIES: dict[str, Callable[[Path], None]] = {
     "zip: nothing stated": stating(0),
     "zip: directory larger than the memory": crowded_directory,
     "zip: directory before the beginning": early_directory,
+    "zip: no name": nameless,
     "zip: bomb": lambda path: zeros_in_zip(path, archives.SMALL + 1),
     "a web page": lambda path: path.write_text("<!DOCTYPE html><title>Sign in</title>"),
     "an empty file": lambda path: path.write_bytes(b""),

@@ -19,6 +19,11 @@ def test_wrong_downloads_leave_nothing(tmp_path):
     assert figure.holds, figure.line()
 
 
+def test_hostile_names_are_refused(tmp_path):
+    figure = threats.hostile_names(tmp_path / "a")
+    assert figure.holds, figure.line()
+
+
 def test_what_is_let_through_is_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(threats, "TRIES", {"harmless": lambda path: tar_of(path, "a")})
     figure = threats.hostile_archives(tmp_path)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import random
 import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
@@ -21,10 +24,47 @@ from unittest.mock import patch
 import download_archive
 import unpack_archive
 from faults.figures import Figure
-from hostile_archives import TRIES
+from hostile_archives import TRIES, tar_of
 from loopback import serving
-from slicewise import archives
+from scans import write_dataset
+from slicewise import archives, config
+from slicewise.files import read_json, write_json
 from slicewise.problems import BadInput
+from slicewise.unpacked import open_unpacked
+
+ROOT = Path(__file__).resolve().parents[2]
+
+NAMES = (
+    "../up",
+    "/root",
+    "a/b",
+    "a b",
+    "a\n",
+    "-rf",
+    ".a",
+    "$(touch a)",
+    "{a}",
+    "<b>",
+    "logs",
+    "a_",
+)
+CASES = (
+    "../up",
+    "/root",
+    "a\0b",
+    "a b",
+    "a\nb",
+    "-rf",
+    ".a",
+    "$(a)",
+    "`a`",
+    "{a}",
+    "<b>",
+    "=1",
+    "@a",
+)
+LABELS = ("=cmd|'/C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "a;=1")
+FILES = ("../../up.nii.gz", "/etc/passwd", "labelsTr/../../../up.nii.gz")
 
 MUTATIONS = 5000
 """Archives with random damage at full length."""
@@ -39,6 +79,8 @@ def measure(folder: Path) -> list[Figure]:
         hostile_archives(folder / "archives"),
         damaged_archives(folder / "damaged", MUTATIONS),
         wrong_downloads(folder / "downloads"),
+        hostile_names(folder / "names"),
+        through_snakemake(folder / "runs"),
     ]
 
 
@@ -125,6 +167,88 @@ def _downloaded(folder: Path, url: str, meant: bytes) -> bool:
     except BadInput:
         return names_below(folder) == set()
     return False
+
+
+def hostile_names(folder: Path) -> Figure:
+    """Return how many names that would become paths, formulas or markup were refused.
+
+    Of datasets and experiments in a config, of cases and labels in a dataset.json that otherwise
+    serves, and of files that it lists.
+    """
+    tries = [(f"name in a config: {name!r}", lambda _, n=name: _refused_name(n)) for name in NAMES]
+    for kind, texts in (("case", CASES), ("label", LABELS), ("file", FILES)):
+        tries += [
+            (f"{kind}: {text!r}", lambda at, k=kind, t=text: _refused_in_dataset(at, k, t))
+            for text in texts
+        ]
+    return _figure("a name that means harm is refused", tries, folder, "names")
+
+
+def _refused_name(name: str) -> bool:
+    """Say whether a name is refused for a dataset and for an experiment."""
+    mine = {"mine": {"phantom": {}}}
+    refused = 0
+    for given in (
+        {"datasets": {name: {"phantom": {}}}},
+        {"datasets": mine, "experiments": {name: {}}},
+    ):
+        try:
+            config.load(given)
+        except ValueError:
+            refused += 1
+    return refused == 2
+
+
+def _refused_in_dataset(folder: Path, kind: str, text: str) -> bool:
+    """Say whether a text is refused in an archive's dataset that would serve without it."""
+    path = write_dataset(folder / "raw", [(4, 4, 4)])
+    entry = {"images": ["imagesTr/case_00_0000.nii.gz"], "label": "labelsTr/case_00.nii.gz"}
+    content = read_json(path)
+
+    def serves(case: str, label: str, file: str) -> bool:
+        names = content["labels"] | {label: 3}
+        listed = {case: {**entry, "label": file}}
+        write_json(path, content | {"labels": names, "dataset": listed})
+        try:
+            return open_unpacked(folder / "raw", 1).cases() == [case]
+        except BadInput:
+            return False
+
+    good = {"case": "a", "label": "a", "file": entry["label"]}
+    return serves(**good) and not serves(**good | {kind: text})
+
+
+def through_snakemake(folder: Path) -> Figure:
+    """Return how many archives were refused by whole runs, in words and with nothing left."""
+    names = ("tar: file through a link", "tar: path upwards", "zip: symbolic link", "a web page")
+    tries = [(name, lambda at, n=name: _stopped(at, TRIES[n], n)) for name in names]
+    tries += [("another checksum", lambda at: _stopped(at, harmless, "checksum", "0" * 64))]
+    return _figure("a run stops at an archive that means harm", tries, folder, "runs")
+
+
+def harmless(path: Path) -> None:
+    tar_of(path, "dataset.json")
+
+
+def _stopped(folder: Path, write: Callable[[Path], None], name: str, sha256: str = "") -> bool:
+    """Say whether `snakemake` stops in words and leaves nothing but logs."""
+    archive = folder / "given"
+    folder.mkdir(parents=True)
+    write(archive)
+    given = {"archive": str(archive), "sha256": sha256 or sha256_of(archive)}
+    (folder / "config.yaml").write_text(json.dumps({"datasets": {"mine": given}}))
+    before = names_below(folder)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", ROOT / "Snakefile"]
+    command += ["fingerprint", "--directory", folder, "--configfile", folder / "config.yaml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    left = {path for path in names_below(folder) - before if not path.startswith(".snakemake")}
+    only_logs = all(
+        "results/logs".startswith(path) or path.startswith("results/logs")
+        for path in left - {"results/mine"}
+    )
+    in_words = f"{archive}: found" in said and "Traceback" not in said
+    return done.returncode != 0 and in_words and only_logs
 
 
 def _figure(

@@ -34,6 +34,7 @@ DAMAGED = (
     struct.error,
     EOFError,
     # Of tarfile, zipfile and gzip, for headers that lie about numbers, texts, places or versions.
+    LookupError,
     OverflowError,
     ValueError,
     NotImplementedError,
@@ -181,7 +182,7 @@ def _zip_members(file: BinaryIO, most: int) -> Iterator[Member]:
             yield Member(
                 info.orig_filename,
                 info.file_size,
-                info.is_dir(),
+                info.orig_filename.endswith("/"),
                 lambda info=info: packed.open(info),
             )
 
