@@ -10,7 +10,7 @@ def test_hostile_archives_are_refused(tmp_path):
 
 
 def test_damaged_archives_are_refused_or_stay_within_their_folder(tmp_path):
-    figure = threats.damaged_archives(tmp_path / "a", 300)
+    figure = threats.damaged_archives(tmp_path / "a", 150)
     assert figure.holds, figure.line()
 
 

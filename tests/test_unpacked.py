@@ -3,7 +3,9 @@
 import pytest
 
 from scans import write_dataset
+from slicewise.config import load
 from slicewise.files import read_json, write_json
+from slicewise.inputs import open_inputs
 from slicewise.problems import BadInput
 from slicewise.unpacked import Datasets, open_unpacked
 
@@ -49,3 +51,13 @@ def test_all_that_is_wrong_with_it_is_told(tmp_path):
     write_json(raw, read_json(raw) | {"numTraining": 7})
     with pytest.raises(BadInput, match=r"(?s)2 problems.*numTraining 7.*found 1 case"):
         open_unpacked(tmp_path / "unpacked", 2)
+
+
+def test_an_archive_among_the_results_is_refused(tmp_path, monkeypatch):
+    """A run deletes there what it makes anew."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/mine").mkdir(parents=True)
+    (tmp_path / "results/mine/raw.zip").touch()
+    given = {"archive": "results/mine/raw.zip", "sha256": "0" * 64}
+    with pytest.raises(BadInput, match=r"overlaps with datasets\.mine\.archive"):
+        open_inputs(load({"datasets": {"mine": given}}))

@@ -6,7 +6,6 @@ import tarfile
 
 import pytest
 
-from hostile_archives import TRIES
 from loopback import serving
 from scans import write_dataset
 from test_workflow import checkout
@@ -27,9 +26,9 @@ def archive(fresh, raw):
     return packed(raw, fresh.folder / "spleen.tar.gz")
 
 
-def packed(folder, archive):
+def packed(folder, archive, root=None):
     with tarfile.open(archive, "w:gz") as tar:
-        tar.add(folder, folder.name)
+        tar.add(folder, root or folder.name)
     return archive
 
 
@@ -54,9 +53,7 @@ def test_an_archive_that_is_downloaded_leads_to_what_its_folder_leads_to(fresh, 
         if path.is_file():
             twin = results / "fetched" / path.relative_to(results / "own")
             assert twin.read_bytes() == path.read_bytes(), path
-    code, said = run(fresh, "plan", "export")
-    assert code == 0, said
-    assert "Nothing to be done" in said
+    assert fresh.jobs("plan", "export") == {}
 
 
 @pytest.mark.parametrize("target", ["export", "all"])
@@ -66,7 +63,11 @@ def test_every_stage_begins_with_the_archive(fresh, archive, target):
     assert "unpack_archive" in fresh.jobs(target)
 
 
-def test_another_checksum_stops_and_the_right_one_goes_on(fresh, archive):
+def test_another_checksum_stops_and_the_right_one_goes_on(fresh, raw):
+    for path in raw.rglob("case_*"):
+        path.rename(path.with_name(path.name.replace("case_", "phantom_")))
+    # Files where phantoms would have theirs, too: no rule for phantoms takes them for its own.
+    archive = packed(raw, fresh.folder / "spleen.tar.gz", ".")
     fresh.configure(datasets={"spleen": {"archive": str(archive), "sha256": "0" * 64}})
     code, said = run(fresh, "fingerprint")
     assert code != 0
@@ -74,21 +75,10 @@ def test_another_checksum_stops_and_the_right_one_goes_on(fresh, archive):
     assert "Traceback" not in said
     assert not (fresh.folder / "results/spleen/raw").exists()
     fresh.configure(datasets={"spleen": {"archive": str(archive), "sha256": sha256(archive)}})
-    code, said = run(fresh, "fingerprint")
+    code, said = run(fresh, "results/spleen/splits_final.json")
     assert code == 0, said
     archive.touch()
-    assert fresh.jobs("fingerprint") == {}
-
-
-def test_a_hostile_archive_stops_with_a_message(fresh):
-    archive = fresh.folder / "evil.tar.gz"
-    TRIES["tar: file through a link"](archive)
-    fresh.configure(datasets={"evil": {"archive": str(archive), "sha256": sha256(archive)}})
-    code, said = run(fresh, "fingerprint")
-    assert code != 0
-    assert "the member 'link', a symbolic link" in said
-    assert "Traceback" not in said
-    assert {path.name for path in fresh.folder.rglob("*evil*")} == {"evil.tar.gz", "evil.log"}
+    assert fresh.jobs("results/spleen/splits_final.json") == {}
 
 
 def test_what_is_wrong_with_an_unpacked_dataset_is_told(fresh, raw):
@@ -98,6 +88,6 @@ def test_what_is_wrong_with_an_unpacked_dataset_is_told(fresh, raw):
     fresh.configure(datasets={"spleen": {"archive": str(archive), "sha256": sha256(archive)}})
     code, said = run(fresh, "fingerprint")
     assert code != 0
-    assert "Dataset009_Spleen/dataset.json: found no labels" in said
+    assert "ERROR: results/spleen/raw/Dataset009_Spleen/dataset.json: found labels" in said
     assert "Traceback" not in said
     assert (fresh.folder / "results/spleen/raw").is_dir()
