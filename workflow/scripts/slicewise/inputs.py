@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from slicewise.archives import is_address
 from slicewise.case_names import name_problems
 from slicewise.model_checks import folder_problems
 from slicewise.problems import ERROR, BadInput, Problem
@@ -51,16 +52,17 @@ def _place_problems(config: dict) -> Iterator[Problem]:
     if not in_the_way.is_dir():
         yield Problem(ERROR, "", "results", f"{results}, where {in_the_way} is a file", "a folder")
     for name, kind in config["datasets"].items():
-        if "raw" not in kind:
+        key = "raw" if "raw" in kind else "archive"
+        if key not in kind or is_address(kind[key]):
             continue
-        raw = Path(kind["raw"]).resolve()
-        if place == raw or place.is_relative_to(raw) or raw.is_relative_to(place):
+        given = Path(kind[key]).resolve()
+        if place == given or place.is_relative_to(given) or given.is_relative_to(place):
             yield Problem(
                 ERROR,
                 "",
                 "results",
-                f"{results}, which overlaps with datasets.{name}.raw, {kind['raw']}",
-                "two folders, neither of them in the other",
+                f"{results}, which overlaps with datasets.{name}.{key}, {kind[key]}",
+                "two places, neither of them in the other",
                 "a run writes and deletes in results, never where your scans are",
             )
 

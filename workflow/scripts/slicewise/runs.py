@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from slicewise.archives import is_address
 from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
 from slicewise.dataset_checks import check_dataset, read_description
-from slicewise.problems import Problem
+from slicewise.problems import ERROR, Problem
 from slicewise.records import ANEW
 
 ARRAYS_FOLLOW = (
@@ -141,7 +142,8 @@ def _bytes_of(path: Path) -> int:
 def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
     """Return the datasets of a config by name, and all that is wrong with them.
 
-    Raw ones are listed, phantoms only named; those that cannot be used are left out.
+    Raw ones are listed, phantoms only named; those that cannot be used are left out, as are those
+    of archives, which slicewise.unpacked opens.
     """
     datasets, problems = {}, []
     per_job = config["execution"]["cases_per_job"]
@@ -153,6 +155,9 @@ def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
             cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
             if path.exists():
                 problems += [replace(one, mend=ANEW) for one in read_description(path)]
+        elif "archive" in kind:
+            problems += _archive_problems(name, kind["archive"])
+            continue
         else:
             mend = f"set datasets.{name}.raw to the folder that has it"
             path = Path(kind["raw"]) / "dataset.json"
@@ -161,6 +166,14 @@ def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
         if source:
             datasets[name] = RunDataset(name, source, cases, generated, per_job)
     return datasets, problems
+
+
+def _archive_problems(name: str, archive: str) -> list[Problem]:
+    """Return what is wrong with an archive before it is opened: a path that leads to no file."""
+    if is_address(archive) or Path(archive).is_file():
+        return []
+    found = f"{archive}, which is no file"
+    return [Problem(ERROR, "", f"datasets.{name}.archive", found, "a .tar, .tar.gz or .zip file")]
 
 
 def arrays_key(planning: dict, preprocessing: dict) -> str:
