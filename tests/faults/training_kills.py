@@ -1,8 +1,8 @@
 """Kill trainings at any moment, start them again, and compare what they end with to the byte.
 
-Each training is a process of its own that runs the script of the rule, and each SIGKILL is one. They
-come at random times, and at chosen moments that random times would hardly meet: the process then
-sends it to itself in the midst of a function.
+Each training is a process of its own that runs the script of the rule, and each SIGKILL is a real
+one. They come at random times, and at chosen moments that random times would hardly meet: there the
+process sends it to itself in the midst of a function.
 """
 
 import multiprocessing
@@ -86,7 +86,10 @@ RANDOM_TIME = "at a random time"
 
 
 def arm(moment: Moment, call: int, share: float) -> None:
-    """Have this process kill itself at a call of a function; share: of what it writes, if within."""
+    """Have this process kill itself at a call of a function.
+
+    share: of the file that the call writes, which is written before, if the moment is within it.
+    """
     *path, name = moment.function.split(".")
     owner = import_module(moment.module)
     for part in path:
@@ -203,7 +206,9 @@ class Trainings:
         return f"{', '.join(differ)} differ" if differ else ""
 
 
-def kills(trainings: Trainings, places: Iterator[str | Moment], wanted: int, folder: Path) -> Figure:
+def kills(
+    trainings: Trainings, places: Iterator[str | Moment], wanted: int, folder: Path
+) -> Figure:
     """Kill trainings `wanted` times, up to MOST_KILLS times each, and see what they end with."""
     kept, tried, number, words, wrong = 0, 0, 0, [], []
     while tried < wanted:
@@ -229,7 +234,9 @@ def kills(trainings: Trainings, places: Iterator[str | Moment], wanted: int, fol
     moments = f"{len(set(words))} kinds of moments in {number} trainings"
     note = "; ".join([moments, *wrong[:3]])
     kept = min(kept, tried - len(wrong))
-    return Figure("a training killed by SIGKILL ends with the same bytes", kept, tried, "kills", note)
+    return Figure(
+        "a training killed by SIGKILL ends with the same bytes", kept, tried, "kills", note
+    )
 
 
 def kill_once(trainings: Trainings, folder: Path, place: str | Moment) -> int:

@@ -36,6 +36,7 @@ from slicewise.training import Training, learning_rate
 
 EMA_WEIGHT = 0.1  # of a new epoch in the running pseudo Dice (nnU-Net: nnUNetLogger)
 
+
 def history_row(
     epoch: int,
     rate: float,
@@ -47,7 +48,8 @@ def history_row(
     """Return one row of history.csv; `ema` is the running pseudo Dice of the epoch before.
 
     losses: of the training, nan where all steps were skipped, and of the check after it; skipped:
-    how many steps were, because their loss or gradient was not finite. Columns of classes begin with pseudo_dice_ and no other column does, so that none can clash.
+    how many steps were, because their loss or gradient was not finite. Columns of classes begin
+    with pseudo_dice_ and no other column does, so that none can clash.
     """
     mean = float(np.nanmean(list(dice.values()))) if not all(map(np.isnan, dice.values())) else 0.0
     return {
@@ -95,6 +97,28 @@ def stopped_by_numbers(training: Training, batches: Batches, step: int, axis: in
     )
 
 
+def take_steps(
+    training: Training,
+    batches: Batches,
+    epoch: int,
+    axis: int,
+    stoppable: Callable[[Iterable], Iterator],
+) -> Iterator[None]:
+    """Take the steps of an epoch that are left to take, and yield after each.
+
+    axis and stoppable: as `train` has them. Raises BadInput when too many in a row were skipped.
+    """
+    settings = training.settings
+    iterations = settings["iterations_per_epoch"]
+    steps = range(epoch * iterations + len(training.losses), (epoch + 1) * iterations)
+    stream = batches.stream(steps, settings["loader_workers"], training.device)
+    for step, batch in zip(steps, stoppable(stream), strict=True):
+        training.step(batch)
+        if training.skipped_in_a_row >= settings["max_skipped_steps"]:
+            raise stopped_by_numbers(training, batches, step, axis)
+        yield
+
+
 def train(
     training: Training,
     batches: Batches,
@@ -109,7 +133,6 @@ def train(
 
     axis: the sliced axis in reading order; `stoppable` goes over batches and may raise between two
     of them, where the state is whole: an epoch that is under way goes on behind its last loss.
-    Raises BadInput for a loss or a gradient that is not finite time and again.
     """
     settings = training.settings
     epochs, iterations = settings["epochs"], settings["iterations_per_epoch"]
@@ -124,19 +147,19 @@ def train(
         rate = learning_rate(settings["learning_rate"], epoch, epochs)
         for group in training.optimizer.param_groups:
             group["lr"] = rate
-        steps = range(epoch * iterations + len(training.losses), (epoch + 1) * iterations)
-        stream = stoppable(batches.stream(steps, workers, training.device))
-        for step, batch in zip(steps, stream, strict=True):
-            training.step(batch)
+        for _ in take_steps(training, batches, epoch, axis, stoppable):
             bar.update()
-            if training.skipped_in_a_row >= settings["max_skipped_steps"]:
-                raise stopped_by_numbers(training, batches, step, axis)
         held_out = range(epoch * checks, (epoch + 1) * checks)
         checked = stoppable(validation.stream(held_out, workers, training.device))
         validation_loss, dice = training.validate(checked)
         loss, skipped = training.end_epoch()
         if skipped:
-            logger.warning("epoch %d: %d steps skipped, not finite", epoch, skipped)
+            logger.warning(
+                "epoch %d: %d of %d steps skipped, their loss or gradient was not finite",
+                epoch,
+                skipped,
+                iterations,
+            )
         ema = training.history[-1]["ema_pseudo_dice"] if training.history else None
         per_class = dict(zip(names, dice.tolist(), strict=True))
         row = history_row(epoch, rate, (loss, validation_loss), skipped, per_class, ema)

@@ -1,4 +1,4 @@
-"""The checkpoint that a killed training goes on from: what it belongs to, and whether it is whole."""
+"""What a killed training goes on from: to which training it belongs, and whether it is whole."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def resume(training: Training, latest: Path, own: dict[str, Any]) -> None:
             latest,
             f"a checkpoint that is damaged ({_first_line(error)})",
             "the state of this training as it was written",
-            "what this fold has been trained so far cannot be read; restore the file from a backup, "
-            "or delete it to train this fold anew",
+            "what this fold has been trained so far cannot be read; restore the file from a "
+            "backup, or delete it to train this fold anew",
         ) from error
     if elsewhere:
         logger.warning(

@@ -63,7 +63,7 @@ def set_determinism(device: torch.device, deterministic: bool) -> None:
 
 
 def surroundings(device: torch.device) -> dict[str, str]:
-    """Return what decides how results are rounded, but is of no setting: a machine, its programs."""
+    """Return what decides how results are rounded beside all settings, in words."""
     on_gpu = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if on_gpu else torch.backends.cpu.get_cpu_capability()
     # torch's version is of a type of its own, which a checkpoint could not hold

@@ -13,7 +13,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stopped(Exception):
-    """A loop was told to end and did so before its next item; status: what the process ends with."""
+    """A loop was told to end and did so before its next item.
+
+    status: what the process is to end with, as if the signal had ended it.
+    """
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)

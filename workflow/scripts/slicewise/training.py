@@ -76,8 +76,8 @@ class Training:
         The loss is a function of sums over the whole batch. The first parts go through the network
         twice: once for their sums, and, when the gradient of the loss with respect to these is
         known, once more for that of the weights, which is thus exact. The others wait for it with
-        their feature maps. Where the loss or the gradient is not finite, the step is skipped: weights
-        and momentum stay as they are.
+        their feature maps. Where the loss or the gradient is not finite, the step is skipped:
+        weights and momentum stay as they are.
         """
         self.optimizer.zero_grad(set_to_none=True)
         parts = self.parts(batch)
