@@ -17,6 +17,8 @@ def job_of(tmp_path, **params):
         params=Named(code="digest", labels=[None], **params),
         output=Named(table="x.csv"),
         log=[str(tmp_path / "logs" / "job.log")],
+        config={"results": str(tmp_path)},
+        rule="plan",
     )
 
 

@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-WITHOUT_EFFECT = {"job"}
-"""Modules that no result depends on: they only log."""
+WITHOUT_EFFECT = {"job", "locks"}
+"""Modules that no result depends on: they log, and keep runs apart."""
 
 
 @cache
