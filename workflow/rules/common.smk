@@ -36,29 +36,7 @@ PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
 POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
 
 
-def one_at_a_time(execute):
-    """Return `execute` of a workflow, so that it goes on where a run was killed, one at a time.
-
-    Snakemake's own lock outlives a run that was killed, and names nobody. With ours it needs none.
-    What a killed job left is made again, asked for (--rerun-incomplete) or not.
-    """
-
-    def held(executor_plugin, **given):
-        settings = workflow.execution_settings
-        workflow.dag_settings.force_incomplete = True
-        if executor_plugin.common_settings.dryrun_exec or not settings.lock:
-            return execute(executor_plugin=executor_plugin, **given)
-        try:
-            with locks.run(RESULTS) as locked:
-                settings.lock = not locked
-                return execute(executor_plugin=executor_plugin, **given)
-        except locks.Busy as error:
-            raise WorkflowError(str(error)) from None
-
-    return held
-
-
-workflow.execute = one_at_a_time(workflow.execute)
+workflow.execute = locks.one_at_a_time(workflow, RESULTS)
 
 
 def one_of(names) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sys
 import traceback
@@ -12,26 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from slicewise import locks
+from slicewise.machine import about_the_machine
 
 logger = logging.getLogger("slicewise")
 
 FOR_RERUNS = ("code", "labels")
 """Params that make a rule run again when they change: a digest of the modules that it uses, and
 what dataset.json says of labels. Scripts have no use for them."""
-
-MENDS = {
-    errno.ENOSPC: "the disk is full: make room",
-    errno.EDQUOT: "your share of the disk is used up: make room, or ask for more",
-    errno.EROFS: "the disk can only be read: make it writable, or take another for `results`",
-    errno.EACCES: "permission is missing: change that of the file or of its folder",
-    errno.EPERM: "permission is missing: change that of the file or of its folder",
-    errno.ENOENT: "it is not there: was a folder removed, or a disk, since the run began?",
-    errno.ESTALE: "its disk went away since the run began: mount it again",
-    errno.ENOTCONN: "its disk went away since the run began: mount it again",
-    errno.EIO: "the disk cannot be read or written: see whether it is sound",
-    errno.EMFILE: "too many files are open: raise the limit of `ulimit -n`",
-}
-"""What to do about errors of the machine."""
 
 
 def arguments(snakemake: Any) -> dict[str, Any]:
@@ -45,9 +31,9 @@ def arguments(snakemake: Any) -> dict[str, Any]:
 def run(main: Callable, snakemake: Any) -> None:
     """Call `main` with the arguments of a job, logging to the job's log file and to stderr.
 
-    A ValueError is about the user's data, an OSError or a MemoryError about the machine: its message
-    is shown and the process ends with status 1. Any other error is ours and keeps its traceback.
-    The log file has that of all.
+    A ValueError is about the user's data, an OSError or a MemoryError about the machine: only what
+    it says is shown, and the process ends with status 1. Any other error is ours and keeps its
+    traceback. The log file has that of all.
     """
     try:
         with _logging(Path(snakemake.log[0])):
@@ -72,13 +58,6 @@ def _work(main: Callable, snakemake: Any) -> None:
     except BaseException:
         logger.debug(traceback.format_exc())
         raise
-
-
-def about_the_machine(error: OSError) -> str:
-    """Return in a sentence which file could not be read or written, why, and how to go on."""
-    mend = MENDS.get(error.errno)
-    what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    return f"{what}; {mend}, then start the run again" if mend else what
 
 
 @contextmanager

@@ -16,7 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+from slicewise.machine import about_the_machine
 
 try:
     import fcntl
@@ -46,6 +48,34 @@ GRACE = 10.0
 
 class Busy(Exception):
     """Another run, or a job of an earlier one, is at work in the folder of results."""
+
+
+def one_at_a_time(workflow: Any, results: str | Path) -> Callable:
+    """Return the method `execute` of a workflow of Snakemake's, for one run at a time in `results`.
+
+    Snakemake's own lock outlives a run that was killed, and names nobody: with ours it takes none.
+    What a killed job left is made again, as with --rerun-incomplete. Errors of the machine are said
+    in a sentence. Dry runs are free, and so are jobs, which Snakemake starts with --nolock.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    execute = workflow.execute
+
+    def held(executor_plugin: Any, **given: Any) -> Any:
+        settings = workflow.execution_settings
+        workflow.dag_settings.force_incomplete = True
+        if executor_plugin.common_settings.dryrun_exec or not settings.lock:
+            return execute(executor_plugin=executor_plugin, **given)
+        try:
+            with run(results) as locked:
+                settings.lock = not locked
+                return execute(executor_plugin=executor_plugin, **given)
+        except Busy as error:
+            raise WorkflowError(str(error)) from None
+        except OSError as error:
+            raise WorkflowError(about_the_machine(error)) from None
+
+    return held
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-WITHOUT_EFFECT = {"job", "locks"}
+WITHOUT_EFFECT = {"job", "locks", "machine"}
 """Modules that no result depends on: they log, and keep runs apart."""
 
 
