@@ -9,7 +9,7 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import archives, inputs, model_folders, runs, sources
+from slicewise import archives, inputs, locks, model_folders, runs, sources
 from slicewise.config import load
 from slicewise.unpacked import Datasets
 
@@ -38,6 +38,9 @@ FOLD_FOLDER = f"{EXPERIMENT_FOLDER}/fold-{{fold}}_seed-{{seed}}"
 PREDICTIONS = f"{FOLD_FOLDER}/predictions"
 PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
 POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
+
+
+workflow.execute = locks.one_at_a_time(workflow, RESULTS)
 
 
 def one_of(names) -> str:
