@@ -61,7 +61,7 @@ def test_a_plan_without_2d_is_refused(tmp_path):
 def test_a_cut_file_is_refused(tmp_path):
     path = tmp_path / "plans.json"
     path.write_text(GOLDEN.read_text()[:200])
-    with pytest.raises(ValueError, match="not a JSON file"):
+    with pytest.raises(ValueError, match="found JSON that is cut off"):
         read_plan(path)
 
 
