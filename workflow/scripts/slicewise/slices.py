@@ -120,7 +120,12 @@ def _check_agreement(case: ExportedCase, image_path: Path, record: Path) -> None
     """Raise BadInput unless the arrays of a case and its record are of the same slices."""
     shape = case.label.shape
     alike = case.image.ndim == 4 and (len(case.image), *case.image.shape[2:]) == shape
-    if not alike or case.image.dtype != np.float32 or case.label.dtype.kind not in "iu":
+    if (
+        not alike
+        or not case.image.size
+        or case.image.dtype != np.float32
+        or case.label.dtype.kind not in "iu"
+    ):
         found = f"{case.image.dtype} of {case.image.shape}, beside a label, {case.label.dtype} of "
         expected = "float32 (slice, channel, row, column) on the grid of the label"
         raise error(case.name, image_path, f"{found}{shape}", expected, EXPORT_ANEW)
