@@ -1,5 +1,6 @@
 """A few inputs and examples of `make test-faults`, and that a broken reader would be seen."""
 
+import os
 import time
 from random import Random
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from faults import fuzz_properties
 from faults.fuzz import Seen, figure, read_inputs
-from faults.fuzz_child import READERS, reader_of
+from faults.fuzz_child import READERS, WARMING_UP, reader_of
 from faults.mutations import mutated_bytes, mutated_json
 
 INPUTS = 150
@@ -39,7 +40,7 @@ class Broken:
     """A reader that breaks at its third input, in the way of its subclass."""
 
     def __init__(self, folder):
-        self.folder, self.read_so_far = folder, -2  # two are read to warm up
+        self.folder, self.read_so_far = folder, -WARMING_UP
 
     def write(self, rng):
         self.read_so_far += 1
@@ -65,8 +66,6 @@ class Hungry(Broken):
 
 class Dying(Broken):
     def fail(self):
-        import os
-
         os.abort()
 
 

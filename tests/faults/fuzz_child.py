@@ -30,6 +30,9 @@ READERS = {
 }
 """What can be fuzzed: a class for each."""
 
+WARMING_UP = 100
+"""Inputs that are read at most before time and memory are counted."""
+
 SECONDS = 10
 """An input that takes longer hangs."""
 
@@ -94,9 +97,10 @@ def main(name: str, folder: Path, seed: int, first: int, count: int, seconds: in
     inputs = folder / "inputs"
     inputs.mkdir()
     reader = reader_of(name, inputs)
-    for number in (-1, -2):  # brings in what is imported late
-        reader.write(Random(f"{seed} {number}"))
-        outcome(reader, str(inputs))
+    for number in range(WARMING_UP):  # until what is imported late is there
+        reader.write(Random(f"warm {number}"))
+        if outcome(reader, str(inputs)) == "accepted":
+            break
     limit_memory()
     state, faults = os.open(folder / "state", os.O_RDWR | os.O_CREAT), (folder / "faults").open("a")
     accepted, refused, slowest = 0, 0, 0.0
