@@ -1,6 +1,7 @@
 """A few inputs and examples of `make test-faults`, and that a broken reader would be seen."""
 
 import os
+import sys
 import time
 from random import Random
 
@@ -15,7 +16,10 @@ from faults.mutations import mutated_bytes, mutated_json
 
 INPUTS = 150
 
+needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="needs limits of Linux")
 
+
+@needs_limits
 @pytest.mark.parametrize("reader", READERS)
 def test_every_input_is_read_whole_or_refused_by_name(reader):
     seen = read_inputs(reader, 0, INPUTS)
@@ -79,6 +83,7 @@ class Undocumented(Broken):
         raise KeyError(str(self.folder))
 
 
+@needs_limits
 @pytest.mark.parametrize(
     ("kind", "said"),
     [

@@ -10,7 +10,6 @@ import faulthandler
 import json
 import logging
 import os
-import resource
 import signal
 import struct
 import sys
@@ -84,7 +83,9 @@ def _line(error: BaseException) -> str:
 
 
 def limit_memory() -> None:
-    """Let this process take MEMORY bytes more than it has."""
+    """Let this process take MEMORY bytes more than it has; on Linux alone."""
+    import resource
+
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
 
