@@ -160,6 +160,21 @@ def test_the_title_in_plans_json_is_the_folders_where_nnunet_would_take_it(tmp_p
     assert opened({"phantom": {"cases": 2}}).title == "d"
 
 
+def test_an_archive_that_is_not_there_is_named():
+    datasets, problems = open_datasets(config_of({"archive": "none.zip", "sha256": "0" * 64}))
+    assert datasets == {}
+    assert str(problems[0]).startswith("datasets.d.archive: found none.zip, which is no file")
+
+
+def test_a_folder_of_the_users_own_may_hold_links(tmp_path):
+    """Many do to save space; what they lead to is read, never written."""
+    raw = write_dataset(tmp_path / "raw", [(4, 4, 4)])
+    image = tmp_path / "raw/imagesTr/case_00_0000.nii.gz"
+    image.rename(tmp_path / "elsewhere.nii.gz")
+    image.symlink_to(tmp_path / "elsewhere.nii.gz")
+    assert opened({"raw": str(raw.parent)}).files(["case_00"])[0] == str(image)
+
+
 def test_the_command_that_predicts_repeats_what_the_run_was_given():
     command = predict_command(
         "results/d/planes/predicted",

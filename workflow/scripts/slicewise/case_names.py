@@ -18,6 +18,9 @@ LONGEST = 200
 WITH_A_MEANING = frozenset("/\\{}[]()<>\"'`$;&|*?!~#^")
 """Characters that mean something in paths, patterns of Snakemake or commands of a shell."""
 
+FIRST = ("-", ".", "=", "+", "@")
+"""What a name may not start with: an option of a command, a hidden file, a formula of a table."""
+
 INVISIBLE = ("C", "Z")
 """Unicode's general categories of spaces, control characters, marks of direction and so on."""
 
@@ -37,7 +40,7 @@ def fault(name: str) -> str:
     """Return what is wrong with a name, in words, or nothing."""
     if not name:
         return "is empty"
-    if name.startswith(("-", ".")):
+    if name.startswith(FIRST):
         return f"starts with {name[0]}"
     odd = [c for c in name if c in WITH_A_MEANING or unicodedata.category(c)[0] in INVISIBLE]
     if odd:

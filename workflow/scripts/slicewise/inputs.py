@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from slicewise.archives import is_address
 from slicewise.case_names import name_problems
 from slicewise.model_checks import folder_problems
 from slicewise.problems import ERROR, BadInput, Problem
-from slicewise.runs import RunDataset, open_datasets
+from slicewise.runs import RunDataset, open_datasets, readable
 from slicewise.user_plans import read_user_plan
 
 
@@ -32,7 +33,7 @@ def open_inputs(config: dict) -> dict[str, RunDataset]:
 
 
 def new_images(dataset: RunDataset, folder: str | Path) -> list[str]:
-    """Return the files in a folder of new images.
+    """Return the files in a folder of new images, as far as they can be read.
 
     Raises BadInput for a folder without any, and for cases with names that none may have.
     """
@@ -40,7 +41,7 @@ def new_images(dataset: RunDataset, folder: str | Path) -> list[str]:
     problems = name_problems(folder, [case.name for case in cases])
     if problems:
         raise BadInput(problems)
-    return [str(path) for case in cases for path in case.files]
+    return readable(path for case in cases for path in case.files)
 
 
 def _place_problems(config: dict) -> Iterator[Problem]:
@@ -51,16 +52,17 @@ def _place_problems(config: dict) -> Iterator[Problem]:
     if not in_the_way.is_dir():
         yield Problem(ERROR, "", "results", f"{results}, where {in_the_way} is a file", "a folder")
     for name, kind in config["datasets"].items():
-        if "raw" not in kind:
+        key = "raw" if "raw" in kind else "archive"
+        if key not in kind or is_address(kind[key]):
             continue
-        raw = Path(kind["raw"]).resolve()
-        if place == raw or place.is_relative_to(raw) or raw.is_relative_to(place):
+        given = Path(kind[key]).resolve()
+        if place == given or place.is_relative_to(given) or given.is_relative_to(place):
             yield Problem(
                 ERROR,
                 "",
                 "results",
-                f"{results}, which overlaps with datasets.{name}.raw, {kind['raw']}",
-                "two folders, neither of them in the other",
+                f"{results}, which overlaps with datasets.{name}.{key}, {kind[key]}",
+                "two places, neither of them in the other",
                 "a run writes and deletes in results, never where your scans are",
             )
 

@@ -7,6 +7,7 @@ yes or no by itself (nnU-Net: LabelManager).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,10 @@ from slicewise.problems import error
 
 BACKGROUND = "background"
 IGNORE = "ignore"
+
+FORMULA = re.compile(r"(^|[,;\t\r\n])\s*[=+@-]")
+"""A name that a spreadsheet runs as a formula when it opens a table, by itself or in a part."""
+
 PRESENT = 0.5
 """Probability above which a voxel belongs to a region (nnU-Net)."""
 
@@ -136,6 +141,9 @@ def parse_labels(labels: Mapping, regions_class_order: Sequence[int] | None = No
 
 def _members(name: str, value: object) -> tuple[int, ...]:
     """Return the values that an entry of dataset.json stands for."""
+    if FORMULA.search(name):
+        expected = "no =, +, - or @ in front, which a spreadsheet runs as a formula"
+        raise error("", "labels", f"the name {name!r}", expected, "name it otherwise")
     values = value if isinstance(value, list) else [value]
     if not values or not all(type(one) is int and one >= 0 for one in values):
         expected = "an integer from 0 up or, for a region, a list of them"

@@ -256,6 +256,14 @@ def _mistakes(error: jsonschema.ValidationError, root: dict) -> Iterator[Mistake
             if key not in error.instance:
                 child = error.schema.get("properties", {}).get(key, {})
                 yield Mistake(f"{inside}{key}", MISSING, f"allowed: {allowed(child, root)}")
+    elif error.validator == "dependentRequired":
+        needed = dict.fromkeys(
+            k for key in error.instance for k in error.validator_value.get(key, ())
+        )
+        for key in [key for key in needed if key not in error.instance]:
+            found = f"{MISSING} beside {' and '.join(error.instance)}"
+            remedy = f"give {allowed(error.schema['properties'][key], root)}"
+            yield Mistake(f"{inside}{key}", found, remedy)
     elif error.validator == "anyOf" and all(set(s) == {"required"} for s in error.validator_value):
         names = [name for option in error.validator_value for name in option["required"]]
         yield Mistake(f"{inside}{names[0]}", MISSING, f"give {_either(names)}")
