@@ -66,8 +66,14 @@ def test_a_listing_in_dataset_json_is_followed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": {"background": 0, "a": 2}}, r"consecutive order.*\[2\] do not satisfy"),
-        ({"labels": {"background": 0, "whole": [1, 2]}}, "regions_class_order: missing"),
+        (
+            {"labels": {"background": 0, "a": 2}},
+            r"found labels: \[2\] after a gap, expected consecutive order",
+        ),
+        (
+            {"labels": {"background": 0, "whole": [1, 2]}},
+            "found regions_class_order: nothing, expected with regions",
+        ),
         ({"labels": {}}, "no labels"),
         ({"channel_names": {}}, "no channel_names"),
     ],

@@ -70,6 +70,14 @@ def test_the_validation_cases_of_the_fold_are_predicted(chain, tmp_path):
     assert list(found) == [f"{name}.nii.gz" for name in read_json(chain.splits)[0]["val"]]
 
 
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_prediction_repeats_where_it_is_asked_to(chain, tmp_path, monkeypatch, deterministic):
+    asked = []
+    monkeypatch.setattr(predict_cases, "set_determinism", lambda *given: asked.append(given))
+    predict(chain, tmp_path, **fold_of(chain), deterministic=deterministic)
+    assert asked == [(torch.device("cpu"), deterministic)]
+
+
 def test_grid_header_and_type_are_the_inputs(chain, tmp_path):
     for name, found in predict(chain, tmp_path, **fold_of(chain)).items():
         image = nib.load(chain.dataset_json.parent / "imagesTr" / name.replace(".", "_0000.", 1))
@@ -218,5 +226,5 @@ def test_post_processing_is_applied(chain, tmp_path):
 
 def test_a_checkpoint_of_another_network_is_named(chain, tmp_path):
     write_torch(tmp_path / "other.pt", {"network": {"w": torch.ones(1)}})
-    with pytest.raises(ValueError, match=r"other\.pt: not a checkpoint of this plan's network"):
+    with pytest.raises(ValueError, match=r"other\.pt: found the weights of another network"):
         predict(chain, tmp_path / "out", [tmp_path / "other.pt"], **fold_of(chain))

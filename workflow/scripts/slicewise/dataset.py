@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from slicewise.files import read_json
+from slicewise.documents import read_document
 from slicewise.labels import Labels, parse_labels
+from slicewise.problems import BadInput, error
+
+EXPECTED = "the description of a dataset, of nnU-Net or of the Medical Segmentation Decathlon"
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,25 @@ class Dataset:
     def __init__(self, dataset_json: str | Path, content: dict | None = None):
         self.json_path = Path(dataset_json)
         self.root = self.json_path.parent
-        self.content = read_json(dataset_json) if content is None else content
+        self.content = read_document(dataset_json, EXPECTED) if content is None else content
 
-    def _fail(self, found: str, expected: str) -> ValueError:
-        return ValueError(f"{self.json_path}: found {found}, expected {expected}")
+    def _fail(self, found: str, expected: str) -> BadInput:
+        return error("", self.json_path, found, expected)
 
     @property
     def is_decathlon(self) -> bool:
         """Say whether this is the Decathlon's layout: a `training` list and labels by value."""
         return isinstance(self.content.get("training"), list) and "modality" in self.content
 
+    @property
+    def named_channels(self) -> dict[str, str]:
+        """Return the names of the channels by their numbers."""
+        return self.content.get("channel_names", self.content.get("modality"))
+
     @cached_property
     def channel_names(self) -> list[str]:
         """Return the channel names in the order of the channels."""
-        names = self.content.get("channel_names", self.content.get("modality"))
+        names = self.named_channels
         if not isinstance(names, dict) or not names:
             raise self._fail("no channel_names", 'for example "channel_names": {"0": "MRI"}')
         return [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
@@ -77,16 +85,9 @@ class Dataset:
             raise self._fail("no labels", 'for example "labels": {"background": 0, "spleen": 1}')
         try:
             return parse_labels(self.named_labels, self.content.get("regions_class_order"))
-        except ValueError as error:
-            raise ValueError(f"{self.json_path}: {error}") from None
-
-    def check(self) -> None:
-        """Raise ValueError for a dataset.json that lacks what later stages need."""
-        if not isinstance(self.content.get("numTraining"), int):
-            raise self._fail(
-                f"numTraining {self.content.get('numTraining')!r}", "the number of training cases"
-            )
-        _ = self.channel_names, self.labels
+        except BadInput as refused:
+            (problem,) = refused.problems
+            raise self._fail(f"{problem.file}: {problem.found}", problem.expected) from None
 
     @property
     def file_ending(self) -> str:
@@ -111,13 +112,16 @@ class Dataset:
 
     def _decathlon_case(self, entry: dict) -> Case:
         image = self.root / entry["image"]
-        name = image.name.removesuffix(self.file_ending)
         several = len(self.channel_names) > 1
         images = tuple(
             ImageSource(image, channel if several else None)
             for channel in range(len(self.channel_names))
         )
-        return Case(name, images, self.root / entry["label"])
+        return Case(self.decathlon_name(entry), images, self.root / entry["label"])
+
+    def decathlon_name(self, entry: dict) -> str:
+        """Return the name of the case of an entry of the Decathlon's list."""
+        return entry["image"].rpartition("/")[2].removesuffix(self.file_ending)
 
     def _listed_case(self, name: str, entry: dict) -> Case:
         images = tuple(ImageSource(self.root / image) for image in entry["images"])

@@ -10,13 +10,16 @@ import re
 import shlex
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from slicewise.archives import is_address
 from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
-from slicewise.model_folders import check_folder
+from slicewise.dataset_checks import check_dataset, read_description
+from slicewise.problems import ERROR, Problem
+from slicewise.records import ANEW
 
 ARRAYS_FOLLOW = (
     "slice_axis",
@@ -48,9 +51,6 @@ PHANTOM_BYTES = 100_000
 
 PHANTOM_CHANNELS = {"channel_names": {"0": "MRI"}}
 """What of a phantom dataset's dataset.json is known before it is written."""
-
-NAME = re.compile(r"[^\s/{}]+")
-"""What a case name may be: it becomes a file name."""
 
 
 @dataclass(frozen=True)
@@ -139,47 +139,41 @@ def _bytes_of(path: Path) -> int:
         return 0
 
 
-def open_datasets(config: dict) -> dict[str, RunDataset]:
-    """Return the datasets of a config by name; raw ones are listed, phantoms only named.
+def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
+    """Return the datasets of a config by name, and all that is wrong with them.
 
-    Raises ValueError for a dataset that cannot be listed or a case name that cannot be a file name.
+    Raw ones are listed, phantoms only named; those that cannot be used are left out, as are those
+    of archives, which slicewise.unpacked opens.
     """
-    datasets = {}
+    datasets, problems = {}, []
+    per_job = config["execution"]["cases_per_job"]
     for name, kind in config["datasets"].items():
         generated = kind.get("phantom")
         if generated:
             path = Path(config["results"]) / name / "raw" / "dataset.json"
             source = Dataset(path, PHANTOM_CHANNELS)
-            cases = [f"phantom_{index:03d}" for index in range(generated["cases"])]
+            cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
+            if path.exists():
+                problems += [replace(one, mend=ANEW) for one in read_description(path)]
+        elif "archive" in kind:
+            problems += _archive_problems(name, kind["archive"])
+            continue
         else:
+            mend = f"set datasets.{name}.raw to the folder that has it"
             path = Path(kind["raw"]) / "dataset.json"
-            if not path.exists():
-                raise ValueError(f"datasets.{name}.raw: {path} is missing")
-            source = Dataset(path)
-            source.check()
-            cases = source.cases()
-        for case in cases:
-            if not NAME.fullmatch(case) or case.startswith(("-", ".")):
-                raise ValueError(
-                    f"dataset {name}: case name {case!r}, expected one without spaces, slashes and "
-                    "braces that starts with neither - nor ."
-                )
-        folds = config["cross_validation"]["folds"]
-        if len(cases) < folds:
-            raise ValueError(
-                f"dataset {name}: found {len(cases)} cases, expected at least {folds}, one for "
-                "each of cross_validation.folds"
-            )
-        per_job = config["execution"]["cases_per_job"]
-        datasets[name] = RunDataset(name, source, tuple(cases), generated, per_job)
-    return datasets
+            source, cases, found = check_dataset(path, config["cross_validation"]["folds"], mend)
+            problems += found
+        if source:
+            datasets[name] = RunDataset(name, source, cases, generated, per_job)
+    return datasets, problems
 
 
-def check_models(config: dict) -> None:
-    """Raise ValueError for an experiment whose trained model lacks a file or a fold to run."""
-    for name, experiment in config["experiments"].items():
-        if experiment["model"]["nnunet"]:
-            check_folder(name, experiment["model"], config["cross_validation"]["run"])
+def _archive_problems(name: str, archive: str) -> list[Problem]:
+    """Return what is wrong with an archive before it is opened: a path that leads to no file."""
+    if is_address(archive) or Path(archive).is_file():
+        return []
+    found = f"{archive}, which is no file"
+    return [Problem(ERROR, "", f"datasets.{name}.archive", found, "a .tar, .tar.gz or .zip file")]
 
 
 def arrays_key(planning: dict, preprocessing: dict) -> str:
