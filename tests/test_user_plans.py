@@ -31,6 +31,19 @@ def test_a_plan_of_nnunet_is_used_as_it_is():
     assert read_user_plan(GOLDEN, 1, reorient=False) == read_json(GOLDEN)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content, _: content.update(transpose_forward=[0.0, 1.0, 2.0]),
+        lambda _, plan: plan.update(batch_size=12.0),
+        lambda _, plan: plan["architecture"]["arch_kwargs"]["features_per_stage"].insert(0, 32.0),
+    ],
+)
+def test_counts_and_axes_with_a_decimal_point_are_refused(tmp_path, change):
+    with pytest.raises(ValueError, match=r"\.0"):
+        read_changed(tmp_path, change)
+
+
 def test_a_patch_that_the_strides_do_not_divide_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"patch_size: \[33, 32\], expected multiples of"):
         read_changed(tmp_path, lambda _, plan: plan.update(patch_size=[33, 32]))
