@@ -4,7 +4,16 @@ import pytest
 
 import plan_arrays
 from faults import bad_documents
-from faults.bad_documents import ALL, CHECKPOINTS, RECORDS, copied, fresh, message
+from faults.bad_documents import (
+    ALL,
+    CHECKPOINTS,
+    RECORDS,
+    SCRIPTS,
+    copied,
+    fresh,
+    message,
+    rename,
+)
 from faults.defects import CONFIGS, FOLDS, NAMES
 from models import PLAIN, bring_in
 from scans import write_dataset
@@ -52,7 +61,10 @@ def test_a_file_of_a_former_stage_that_was_changed_is_named(run, defect):
     results.mkdir(parents=True)
     orientation = {"reorient": False, "orientation": "RAS", "orientations": {"RAS": 4}}
     write_json(results / "orientation.json", orientation)
-    write_json(results / "dataset_fingerprint.json", {"spacings": [[3, 1, 1]]})
+    write_json(
+        results / "dataset_fingerprint.json",
+        {"spacings": [[3, 1, 1]], "shapes_after_crop": [[4, 4, 4]]},
+    )
     defect.spoil(run)
     with pytest.raises(ValueError, match="delete it") as refused:
         plan_arrays.main(
@@ -82,11 +94,7 @@ def test_nothing_is_named_where_nothing_is_wrong_through_snakemake(run):
 
 def test_names_of_every_script_are_fine(tmp_path):
     run = fresh(tmp_path)
-    names = ["M\xfcller_01", "\u60a3\u8005-2", "\u03b1.\u03b2", "Z\u0065\u0301lie"]
-    for index, name in enumerate(names):
-        for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
-            path = run.raw / folder / f"case_{index:02d}{ending}"
-            path.rename(path.with_name(f"{name}{ending}"))
+    rename(run, SCRIPTS)
     assert message(run, {}) == ""
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 import yaml
 
+from checkouts import TINY, checkout
 from models import PLAIN
 from scans import write_dataset
 from slicewise.nnunet_checkpoints import read_checkpoint
-from test_workflow import TINY, checkout
 
 MODEL = {"nnunet": str(PLAIN.folder), "configuration": PLAIN.configuration}
 

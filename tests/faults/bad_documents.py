@@ -1,7 +1,7 @@
 """Documents of a user's that are wrong are named, all at once, and nothing else happens.
 
-`defects` holds those that are found before the first job; here too are those that a job finds:
-checkpoints, and files of a former stage that somebody changed.
+`defects` holds those that are found before the first job. A job finds those of `checkpoint_defects`
+and, here, files of a former stage that somebody changed.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import yaml
 
+from faults.checkpoint_defects import CHECKPOINTS
 from faults.defects import ALL
 from faults.figures import Figure
 from faults.spoiling import Defect, Run, modelled
@@ -69,7 +70,9 @@ class Outcome:
 def snakemake(run: Run, changes: dict, *targets: str) -> Outcome:
     """Run the workflow as a user does, on one core."""
     config = run.folder / "config.yaml"
-    config.write_text(yaml.safe_dump(run.config | changes, allow_unicode=True))
+    # Paths within the folder that it runs in, so that a copy of a run goes on where that was.
+    text = yaml.safe_dump(run.config | changes, allow_unicode=True, width=10_000)
+    config.write_text(text.replace(f"{run.folder}/", ""))
     before = _contents(run.folder)
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--snakefile", ROOT / "Snakefile"]
     given = [*targets, "--directory", run.folder, "--configfile", config]
@@ -92,94 +95,10 @@ def _contents(folder: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def checkpoint(change: Callable[[dict], object]) -> Callable[[Path], None]:
-    """Change what the checkpoint of a model's fold 0 holds."""
-
-    def spoil(folder: Path) -> None:
-        path = folder / "fold_0/checkpoint_final.pth"
-        from slicewise.nnunet_checkpoints import read_checkpoint
-
-        content = read_checkpoint(path)
-        change(content)
-        torch.save(content, path)
-
-    return spoil
-
-
-def cut(folder: Path) -> None:
-    path = folder / "fold_0/checkpoint_final.pth"
-    path.write_bytes(path.read_bytes()[:3000])
-
-
-def code_in(folder: Path) -> None:
-    checkpoint(lambda content: content.update(logging=_Code()))(folder)
-
-
-class _Code:
-    """Would make a file where it is read by a reader that runs code."""
-
-    def __reduce__(self) -> tuple:
-        return Path.touch, (Path("ran"),)
-
-
-def _spoil_one(content: dict, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    name = next(name for name in content["network_weights"] if name.endswith("conv.weight"))
-    content["network_weights"][name] = change(content["network_weights"][name])
-
-
-def bytes_of(content: bytes) -> Callable[[Path], object]:
-    return lambda folder: (folder / "fold_0/checkpoint_final.pth").write_bytes(content)
-
-
-CHECKPOINTS = [
-    Defect("a checkpoint cut off", modelled(cut), ("found what torch cannot read",)),
-    Defect("an empty checkpoint", modelled(bytes_of(b"")), ("found an empty file",)),
-    Defect("a text for a checkpoint", modelled(bytes_of(b"weights")), ("torch cannot read",)),
-    Defect("code in a checkpoint", modelled(code_in), ("found code to run",)),
-    Defect(
-        "weights of nan",
-        modelled(checkpoint(lambda c: _spoil_one(c, lambda w: w * float("nan")))),
-        ("nan or infinite weights",),
-    ),
-    Defect(
-        "weights of another shape",
-        modelled(checkpoint(lambda c: _spoil_one(c, lambda w: w[:1]))),
-        ("not the network of the plan",),
-    ),
-    Defect(
-        "weights that take a terabyte",
-        modelled(checkpoint(lambda c: _spoil_one(c, lambda w: torch.zeros(1).expand(2**38)))),
-        ("weights", "2,000,000,000 at most"),
-    ),
-    Defect(
-        "no weights",
-        modelled(checkpoint(lambda content: content.pop("network_weights"))),
-        ("found no network_weights",),
-    ),
-    Defect(
-        "numbers for weights",
-        modelled(checkpoint(lambda content: content.update(network_weights={"a": 1}))),
-        ("'a': int of another kind",),
-    ),
-    Defect(
-        "no log",
-        modelled(checkpoint(lambda content: content.update(logging={"lrs": 3}))),
-        ("a log that cannot be read",),
-    ),
-    Defect(
-        "a trainer that is a path",
-        modelled(checkpoint(lambda content: content.update(trainer_name="../../up"))),
-        ("trainer_name: '../../up'",),
-    ),
-    Defect(
-        "an axis that is none",
-        modelled(checkpoint(lambda c: c.update(inference_allowed_mirroring_axes=[7]))),
-        ("inference_allowed_mirroring_axes: [7]",),
-    ),
-]
-"""Those of imported models; each needs five cases, as the model knows."""
-
 IMPORTING = {"cross_validation": {"folds": 5, "run": [0]}}
+
+
+"""What an imported model asks of a run: the folds that nnU-Net cuts of its five cases."""
 
 
 def damage(name: str, content: bytes) -> Callable[[Run], None]:
@@ -232,76 +151,110 @@ COMBINED = ("no labels", "a wrong numTraining", "an unknown case", "a batch of 0
 """Defects of one run at once, of which all must be named."""
 
 
+SCRIPTS = ["M\xfcller_01", "\u60a3\u8005-2", "\u03b1.\u03b2", "Ze\u0301lie=1,@%"]
+"""Names in letters of several scripts, one of them with its accent apart, and signs that may be."""
+
+SHORT = {
+    "training": {
+        "epochs": 1,
+        "iterations_per_epoch": 2,
+        "validation_iterations": 1,
+        "batch_size": 2,
+    },
+    "cross_validation": {"folds": 2, "run": [0, 1]},
+    "figures": {"resamples": 50},
+}
+"""A config of the shortest run."""
+
+
 def measure(folder: Path) -> list[Figure]:
     """Return how many wrong documents are named, by Snakemake and without anything else done."""
     few, five = fresh(folder / "few"), fresh(folder / "five", cases=5)
+    theirs = IMPORTING | (modelled(lambda _: None)(five) or {})
+    imported = prepared(five, theirs, "plan")
+    analysed = prepared(few, {}, "fingerprint")
     return [
-        _figure(
-            "a wrong document is named before the first job",
-            [(defect, few, {}, ("fingerprint",), True) for defect in ALL],
-        ),
+        _figure("a wrong document is named before the first job", ALL, few, {}, "fingerprint"),
         _figure(
             "a wrong checkpoint is named by the job that reads it",
-            [(defect, five, IMPORTING, ("train",), False) for defect in CHECKPOINTS],
+            CHECKPOINTS,
+            imported,
+            IMPORTING,
+            "train",
         ),
         _figure(
             "a file of a former stage that was changed by hand is named",
-            [(defect, planned(few), {}, ("plan",), False) for defect in RECORDS],
+            RECORDS,
+            analysed,
+            {},
+            "plan",
         ),
-        all_at_once(few),
+        all_at_once(copied(few, folder / "together")),
+        _names_of_every_script(folder / "names"),
     ]
 
 
-def planned(run: Run) -> Run:
-    """Return a run after its fingerprint and its folds are made, once for each folder."""
-    done = run.folder.with_name(f"{run.folder.name}-planned")
-    if not done.exists():
-        copied(run, done)
-        outcome = snakemake(Run(done), {}, "fingerprint")
-        assert outcome.code == 0, outcome.said
-    return Run(done)
+def rename(run: Run, names: Sequence[str]) -> None:
+    """Give the cases of a run other names, one after the other."""
+    for index, name in enumerate(names):
+        for folder, ending in (("imagesTr", "_0000.nii.gz"), ("labelsTr", ".nii.gz")):
+            path = run.raw / folder / f"case_{index:02d}{ending}"
+            path.rename(path.with_name(f"{name}{ending}"))
 
 
-Trial = tuple[Defect, Run, dict, tuple[str, ...], bool]
+def _names_of_every_script(folder: Path) -> Figure:
+    """Run everything on cases with names of several scripts, and predict them."""
+    run = fresh(folder)
+    rename(run, SCRIPTS)
+    outcome = snakemake(
+        run, SHORT | {"inference": {"images": str(run.raw / "imagesTr")}}, "all", "predict"
+    )
+    predicted = {
+        path.name for path in (folder / "results/mine/baseline/predicted").glob("*.nii.gz")
+    }
+    kept = sum(f"{name}.nii.gz" in predicted for name in SCRIPTS)
+    note = "" if outcome.code == 0 and not outcome.touched else outcome.said[-500:]
+    return Figure("a case may have a name of any script", 0 if note else kept, 4, "names", note)
 
 
-def _figure(promise: str, trials: Sequence[Trial]) -> Figure:
-    """Try each defect through Snakemake in a copy of its run."""
-    failed = []
-    for number, (defect, run, config, targets, before_any_job) in enumerate(trials):
-        made = copied(run, run.folder.with_name(f"{run.folder.name}-{number}"))
-        # The paths of a run are within its folder, so that a copy has its own.
-        faults = tried(made, defect, config, targets, before_any_job)
-        shutil.rmtree(made.folder)
-        failed += [f"{defect.name}: {fault}" for fault in faults]
-    kept = len(trials) - len({line.split(": ")[0] for line in failed})
-    return Figure(promise, kept, len(trials), "documents", "; ".join(failed[:3]))
+def prepared(run: Run, changes: dict, target: str) -> Run:
+    """Return a run after a target of it is made."""
+    outcome = snakemake(run, changes, target)
+    assert outcome.code == 0, outcome.said
+    return run
 
 
-def tried(
-    run: Run, defect: Defect, config: dict, targets: Sequence[str], before_any_job: bool
-) -> list[str]:
+def _figure(
+    promise: str, defects: Sequence[Defect], run: Run, changes: dict, target: str
+) -> Figure:
+    """Try each defect through Snakemake, in a copy of a run."""
+    failed = {}
+    for defect in defects:
+        with tempfile.TemporaryDirectory() as folder:
+            made = copied(run, Path(folder) / "run")
+            faults = tried(made, defect, changes, target)
+        if faults:
+            failed[defect.name] = f"{defect.name}: {', '.join(faults)}"
+    kept = len(defects) - len(failed)
+    return Figure(promise, kept, len(defects), "documents", "; ".join([*failed.values()][:3]))
+
+
+def tried(run: Run, defect: Defect, changes: dict, target: str) -> list[str]:
     """Return what is not as promised when Snakemake is run on a run with a defect."""
-    changes = config | (defect.spoil(run) or {})
-    outcome = snakemake(run, changes, *targets)
+    analysed = (run.folder / "results").exists()
+    outcome = snakemake(run, changes | (defect.spoil(run) or {}), target)
     faults = outcome.faults(defect.words)
-    if before_any_job and (run.folder / "results/mine").exists():
-        faults.append("runs a job")
+    if not analysed and (run.folder / "results").exists():
+        faults.append("writes results")
     return faults
 
 
 def all_at_once(run: Run) -> Figure:
     """Try several defects together: each must be named in the one message."""
-    made, changes, words = copied(run, run.folder.with_name("together")), {}, []
+    changes, words = {}, []
     for defect in (one for one in ALL if one.name in COMBINED):
-        changes |= defect.spoil(made) or {}
+        changes |= defect.spoil(run) or {}
         words += defect.words
-    outcome = snakemake(made, changes, "fingerprint")
-    faults = outcome.faults(words)
-    return Figure(
-        "several wrong documents are named at once",
-        int(not faults),
-        1,
-        "runs",
-        "; ".join(faults),
-    )
+    faults = snakemake(run, changes, "fingerprint").faults(words)
+    promise = "several wrong documents are named at once"
+    return Figure(promise, int(not faults), 1, "runs", "; ".join(faults))

@@ -178,7 +178,7 @@ def modelled(change: Callable[[Path], object]) -> Spoil:
     """Bring a model that nnU-Net trained, after changing its folder."""
 
     def spoil(run: Run) -> dict:
-        folder = shutil.copytree(PLAIN.folder, run.folder / "model")
+        folder = shutil.copytree(PLAIN.folder, run.folder / "model", dirs_exist_ok=True)
         change(folder)
         model = {"nnunet": str(folder), "configuration": PLAIN.configuration}
         return {"experiments": {"theirs": {"model": model}}}

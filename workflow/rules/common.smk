@@ -9,7 +9,7 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import archives, inputs, model_folders, runs, sources
+from slicewise import archives, inputs, locks, model_folders, runs, sources
 from slicewise.config import load
 from slicewise.unpacked import Datasets
 
@@ -38,6 +38,9 @@ FOLD_FOLDER = f"{EXPERIMENT_FOLDER}/fold-{{fold}}_seed-{{seed}}"
 PREDICTIONS = f"{FOLD_FOLDER}/predictions"
 PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
 POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
+
+
+workflow.execute = locks.one_at_a_time(workflow, RESULTS)
 
 
 def one_of(names) -> str:
@@ -94,7 +97,7 @@ def group_cases(wildcards) -> list[str]:
 
 
 def group_files(wildcards) -> list[str]:
-    """Return the image and label files of the cases in a group."""
+    """Return the image and label files of the cases in a group, as far as they can be read."""
     return DATASETS[wildcards.dataset].files(group_cases(wildcards))
 
 
@@ -196,7 +199,10 @@ def images_folder(wildcards) -> str:
 
 
 def new_images(wildcards) -> list[str]:
-    """Return the files in the folder of new images of an experiment or an ensemble."""
+    """Return the files in the folder of new images of an experiment or an ensemble.
+
+    One that is missing is named by the job that would read it.
+    """
     try:
         return inputs.new_images(DATASETS[wildcards.dataset], images_folder(wildcards))
     except ValueError as error:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from slicewise.dataset import Dataset, open_dataset
-from slicewise.files import read_json, write_json, write_torch
+from slicewise.files import read_json, whole_folder, write_json, write_torch
 from slicewise.job import logger, run
 from slicewise.model_folders import PLANS_NAME, TRAINER
 from slicewise.network import build_network, to_nnunet
@@ -118,34 +118,35 @@ def main(
     exported,
 ):
     """Write the folder `exported` with a model's folder and what nnU-Net trains on from."""
-    dataset, target = open_dataset(dataset_json), Path(exported)
+    dataset = open_dataset(dataset_json)
     plans = read_json(plan) | {"dataset_name": dataset_name}
     description = dataset_description(dataset)
     trainer = read_torch(checkpoints[0]).get("trainer", TRAINER)
     name = f"{trainer}__{plans.get('plans_name', PLANS_NAME)}__{CONFIGURATION}"
     if not FOLDER_NAME.fullmatch(name):
         raise error("", plan, f"plans_name {plans.get('plans_name')!r}", "letters, digits, _ and -")
-    model, preprocessed = target / "results" / name, target / "preprocessed"
-    for fold, checkpoint, history in zip(folds, checkpoints, histories, strict=True):
-        init_args = {
-            "plans": plans,
-            "configuration": CONFIGURATION,
-            "fold": fold,
-            "dataset_json": description,
-        }
-        path = model / f"fold_{fold}" / "checkpoint_final.pth"
-        arguments = {"settings": settings, "mirroring": mirroring}
-        export_fold(path, checkpoint, history, init_args, dataset, arguments)
-    for folder, plans_file in (
-        (model, "plans"),
-        (preprocessed, plans.get("plans_name", PLANS_NAME)),
-    ):
-        write_json(folder / "dataset.json", description)
-        write_json(folder / f"{plans_file}.json", plans)
-        write_json(folder / "dataset_fingerprint.json", read_json(fingerprint))
-        # nnU-Net looks for them in `preprocessed`; in `model` they say what it was trained on.
-        write_json(folder / "splits_final.json", read_json(splits))
-    logger.info("wrote %s with folds %s", model, ", ".join(map(str, folds)))
+    with whole_folder(exported) as target:
+        model, preprocessed = target / "results" / name, target / "preprocessed"
+        for fold, checkpoint, history in zip(folds, checkpoints, histories, strict=True):
+            init_args = {
+                "plans": plans,
+                "configuration": CONFIGURATION,
+                "fold": fold,
+                "dataset_json": description,
+            }
+            path = model / f"fold_{fold}" / "checkpoint_final.pth"
+            arguments = {"settings": settings, "mirroring": mirroring}
+            export_fold(path, checkpoint, history, init_args, dataset, arguments)
+        for folder, plans_file in (
+            (model, "plans"),
+            (preprocessed, plans.get("plans_name", PLANS_NAME)),
+        ):
+            write_json(folder / "dataset.json", description)
+            write_json(folder / f"{plans_file}.json", plans)
+            write_json(folder / "dataset_fingerprint.json", read_json(fingerprint))
+            # nnU-Net looks for them in `preprocessed`; in `model` they say what it was trained on.
+            write_json(folder / "splits_final.json", read_json(splits))
+    logger.info("wrote %s/results/%s with folds %s", exported, name, ", ".join(map(str, folds)))
 
 
 if "snakemake" in globals():

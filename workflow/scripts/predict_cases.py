@@ -4,6 +4,7 @@ Serves the validation cases of a fold, read from the exported arrays, and new im
 """
 
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from torch import nn
 from tqdm import tqdm
 
 from slicewise.dataset import Case, Dataset, open_dataset
-from slicewise.device import choose_device
+from slicewise.device import choose_device, set_determinism
+from slicewise.files import whole_folder
 from slicewise.inference import predict_logits
 from slicewise.job import logger, run
 from slicewise.network import build_network
@@ -75,6 +77,7 @@ def main(
     device,
     threads,
     predictions,
+    deterministic=True,
     splits=None,
     fold=None,
     arrays=None,
@@ -94,32 +97,37 @@ def main(
     stored = read_orientation(orientation, "orientations")
     networks = load_networks(checkpoints, plan, dataset)
     device = choose_device(device)
+    set_determinism(device, deterministic)
     steps = read_steps(postprocessing) if postprocessing else []
-    folder = predictions if save_probabilities else probabilities
     chosen = dataset.new_cases(images) if images else held_out_cases(dataset, splits, fold)
-    for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
-        image, geometry = load_case(case, arrays, plan, stored)
-        logits = predict_logits(
-            image,
-            networks,
-            plan.patch_size,
-            mirroring=inference["mirroring"],
-            tile_step=inference["tile_step"],
-            gaussian=inference["gaussian"],
-            batch_size=inference["batch_size"],
-            device=device,
-        )
-        segmentation, found = restore(
-            logits,
-            geometry,
-            plan.preparation,
-            dataset.labels,
-            with_probabilities=folder is not None,
-        )
-        write_segmentation(predictions, case, postprocess(segmentation, steps))
-        if folder is not None:
-            write_probabilities(folder, case, found)
-        del logits, found  # or they would stay in memory until those of the next case are there
+    with (
+        whole_folder(predictions) as segmentations,
+        whole_folder(probabilities) if probabilities else nullcontext() as apart,
+    ):
+        folder = segmentations if save_probabilities else apart
+        for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
+            image, geometry = load_case(case, arrays, plan, stored)
+            logits = predict_logits(
+                image,
+                networks,
+                plan.patch_size,
+                mirroring=inference["mirroring"],
+                tile_step=inference["tile_step"],
+                gaussian=inference["gaussian"],
+                batch_size=inference["batch_size"],
+                device=device,
+            )
+            segmentation, found = restore(
+                logits,
+                geometry,
+                plan.preparation,
+                dataset.labels,
+                with_probabilities=folder is not None,
+            )
+            write_segmentation(segmentations, case, postprocess(segmentation, steps))
+            if folder is not None:
+                write_probabilities(folder, case, found)
+            del logits, found  # or they would stay in memory until those of the next case are there
     logger.info("predicted %d cases with %d networks", len(chosen), len(networks))
 
 

@@ -24,7 +24,7 @@ FIRST = ("-", ".", "=", "+", "@")
 INVISIBLE = ("C", "Z")
 """Unicode's general categories of spaces, control characters, marks of direction and so on."""
 
-OWN_FILES = re.compile(r"preprocessing|group-\d+\.manifest")
+OWN_FILES = re.compile(r"preprocessing|group-\d+\.manifest", re.IGNORECASE)
 """Names, without their ending, of what lies beside the arrays of cases."""
 
 LABEL = "_seg"
@@ -63,26 +63,23 @@ def name_problems(file: str | Path, names: Iterable[str]) -> list[Problem]:
         for name in names
         if (wrong := fault(name))
     ]
-    known, first = set(names), {}
+    first: dict[str, str] = {}
     for name in names:
-        other = first.setdefault(_folded(name), name)
-        if other != name:
-            found.append(
-                _problem(
-                    file,
-                    f"the case names {shown(other)} and {shown(name)}",
-                    "names that differ in more than upper and lower case or the composition of "
-                    "letters, which many file systems take for one",
-                )
+        if (other := first.setdefault(_folded(name), name)) != name:
+            expected = (
+                "names that differ in more than upper and lower case or how letters are "
+                "composed, which many file systems take for one"
             )
-        if name + LABEL in known:
             found.append(
-                _problem(
-                    file,
-                    f"the case names {name!r} and {name + LABEL!r}",
-                    f"no two of which {name}{LABEL}.npy is the label of the one and the image of "
-                    "the other",
-                )
+                _problem(file, f"the case names {shown(other)} and {shown(name)}", expected)
+            )
+    for name in names:
+        if other := first.get(_folded(name + LABEL)):
+            expected = (
+                f"no two of which {name}{LABEL}.npy is the label of the one and the other's image"
+            )
+            found.append(
+                _problem(file, f"the case names {shown(name)} and {shown(other)}", expected)
             )
     return found
 

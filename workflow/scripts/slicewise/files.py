@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,33 +23,125 @@ if TYPE_CHECKING:
 SPARE_FILES = 256
 """Files that may be opened beside those that were announced: logs, libraries, pipes of programs."""
 
+TEMPORARY = re.compile(r"\.\d+\.(?P<name>.+)")
+"""The name of a file while it is written: that which it will have, behind a process id."""
+
 
 @contextmanager
 def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to it on success and removed on failure.
 
-    Its content is on the disk before the name appears, unless it is one of many files that
-    `flush_files` takes there together. The temporary name keeps all suffixes of `path`, because
-    writers such as nibabel choose the format by them, and carries the process id, so that two runs
-    never share one.
+    Its content is on the disk before the name appears, and the name when this returns, unless it is
+    one of many files that `flush_files` takes there together. The temporary name keeps all suffixes
+    of `path`, because writers such as nibabel choose the format by them, and carries the process
+    id, so that two runs never share one. What a killed process left of the same file goes first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield temporary
         if flush:
-            flush_files([temporary])
+            _flush(temporary)
         os.replace(temporary, path)
+        if flush:
+            _flush_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        _say_where(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`, renamed to it on success and removed on failure.
+
+    For the outputs of a rule that are folders: one by that name holds all its files.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+        _flush_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _say_where(error: Exception, path: Path) -> None:
+    """Let the error of a write name its file, and a full disk as such: not all libraries do.
+
+    NumPy says how many numbers it wrote, PyTorch has a RuntimeError.
+    """
+    if shutil.disk_usage(path.parent).free == 0:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+    if isinstance(error, OSError) and error.filename is None:
+        said = error.strerror or str(error)
+        raise OSError(error.errno or errno.EIO, said, str(path)) from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what others wrote of a file or a folder without coming to its end.
+
+    Nobody asks whether they live: ids of processes say nothing on another machine or in another
+    container. One that does live fails when it renames its file, and the name goes to a whole one.
+    """
+    for leftover in _leftovers(path.parent).pop(path.name, ()):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+@cache
+def _leftovers(folder: Path) -> dict[str, list[Path]]:
+    """Return the temporary files and folders in a folder when this process first writes there.
+
+    By the name that each would have. They are looked for once: a folder can hold tens of thousands
+    of files.
+    """
+    found: dict[str, list[Path]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if match := TEMPORARY.fullmatch(entry.name):
+                found.setdefault(match["name"], []).append(Path(entry.path))
+    return found
+
+
 def flush_files(paths: Iterable[str | Path]) -> None:
-    """Wait until the content of files is on the disk."""
-    for path in paths:
-        with open(path, "rb") as written:
-            os.fsync(written.fileno())
+    """Wait until the content of files is on the disk, and then their names."""
+    written = [Path(path) for path in paths]
+    for path in written:
+        _flush(path)
+    for folder in sorted({path.parent for path in written}):
+        _flush_folder(folder)
+
+
+def _flush(path: Path) -> None:
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can say so of a folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # of disks that know no such thing
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def allow_open_files(count: int, purpose: str) -> None:
@@ -119,11 +215,14 @@ def write_npy(path: str | Path, array: np.ndarray, *, flush: bool = True) -> Non
 
 
 def write_torch(path: str | Path, content: Any) -> None:
-    """Write tensors, numbers, strings, lists and dictionaries: what `weights_only=True` reads."""
+    """Write tensors, numbers, strings, lists and dictionaries: what `weights_only=True` reads.
+
+    Equal content gives equal bytes: given a path, torch would write its name into the file.
+    """
     import torch
 
-    with atomic(path) as temporary:
-        torch.save(content, temporary)
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def write_nifti(path: str | Path, image: nib.spatialimages.SpatialImage) -> None:

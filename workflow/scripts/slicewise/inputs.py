@@ -9,7 +9,7 @@ from slicewise.archives import is_address
 from slicewise.case_names import name_problems
 from slicewise.model_checks import folder_problems
 from slicewise.problems import ERROR, BadInput, Problem
-from slicewise.runs import RunDataset, open_datasets
+from slicewise.runs import RunDataset, open_datasets, readable
 from slicewise.user_plans import read_user_plan
 
 
@@ -33,7 +33,7 @@ def open_inputs(config: dict) -> dict[str, RunDataset]:
 
 
 def new_images(dataset: RunDataset, folder: str | Path) -> list[str]:
-    """Return the files in a folder of new images.
+    """Return the files in a folder of new images, as far as they can be read.
 
     Raises BadInput for a folder without any, and for cases with names that none may have.
     """
@@ -41,7 +41,7 @@ def new_images(dataset: RunDataset, folder: str | Path) -> list[str]:
     problems = name_problems(folder, [case.name for case in cases])
     if problems:
         raise BadInput(problems)
-    return [str(path) for case in cases for path in case.files]
+    return readable(path for case in cases for path in case.files)
 
 
 def _place_problems(config: dict) -> Iterator[Problem]:

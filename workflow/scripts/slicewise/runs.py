@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import shlex
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -103,17 +104,38 @@ class RunDataset:
         folder = self.json_path.parent.name
         return folder if re.fullmatch(r"Dataset\d{3}_.+", folder) else self.name
 
+    @property
+    def unused_files(self) -> list[str]:
+        """Return images and labels beside those of its cases; phantoms have none."""
+        return [] if self.generated else self.source.unused_files()
+
     def files(self, cases: Sequence[str]) -> list[str]:
-        """Return the image and label files of some cases."""
-        find = self.source.conventional_case if self.generated else self.source.case
-        return [str(path) for case in cases for path in find(case).files]
+        """Return the image and label files of some cases, as far as they can be read."""
+        if self.generated:
+            return [str(f) for case in cases for f in self.source.conventional_case(case).files]
+        return readable(path for case in cases for path in self.source.case(case).files)
+
+    def sizes(self, cases: Sequence[str]) -> list[int]:
+        """Return the bytes of the files of some cases; those of phantoms do not matter.
+
+        A file that is mended may be older than what came of it, if it was copied with its date.
+        """
+        return [] if self.generated else [os.path.getsize(path) for path in self.files(cases)]
+
+
+def readable(files: Iterable[Path]) -> list[str]:
+    """Return those of some files that are there and can be read.
+
+    Of the others Snakemake would not say whose they are. The job that looks for them does.
+    """
+    return [str(path) for path in files if os.path.isfile(path) and os.access(path, os.R_OK)]
 
 
 def _bytes_of(path: Path) -> int:
-    """Return how large a file is; one that is missing counts as 0 until its job names it."""
+    """Return how large a file is; one that cannot be looked at counts as 0: its job names it."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
