@@ -81,6 +81,11 @@ DESCRIPTIONS = [
         listed(a={"images": ["a.nii.gz", "b.nii.gz"], "label": "a.nii.gz"}),
         ("dataset.a.images: 2 files", "1, one for each channel"),
     ),
+    Defect(
+        "a listing with a path that is none",
+        listed(a={"images": ["a\0b"], "label": "a"}),
+        (r"dataset.a: 'a\x00b'",),
+    ),
     Defect("a listing without label", listed(a={"images": ["a"]}), ("found no dataset.a.label",)),
     Defect("a listing of no objects", listed(a=[1]), ("dataset.a: [1]",)),
     Defect(
@@ -92,6 +97,11 @@ DESCRIPTIONS = [
         "a Decathlon path upwards",
         decathlon(pair("case_02", label="../../secret.nii.gz")),
         ("training[2].label: '../../secret.nii.gz'", "without .."),
+    ),
+    Defect(
+        "Decathlon labels without names",
+        lambda run: decathlon()(run) or described(labels={"0": "background", "1": [1]})(run),
+        ("labels: the name [1]", "text, as the key is the number"),
     ),
     Defect("a Decathlon entry that is text", decathlon("a.nii.gz"), ('training[2]: "a.nii.gz"',)),
     Defect(

@@ -70,6 +70,9 @@ class Dataset:
         """Return labels by name, as nnU-Net has them, for the Decathlon's labels by value too."""
         labels = self.content["labels"]
         if self.is_decathlon and all(value.isdecimal() for value in labels):
+            odd = next((name for name in labels.values() if not isinstance(name, str)), None)
+            if odd is not None:
+                raise self._fail(f"labels: the name {odd!r:.80}", "text, as the key is the number")
             by_value = sorted(labels.items(), key=lambda item: int(item[0]))
             return {name: int(value) for value, name in by_value}
         return dict(labels)
@@ -83,8 +86,9 @@ class Dataset:
         labels = self.content.get("labels")
         if not isinstance(labels, dict) or not labels:
             raise self._fail("no labels", 'for example "labels": {"background": 0, "spleen": 1}')
+        named = self.named_labels
         try:
-            return parse_labels(self.named_labels, self.content.get("regions_class_order"))
+            return parse_labels(named, self.content.get("regions_class_order"))
         except BadInput as refused:
             (problem,) = refused.problems
             raise self._fail(f"{problem.file}: {problem.found}", problem.expected) from None

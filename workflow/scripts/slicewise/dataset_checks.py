@@ -149,13 +149,16 @@ def _listing_problems(dataset: Dataset) -> Iterator[Problem]:
     """Yield what is wrong with the lists of files that a dataset.json may hold."""
     if dataset.is_decathlon:
         yield from _decathlon_problems(dataset)
-    for name, entry in (
-        dataset.content.get("dataset", {}).items() if not dataset.is_decathlon else ()
-    ):
-        channels = len(dataset.channel_names)
+        return
+    channels = len(dataset.channel_names)
+    for name, entry in dataset.content.get("dataset", {}).items():
+        where = f"dataset.{name}" if name.isprintable() else f"dataset.{shown(name)}"
         if len(entry["images"]) != channels:
-            found = f"dataset.{name}.images: {len(entry['images'])} files"
+            found = f"{where}.images: {len(entry['images'])} files"
             yield _problem(dataset, found, f"{channels}, one for each channel")
+        for path in (*entry["images"], entry["label"]):
+            if "\0" in path:
+                yield _problem(dataset, f"{where}: {shown(path)}", "a path")
 
 
 def _decathlon_problems(dataset: Dataset) -> Iterator[Problem]:
