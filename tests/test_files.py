@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -192,3 +193,56 @@ def test_equal_images_give_equal_bytes(tmp_path):
     for name in ("a", "b"):
         files.write_nifti(tmp_path / name / "x.nii.gz", image)
     assert (tmp_path / "a/x.nii.gz").read_bytes() == (tmp_path / "b/x.nii.gz").read_bytes()
+
+
+def test_a_folder_appears_with_all_its_files(tmp_path):
+    with files.whole_folder(tmp_path / "predictions") as folder:
+        files.write_text(folder / "a.txt", "a")
+        assert not (tmp_path / "predictions").exists()
+        files.write_text(folder / "b.txt", "b")
+    assert sorted(path.name for path in (tmp_path / "predictions").iterdir()) == ["a.txt", "b.txt"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_failed_leaves_nothing(tmp_path):
+    def fail():
+        with files.whole_folder(tmp_path / "predictions") as folder:
+            files.write_text(folder / "a.txt", "a")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_takes_the_place_of_an_older_one_and_of_what_was_left_of_others(tmp_path):
+    for name in ("predictions", ".123.predictions"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "old.txt").write_text("old")
+    with files.whole_folder(tmp_path / "predictions") as folder:
+        files.write_text(folder / "new.txt", "new")
+    assert [path.name for path in tmp_path.rglob("*")] == ["predictions", "new.txt"]
+
+
+def test_a_failed_write_says_of_which_file(tmp_path):
+    def fail():
+        with files.atomic(tmp_path / "case.npy"):
+            raise OSError("12 requested and 3 written")
+
+    with pytest.raises(OSError, match=r"12 requested and 3 written: .*case\.npy") as failed:
+        fail()
+    assert failed.value.filename == str(tmp_path / "case.npy")
+
+
+@pytest.mark.parametrize("error", [OSError("3 written"), RuntimeError("unexpected pos")])
+def test_a_full_disk_is_named_whatever_the_library_says(tmp_path, monkeypatch, error):
+    full = SimpleNamespace(free=0)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: full)
+
+    def fail():
+        with files.atomic(tmp_path / "case.pt"):
+            raise error
+
+    with pytest.raises(OSError, match="No space left on device") as failed:
+        fail()
+    assert failed.value.filename == str(tmp_path / "case.pt")

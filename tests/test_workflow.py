@@ -3,74 +3,20 @@
 import json
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
+from checkouts import TINY, checkout
 from models import PLAIN
 from scans import write_dataset
 from slicewise.files import read_json
 
-TINY = {
-    "datasets": {"phantom": {"phantom": {"cases": 4, "seed": 1, "thick_axis": "mixed"}}},
-    "experiments": {
-        "coarsest": {"planning": {"slice_axis": "coarsest"}},
-        "finest": {"planning": {"slice_axis": "finest"}},
-    },
-    "ensembles": {"both": ["coarsest", "finest"]},
-    "cross_validation": {"folds": 2, "run": [0, 1]},
-    "training": {
-        "epochs": 1,
-        "iterations_per_epoch": 2,
-        "validation_iterations": 1,
-        "batch_size": 2,
-        "threads": 1,
-    },
-    "inference": {"mirroring": False},
-    "figures": {"resamples": 200},
-    "execution": {"cases_per_job": 2},
-}
 FIGURES = ("spacing", "patch", "training", "dice_profile", "comparison", "gallery")
 MODELS = ("coarsest", "finest", "both")
 FOLDS = [f"{name}/fold-{fold}_seed-0" for name in MODELS for fold in (0, 1)]
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A copy of the workflow with a config of its own, so that a test may change its files."""
-
-    folder: Path
-
-    def configure(self, **changes) -> None:
-        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | changes))
-
-    def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
-
-    def jobs(self, *arguments: str) -> dict[str, int]:
-        """Return how many jobs of each rule a dry run would do."""
-        done = self.snakemake(*arguments, "--dry-run", "--configfile", "tiny.yaml")
-        assert done.returncode == 0, done.stdout + done.stderr
-        found = re.findall(r"^([a-z_]+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)
-        return {name: int(count) for name, count in found if name not in ("total", "all")}
-
-
-def checkout(root: Path, folder: Path) -> Checkout:
-    for name in ("Snakefile", "workflow", "config", "envs"):
-        copy = shutil.copytree if (root / name).is_dir() else shutil.copy
-        copy(root / name, folder / name)
-    made = Checkout(folder)
-    made.configure()
-    return made
 
 
 @pytest.fixture
@@ -342,7 +288,7 @@ def test_other_labels_analyse_the_cases_again(fresh):
     done = fresh.snakemake("fingerprint", "--configfile", "tiny.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     content = read_json(raw)
-    raw.write_text(json.dumps(content | {"numTraining": 5}))
+    raw.write_text(json.dumps(content | {"description": "of no effect"}))
     assert "analyze_cases" not in fresh.jobs("fingerprint")
     labels = {"background": 0, "both": [1, 2], "second": 2}
     raw.write_text(json.dumps(content | {"labels": labels, "regions_class_order": [1, 2]}))
@@ -357,4 +303,4 @@ def test_bad_data_stops_with_a_message(fresh):
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "case case_02" in said
-    assert "labelsTr/case_02.nii.gz is not a readable NIfTI file" in said
+    assert "labelsTr/case_02.nii.gz: found a file that is not gzipped, expected" in said

@@ -5,6 +5,7 @@ axes. Serves the validation cases of a fold and new images alike.
 """
 
 from slicewise.dataset import open_dataset
+from slicewise.files import whole_folder
 from slicewise.job import logger, run
 from slicewise.postprocessing import postprocess, read_steps
 from slicewise.predictions import (
@@ -36,13 +37,14 @@ def main(
     dataset = open_dataset(dataset_json)
     steps = read_steps(postprocessing) if postprocessing else []
     chosen = dataset.new_cases(images) if images else held_out_cases(dataset, splits, fold)
-    for case in chosen:
-        shape = (dataset.labels.outputs, *read_header(case).shape)
-        mean = mean_probabilities(members, case, shape)
-        write_segmentation(predictions, case, postprocess(dataset.labels.segment(mean), steps))
-        if save_probabilities:
-            write_probabilities(predictions, case, mean)
-        del mean  # or it would stay in memory until that of the next case is there
+    with whole_folder(predictions) as folder:
+        for case in chosen:
+            shape = (dataset.labels.outputs, *read_header(case).shape)
+            mean = mean_probabilities(members, case, shape)
+            write_segmentation(folder, case, postprocess(dataset.labels.segment(mean), steps))
+            if save_probabilities:
+                write_probabilities(folder, case, mean)
+            del mean  # or it would stay in memory until that of the next case is there
     logger.info("fused %d cases from %d experiments", len(chosen), len(members))
 
 

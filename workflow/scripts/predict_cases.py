@@ -4,6 +4,7 @@ Serves the validation cases of a fold, read from the exported arrays, and new im
 """
 
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ from tqdm import tqdm
 
 from slicewise.dataset import Case, Dataset, open_dataset
 from slicewise.device import choose_device, set_determinism
-from slicewise.files import read_json
+from slicewise.files import whole_folder
 from slicewise.inference import predict_logits
 from slicewise.job import logger, run
 from slicewise.network import build_network
+from slicewise.nnunet_checkpoints import load_network
 from slicewise.plans import Plan, read_plan
 from slicewise.postprocessing import postprocess, read_steps
 from slicewise.predictions import (
@@ -24,6 +26,7 @@ from slicewise.predictions import (
     write_segmentation,
 )
 from slicewise.preprocessing import CaseGeometry, preprocess, restore
+from slicewise.records import read_orientation
 from slicewise.slices import open_case
 from slicewise.volumes import read_images
 
@@ -36,12 +39,8 @@ def load_networks(checkpoints: list[str], plan: Plan, dataset: Dataset) -> list[
     networks = []
     for path in checkpoints:
         network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            network.load_state_dict(saved["network"])
-            network.mirror_axes = tuple(saved.get("mirror_axes", network.mirror_axes))
-        except (RuntimeError, KeyError) as error:
-            raise ValueError(f"{path}: not a checkpoint of this plan's network ({error})") from None
+        saved = load_network(path, network)
+        network.mirror_axes = tuple(saved.get("mirror_axes", network.mirror_axes))
         networks.append(network)
     return networks
 
@@ -95,36 +94,40 @@ def main(
     """
     torch.set_num_threads(threads)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
-    stored = read_json(orientation)
+    stored = read_orientation(orientation, "orientations")
     networks = load_networks(checkpoints, plan, dataset)
     device = choose_device(device)
     set_determinism(device, deterministic)
     steps = read_steps(postprocessing) if postprocessing else []
-    folder = predictions if save_probabilities else probabilities
     chosen = dataset.new_cases(images) if images else held_out_cases(dataset, splits, fold)
-    for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
-        image, geometry = load_case(case, arrays, plan, stored)
-        logits = predict_logits(
-            image,
-            networks,
-            plan.patch_size,
-            mirroring=inference["mirroring"],
-            tile_step=inference["tile_step"],
-            gaussian=inference["gaussian"],
-            batch_size=inference["batch_size"],
-            device=device,
-        )
-        segmentation, found = restore(
-            logits,
-            geometry,
-            plan.preparation,
-            dataset.labels,
-            with_probabilities=folder is not None,
-        )
-        write_segmentation(predictions, case, postprocess(segmentation, steps))
-        if folder is not None:
-            write_probabilities(folder, case, found)
-        del logits, found  # or they would stay in memory until those of the next case are there
+    with (
+        whole_folder(predictions) as segmentations,
+        whole_folder(probabilities) if probabilities else nullcontext() as apart,
+    ):
+        folder = segmentations if save_probabilities else apart
+        for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
+            image, geometry = load_case(case, arrays, plan, stored)
+            logits = predict_logits(
+                image,
+                networks,
+                plan.patch_size,
+                mirroring=inference["mirroring"],
+                tile_step=inference["tile_step"],
+                gaussian=inference["gaussian"],
+                batch_size=inference["batch_size"],
+                device=device,
+            )
+            segmentation, found = restore(
+                logits,
+                geometry,
+                plan.preparation,
+                dataset.labels,
+                with_probabilities=folder is not None,
+            )
+            write_segmentation(segmentations, case, postprocess(segmentation, steps))
+            if folder is not None:
+                write_probabilities(folder, case, found)
+            del logits, found  # or they would stay in memory until those of the next case are there
     logger.info("predicted %d cases with %d networks", len(chosen), len(networks))
 
 

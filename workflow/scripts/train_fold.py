@@ -18,7 +18,7 @@ from slicewise.batches import Batches
 from slicewise.checkpoints import identity, resume, save
 from slicewise.dataset import open_dataset
 from slicewise.device import choose_device, keep_freed_memory, set_determinism
-from slicewise.files import read_json, write_csv, write_torch
+from slicewise.files import write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.loss import Loss
@@ -28,6 +28,7 @@ from slicewise.plans import Plan, read_plan
 from slicewise.pretrained import start_from
 from slicewise.problems import ERROR, BadInput, Problem
 from slicewise.randomness import seed_from
+from slicewise.records import read_fold
 from slicewise.selection import Selection, parse_selection
 from slicewise.slices import ExportedCase, choose_cases, open_cases, stored_slices
 from slicewise.stopping import Stopped, stop_between
@@ -247,7 +248,7 @@ def main(
     keep_freed_memory()
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
-    split = read_json(splits)[fold]
+    split = read_fold(splits, fold, "train", "val")
     selection, axis = parse_selection(settings["slices"]), plan.preparation.transpose_forward[0]
     cases = {
         purpose: chosen_cases(open_cases(arrays, split[purpose]), selection, axis, purpose)

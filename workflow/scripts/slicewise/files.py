@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -46,23 +47,62 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
         os.replace(temporary, path)
         if flush:
             _flush_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        _say_where(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`, renamed to it on success and removed on failure.
+
+    For the outputs of a rule that are folders: one by that name holds all its files.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+        _flush_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _say_where(error: Exception, path: Path) -> None:
+    """Let the error of a write name its file, and a full disk as such: not all libraries do.
+
+    NumPy says how many numbers it wrote, PyTorch has a RuntimeError.
+    """
+    if shutil.disk_usage(path.parent).free == 0:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+    if isinstance(error, OSError) and error.filename is None:
+        said = error.strerror or str(error)
+        raise OSError(error.errno or errno.EIO, said, str(path)) from error
+
+
 def _remove_leftovers(path: Path) -> None:
-    """Remove what others wrote of a file without coming to its end.
+    """Remove what others wrote of a file or a folder without coming to its end.
 
     Nobody asks whether they live: ids of processes say nothing on another machine or in another
     container. One that does live fails when it renames its file, and the name goes to a whole one.
     """
     for leftover in _leftovers(path.parent).pop(path.name, ()):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 @cache
 def _leftovers(folder: Path) -> dict[str, list[Path]]:
-    """Return the temporary files that are in a folder when this process first writes there.
+    """Return the temporary files and folders in a folder when this process first writes there.
 
     By the name that each would have. They are looked for once: a folder can hold tens of thousands
     of files.
@@ -132,7 +172,7 @@ def read_json(path: str | Path) -> Any:
     """Read one JSON file; a ValueError names the file and where it stops being JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a JSON file ({error})") from None
 
 

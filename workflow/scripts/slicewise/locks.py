@@ -1,0 +1,222 @@
+"""One run at a time in a folder of results, and no job that works on after its run was killed.
+
+Locks of `flock` end with the process that holds them, whatever ended it. Where a file system has
+none, as some network ones do, runs and jobs go on without.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+from slicewise.machine import about_the_machine
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None
+
+logger = logging.getLogger("slicewise")
+
+RUN = "SLICEWISE_RUN"
+"""The environment variable by which a run names itself to the jobs that it starts."""
+
+FOLDER = "locks"
+"""In a folder of results: run.lock, and a file for each job at work. Each says whose it is."""
+
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""What a file system without locks answers."""
+
+POLL = 0.5
+"""Seconds between two looks at a lock."""
+
+PATIENCE = 30.0
+"""Seconds that a new run waits for jobs of one that was killed; on its machine they end at once."""
+
+GRACE = 10.0
+"""Seconds that a job without a run has to take its temporary files along."""
+
+
+class Busy(Exception):
+    """Another run, or a job of an earlier one, is at work in the folder of results."""
+
+
+def one_at_a_time(workflow: Any, results: str | Path) -> Callable:
+    """Return the method `execute` of a workflow of Snakemake's, for one run at a time in `results`.
+
+    Snakemake's own lock outlives a run that was killed, and names nobody: with ours it takes none.
+    What a killed job left is made again, as with --rerun-incomplete. Errors of the machine are said
+    in a sentence. Dry runs are free, and so are jobs, which Snakemake starts with --nolock.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    execute = workflow.execute
+
+    def held(executor_plugin: Any, **given: Any) -> Any:
+        settings = workflow.execution_settings
+        workflow.dag_settings.force_incomplete = True
+        if executor_plugin.common_settings.dryrun_exec or not settings.lock:
+            return execute(executor_plugin=executor_plugin, **given)
+        try:
+            with run(results) as locked:
+                settings.lock = not locked
+                return execute(executor_plugin=executor_plugin, **given)
+        except Busy as error:
+            raise WorkflowError(str(error)) from None
+        except OSError as error:
+            raise WorkflowError(about_the_machine(error)) from None
+
+    return held
+
+
+@contextmanager
+def run(results: str | Path) -> Iterator[bool]:
+    """Hold a folder of results for one run; yield False where there are no locks.
+
+    Raises Busy, naming who is at work, when another run holds it or when jobs of an earlier one do
+    not end; OSError when the folder cannot be written.
+    """
+    folder = Path(results) / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "run.lock").open("a+", encoding="utf-8") as file:
+        try:
+            # More than once: jobs that ask whether their run is there hold the lock for a moment.
+            taken = _wait(lambda: _take(file), 4 * POLL)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            yield False
+            return
+        if not taken:
+            raise Busy(
+                f"another run is at work in {results}: {_text(file)}; wait until it has ended, or "
+                "give this one a folder of its own (results, in the config)"
+            )
+        name = _name(file, "snakemake")
+        os.fsync(file.fileno())  # so that jobs on other machines read it
+        if waited_for := _at_work(folder):
+            logger.warning("waiting for jobs of an earlier run: %s", "; ".join(waited_for))
+        if not _wait(lambda: not _at_work(folder), PATIENCE):
+            raise Busy(
+                "\n  ".join([f"jobs of an earlier run still work in {results}:", *_at_work(folder)])
+                + "\nWait until they have ended, or end them; then start this run again."
+            )
+        os.environ[RUN] = name
+        try:
+            yield True
+        finally:
+            del os.environ[RUN]
+
+
+@contextmanager
+def job(results: str | Path, rule: str) -> Iterator[None]:
+    """Be known as a job at work in a folder of results, and end when its run was killed.
+
+    Without a run that holds the folder, nothing of this. Raises Busy when the run was killed before
+    the job came to its work and another has begun.
+    """
+    run_name, folder = os.environ.get(RUN), Path(results) / FOLDER
+    if run_name is None:
+        yield
+        return
+    at_home = f" on {platform.node()}, " in run_name
+    own = folder / f"{platform.node()}-{os.getpid()}-{time.time_ns()}.lock"
+    with (folder / "run.lock").open(encoding="utf-8") as of_run, own.open("w+") as file:
+        try:
+            _take(file)
+            _name(file, rule)
+            # Last: a run that begins after this finds the job at work. Another machine may see late
+            # what the run wrote.
+            if not _wait(lambda: _text(of_run) == run_name, 0 if at_home else GRACE):
+                raise Busy(f"another run has begun since this job was started by {run_name}")
+            with _ending_with(of_run, run_name) if at_home else nullcontext():
+                yield
+        finally:
+            own.unlink(missing_ok=True)
+
+
+@contextmanager
+def _ending_with(of_run: IO[str], run_name: str) -> Iterator[None]:
+    """End this process when its run is no more."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while _text(of_run) == run_name and not _take(of_run, shared=True):
+            if done.wait(POLL):
+                return
+        fcntl.flock(of_run, fcntl.LOCK_UN)
+        logger.error("%s has ended, and so does this job of it", run_name)
+        # As from the keyboard, so that temporary files go; then without asking.
+        os.kill(os.getpid(), signal.SIGINT)
+        if not done.wait(GRACE):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _take(file: IO[str], *, shared: bool = False) -> bool:
+    """Take the lock of a file and say whether it was free."""
+    if fcntl is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _wait(ready: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something is so, and return whether it was within some seconds."""
+    end = time.monotonic() + seconds
+    while not (answer := ready()) and time.monotonic() < end:
+        time.sleep(POLL)
+    return answer
+
+
+def _at_work(folder: Path) -> list[str]:
+    """Return the jobs at work in a folder, in words; files of jobs that were killed are removed."""
+    found = []
+    for path in sorted(folder.glob("*.lock")):
+        if path.name == "run.lock":
+            continue
+        try:
+            with path.open(encoding="utf-8") as file:
+                if _take(file, shared=True):
+                    path.unlink()
+                else:
+                    found.append(_text(file))
+        except FileNotFoundError:  # the job has ended between two looks
+            continue
+    return found
+
+
+def _name(file: IO[str], what: str) -> str:
+    """Write into a lock which process holds it, in words that name no other; return them."""
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    text = f"{what}, process {os.getpid()} on {platform.node()}, since {since}"
+    file.seek(0)
+    file.truncate()
+    file.write(text)
+    file.flush()
+    return text
+
+
+def _text(file: IO[str]) -> str:
+    """Return what is written in a lock now."""
+    file.seek(0)
+    return file.read()
