@@ -45,7 +45,7 @@ NAMES = CHECKPOINTS + 1
 """Files that appear under their names: those and history.csv."""
 
 MOST_TRIES = 5
-"""Trainings that are told to end, for each that does so by itself."""
+"""Trainings for each kill and each end: some are over before their moment comes."""
 
 LONGEST = 120
 """Seconds after which a training hangs: they take a second or two."""
@@ -213,15 +213,16 @@ def kills(
     trainings: Trainings, places: Iterator[str | Moment], wanted: int, folder: Path
 ) -> Figure:
     """Kill trainings `wanted` times, up to MOST_KILLS times each, and see what they end with."""
-    kept, tried, number, words, wrong = 0, 0, 0, [], []
-    while tried < wanted:
+    kept, tried, number, words, wrong, missed = 0, 0, 0, [], [], []
+    while tried < wanted and number < MOST_TRIES * wanted:
         number += 1
         own, here = folder / f"{number}", []
         most = min(trainings.rng.randint(1, MOST_KILLS), wanted - tried)
         while len(here) < most:
-            place = next(places)
+            place = missed.pop() if missed else next(places)
             code = kill_once(trainings, own, place)
-            if code == 0:  # it ended before the moment came
+            if code == 0:  # it ended before the moment came, which the next one begins with
+                missed.append(place)
                 break
             here.append(place if isinstance(place, str) else place.words)
             if code != -signal.SIGKILL:
