@@ -7,6 +7,7 @@ warning must not, no traceback may be seen, and the same command goes on once th
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 import struct
@@ -56,6 +57,11 @@ class Scan:
         return [self.folder / "imagesTr" / f"{self.name}_{c:04d}.nii.gz" for c in channels]
 
     @property
+    def dataset_json(self) -> Path:
+        """Return the description of its dataset."""
+        return self.folder / "dataset.json"
+
+    @property
     def image(self) -> Path:
         """Return its first channel."""
         return self.images[0]
@@ -71,10 +77,11 @@ class Scan:
         return [*self.images, self.label]
 
     def mend(self, whole: Path) -> None:
-        """Put its files back as they are in a dataset that is `whole`.
+        """Put its files back as they are in a dataset that is `whole`, and count it again.
 
         They are older than the results, unless they look the same but for their date.
         """
+        uncounted = not any(path.exists() for path in self.images)
         for kind, pattern in (("imagesTr", f"{self.name}_*"), ("labelsTr", f"{self.name}.*")):
             found = {path.name: path for path in (self.folder / kind).glob(pattern)}
             sizes = {name: path.is_file() and path.stat().st_size for name, path in found.items()}
@@ -83,6 +90,8 @@ class Scan:
             for path in (whole / kind).glob(pattern):
                 alike = sizes.get(path.name) == path.stat().st_size
                 (shutil.copy if alike else shutil.copy2)(path, self.folder / kind / path.name)
+        if uncounted:
+            shutil.copy2(whole / "dataset.json", self.dataset_json)
 
 
 @dataclass(frozen=True)
@@ -244,9 +253,12 @@ def as_another(scan: Scan) -> None:
 
 
 def remove_images(scan: Scan) -> None:
-    """Leave of a case nothing but its label."""
+    """Leave of a case nothing but its label, where dataset.json does not count it either."""
     for path in scan.images:
         path.unlink()
+    content = json.loads(scan.dataset_json.read_text())
+    content["numTraining"] -= 1
+    scan.dataset_json.write_text(json.dumps(content))
 
 
 def image(change: Callable, *arguments, **options) -> Callable[[Scan], None]:

@@ -16,7 +16,7 @@ from slicewise.files import write_json, write_npy, write_table
 from slicewise.job import run
 from slicewise.labels import Labels
 from slicewise.problems import COLUMNS, Problem, rows
-from slicewise.volumes import examine
+from slicewise.volumes import Volume, examine
 
 EXTENT_COLUMNS = ["case", "label", "axis", "slice", "first", "second"]
 
@@ -69,16 +69,13 @@ def span(shadows: list[np.ndarray], axis: int, along: int) -> np.ndarray:
 
 
 def analyse(
-    case: Case, labels: Labels, reorient: str
-) -> tuple[tuple[dict, list, np.ndarray] | None, list[Problem]]:
-    """Return what a case holds, unless it has an error, and all its problems.
+    volume: Volume, label: np.ndarray, labels: Labels, reorient: str
+) -> tuple[dict, list, np.ndarray]:
+    """Return a case's record as stored, its foreground intensities and its class extents.
 
-    It holds a record as stored, foreground intensities, one float32 vector for each way of reading
-    and each channel, in array order, and class extents.
+    volume and label: as read without turning. Intensities: one float32 vector for each way of
+    reading and each channel, in array order.
     """
-    volume, label, problems = examine(case, labels, reorient=False)
-    if volume is None:
-        return None, problems
     # Holes in the mask are inside its box: nobody needs them filled here.
     box = bounding_box(nonzero_mask(volume.image))
     # Labelled voxels outside the nonzero box are cropped away before training: nnU-Net does not
@@ -105,7 +102,15 @@ def analyse(
         "foreground_voxels": int(foreground.sum()),
         "digest": hashlib.sha256(volume.image).hexdigest(),
     }
-    return (record, intensities, class_extents(label, labels)), problems
+    return record, intensities, class_extents(label, labels)
+
+
+def examine_and_analyse(
+    case: Case, labels: Labels, reorient: str
+) -> tuple[tuple[dict, list, np.ndarray] | None, list[Problem]]:
+    """Return what `analyse` does, None for a case with an error, and all problems of the case."""
+    volume, label, problems = examine(case, labels, reorient=False)
+    return (None if volume is None else analyse(volume, label, labels, reorient)), problems
 
 
 def main(*, dataset_json, cases, reorient, problems, analysis, intensities, extents):
@@ -116,7 +121,7 @@ def main(*, dataset_json, cases, reorient, problems, analysis, intensities, exte
     dataset = open_dataset(dataset_json)
     labels, results, found = dataset.labels, {}, []
     for name in cases:
-        result, of_case = analyse(dataset.case(name), labels, reorient)
+        result, of_case = examine_and_analyse(dataset.case(name), labels, reorient)
         found += of_case
         if result is not None:
             results[name] = result

@@ -8,6 +8,7 @@ impossible spacings without a word.
 from __future__ import annotations
 
 import logging
+import math
 import mmap
 import stat
 import zlib
@@ -143,7 +144,7 @@ def _size(path: Path, bad: partial) -> int:
 def _check_ending(path: Path, zipped: bool, bad: partial) -> None:
     """Refuse a file whose name says gzip and that is none, or the other way round."""
     if zipped and path.suffix != ".gz":
-        raise bad("a gzip file", f"none by the name {path.name}", "unpack it, or add .gz to it")
+        raise bad("a gzip file", "none by its name", "unpack it, or add .gz to its name")
     if not zipped and path.suffix == ".gz":
         found = "a file that is not gzipped"
         raise bad(
@@ -218,9 +219,7 @@ def _parse(block: bytes, bad: partial) -> tuple[nib.Nifti1Header, tuple[float, .
             header["vox_offset"] = _voxel_offset(header)
             header.get_slope_inter()
             shape, type_of_voxels = header.get_data_shape(), header.get_data_dtype()
-        except (
-            Exception
-        ) as problem:  # nibabel's are of many kinds, and all of them the file's fault
+        except Exception as problem:  # nibabel's are of many kinds, all of them the file's fault
             raise bad(
                 f"a damaged NIfTI header ({problem})", "a valid one", "write the file anew"
             ) from None
@@ -244,15 +243,11 @@ def _voxel_offset(header: nib.Nifti1Header) -> int:
 
 def _check_claim(header: nib.Nifti1Header, size: int, expansion: int, bad: partial) -> int:
     """Return how many bytes a header claims; refuse it if the file cannot hold as many."""
-    wanted = int(header["vox_offset"])
-    voxels = header.get_data_dtype().itemsize
-    for count in header.get_data_shape():
-        voxels *= count
-    wanted += voxels
+    shape = header.get_data_shape()
+    wanted = int(header["vox_offset"]) + math.prod(shape) * header.get_data_dtype().itemsize
     if wanted > size * expansion:
         raise bad(
-            f"a header of {header.get_data_shape()} voxels, which take {wanted:,} bytes, in a file "
-            f"of {size:,}",
+            f"a header of {shape} voxels, which take {wanted:,} bytes, in a file of {size:,}",
             "a file that holds them all",
             COPY_ANEW,
         )
