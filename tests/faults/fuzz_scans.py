@@ -138,7 +138,7 @@ class Scans:
         case = Case("case", (ImageSource(image, self.volume),), label)
         header = read_header(case)
         if not self.reorient:
-            result, problems = analyze_cases.analyse(case, LABELS, "auto")
+            result, problems = analyze_cases.examine_and_analyse(case, LABELS, "auto")
             refuse_errors(problems)
             json.dumps(result[0], allow_nan=False)
         images, truth, problems = examine(case, LABELS, self.reorient)
