@@ -136,12 +136,12 @@ def scans_unmounted(folder: Path, _clean: dict[str, str]) -> None:
     scans = folder / "scans"
     own = {"datasets": {"own": {"raw": str(scans)}}, "execution": {"cases_per_job": 1}}
     with disk(scans, "size=64m"):
-        write_dataset(scans, [(64, 64, 20)] * 30)
+        write_dataset(scans, [(64, 64, 20)] * 8)
         kept = shutil.copytree(scans, folder / "kept")
         clean = clean_run(folder / "clean", ["export"], **own)
         made = prepared(folder / "run", **own)
         process = start(made, ["export"], folder / "said.log")
-        wait_for(folder / "run/results/own/fingerprint/group-2.json")
+        wait_for(folder / "run/results/own/dataset_fingerprint.json")
         subprocess.run(["umount", "-l", scans], check=True)
         process.wait(timeout=LONGEST)
         said = (folder / "said.log").read_text()
