@@ -105,16 +105,15 @@ def fill_up_all(folder: Path, clean: dict[str, str], megabytes: float) -> None:
 
 
 def read_only(folder: Path, clean: dict[str, str]) -> None:
-    """Let the results be read-only from the start, and from a moment of a run on."""
-    with disk(folder / "results", "size=1g,ro"):
+    """Let the results be read-only, before there are any and when there are some."""
+    with disk(folder / "results", "size=1g"):
         made = prepared(folder, training=LONGER)
-        fails(made, saying="Read-only file system")
-        remount(folder / "results", "rw")
-        process = start(made, (), folder / "said.log")
-        wait_for(folder / "results/phantom/splits_final.json")
-        subprocess.run(["mount", "-o", "remount,ro", folder / "results"], check=False)
-        process.wait(timeout=LONGEST)
-        remount(folder / "results", "rw")
+        for targets in ((), ("plan",)):
+            if targets:
+                made.snakemake(*targets, "--configfile", "tiny.yaml")
+            remount(folder / "results", "ro")
+            fails(made, saying="Read-only file system; the disk can only be read")
+            remount(folder / "results", "rw")
         goes_on(made, clean)
 
 
