@@ -10,6 +10,7 @@ import merge_fingerprint
 import plan_arrays
 import plan_network
 import split_folds
+import validate_dataset
 from golden.datasets import planner_files
 from slicewise.dataset import Dataset, open_dataset
 from slicewise.planners import PLANNERS
@@ -25,7 +26,8 @@ class Chain:
     folder: Path
 
     def __getattr__(self, name: str) -> Path:
-        endings = {"intensities": ".npy", "extents": ".csv", "spacing": ".csv", "adequacy": ".csv"}
+        tables = ("extents", "spacing", "adequacy", "validation")
+        endings = {"intensities": ".npy"} | dict.fromkeys(tables, ".csv")
         return self.folder / f"{name}{endings.get(name, '.json')}"
 
     @property
@@ -38,10 +40,12 @@ class Chain:
 
 
 def analyse(chain: Chain, groups: int = 1, reorient: str = "auto") -> Chain:
-    """Run the spacing analysis in `groups` groups."""
-    parts = {"analyses": [], "intensities": []}
+    """Run the spacing analysis in `groups` groups, and the validation that is part of it."""
+    parts, problems = {"analyses": [], "intensities": []}, []
     for group in range(groups):
+        problems.append(chain.folder / f"problems_{group}.csv")
         outputs = {
+            "problems": problems[-1],
             "analysis": chain.folder / f"{group}.json",
             "intensities": chain.folder / f"{group}.npy",
             "extents": chain.folder / f"extents_{group}.csv",
@@ -54,7 +58,15 @@ def analyse(chain: Chain, groups: int = 1, reorient: str = "auto") -> Chain:
         )
         parts["analyses"].append(outputs["analysis"])
         parts["intensities"].append(outputs["intensities"])
+    validate_dataset.main(
+        dataset_json=chain.dataset_json,
+        problems=problems,
+        analyses=parts["analyses"],
+        unused_files=open_dataset(chain.dataset_json).unused_files(),
+        validation=chain.validation,
+    )
     merge_fingerprint.main(
+        validation=chain.validation,
         dataset_json=chain.dataset_json,
         **parts,
         reorient=reorient,

@@ -61,6 +61,7 @@ def test_a_region_that_holds_the_background_spans_all_of_it():
 def run(tmp_path, **settings):
     dataset_json = write_dataset(tmp_path / "raw", shapes=[(6, 7, 8)] * 2, **settings)
     outputs = {
+        "problems": tmp_path / "p.csv",
         "analysis": tmp_path / "a.json",
         "intensities": tmp_path / "i.npy",
         "extents": tmp_path / "e.csv",

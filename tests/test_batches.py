@@ -99,6 +99,41 @@ def test_the_sampler_is_made_before_threads_need_it(cases, monkeypatch):
     assert makers == [threading.current_thread()]
 
 
+@pytest.mark.parametrize("augmented", [True, False])
+def test_the_slices_of_a_batch_can_be_named_afterwards(cases, augmented, monkeypatch):
+    drawn, draw = [], patches.Sampler.draw
+
+    def noted(*given):
+        drawn.append(draw(*given))
+        return drawn[-1].copy()
+
+    monkeypatch.setattr(patches.Sampler, "draw", noted)
+    batches = stream_of(cases, augmented=augmented)
+    batches.batch(4)
+    named = [(case.name, index) for case, index in batches.slices(4)]
+    assert named == [(f"case_{row['case']}", row["slice"]) for row in drawn[0]]
+
+
+def test_large_batches_do_not_depend_on_who_prepares_them():
+    """Above 32,768 pixels torch shares the sum of a plane between its threads."""
+    label = np.zeros((2, 300, 280), np.int8)
+    label[:, 100:140, 60:120] = 1
+    image = np.random.default_rng(0).normal(size=(2, 1, 300, 280)).astype(np.float32)
+    counts = np.array(list(slice_table(label, labels_of(1))["classes"].values()))
+    batches = stream_of(
+        [ExportedCase("large", image, label, counts, None)], batch_size=2, patch=(256, 256)
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        expected = list(batches.stream(range(8), 0))
+        for workers in (1, 3):
+            for found, image in zip(batches.stream(range(8), workers), expected, strict=True):
+                assert all(map(torch.equal, found, image))
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_stream_can_begin_anywhere(cases):
     batches = stream_of(cases)
     resumed = list(batches.stream(range(3, 5), 1))

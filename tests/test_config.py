@@ -258,6 +258,12 @@ def test_names_that_cannot_be_folders_are_refused(section, name):
     assert "cannot be a name here; allowed: letters, digits" in line
 
 
+@pytest.mark.parametrize("section", ["datasets", "experiments"])
+def test_a_name_that_ends_with_a_line_break_is_refused(section):
+    with pytest.raises(ValueError, match="cannot be a name here"):
+        load(**{section: {"a\n": {"datasets": {"raw": "x"}, "experiments": {}}[section]}})
+
+
 def test_keys_that_yaml_does_not_read_as_text_are_told():
     assert mistakes("experiments: {1: {}, no: {}}") == [
         "experiments.1: not a text key; put it in quotes",
@@ -269,7 +275,41 @@ def test_keys_that_yaml_does_not_read_as_text_are_told():
 def test_a_dataset_is_of_one_kind(kinds):
     (line,) = mistakes(datasets={"mine": kinds})
     assert line.startswith("datasets.mine: found ")
-    assert line.endswith("a dataset is of exactly one kind, phantom or raw")
+    assert line.endswith("a dataset is of exactly one kind, phantom, raw or archive")
+
+
+SHA256 = "0123456789abcdef" * 4
+
+
+def test_an_archive_needs_its_checksum_and_is_told_so():
+    (line,) = mistakes(datasets={"mine": {"archive": "a.zip"}})
+    assert line.startswith("datasets.mine.sha256: missing beside archive; give the 64 hex digits")
+    (line,) = mistakes(datasets={"mine": {"sha256": SHA256}})
+    assert line.startswith("datasets.mine.archive: missing beside sha256; give an address")
+    both = {"archive": "https://example.org/a.tar?download=1", "sha256": SHA256}
+    assert load(datasets={"mine": both})["datasets"] == {"mine": both}
+
+
+@pytest.mark.parametrize(
+    ("archive", "sha256", "key"),
+    [
+        ("ftp://example.org/a.zip", SHA256, "archive"),
+        ("file:///etc/passwd", SHA256, "archive"),
+        ("https://example.org/a b", SHA256, "archive"),
+        ("https://example.org/{a}", SHA256, "archive"),
+        ("a.zip", SHA256[1:], "sha256"),
+        ("a.zip", SHA256 + "\n", "sha256"),
+        ("a.zip", "x" * 64, "sha256"),
+    ],
+)
+def test_an_archive_is_on_the_web_or_a_path_and_its_checksum_is_one(archive, sha256, key):
+    (line,) = mistakes(datasets={"mine": {"archive": archive, "sha256": sha256}})
+    assert line.startswith(f"datasets.mine.{key}: found ")
+
+
+def test_an_archive_is_a_kind_of_its_own():
+    (line,) = mistakes(datasets={"mine": {"archive": "a", "sha256": SHA256, "raw": "x"}})
+    assert line.endswith("a dataset is of exactly one kind, phantom, raw or archive")
 
 
 def test_a_fold_to_run_is_one_of_the_folds():

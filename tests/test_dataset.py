@@ -66,8 +66,14 @@ def test_a_listing_in_dataset_json_is_followed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": {"background": 0, "a": 2}}, r"consecutive order.*\[2\] do not satisfy"),
-        ({"labels": {"background": 0, "whole": [1, 2]}}, "regions_class_order: missing"),
+        (
+            {"labels": {"background": 0, "a": 2}},
+            r"found labels: \[2\] after a gap, expected consecutive order",
+        ),
+        (
+            {"labels": {"background": 0, "whole": [1, 2]}},
+            "found regions_class_order: nothing, expected with regions",
+        ),
         ({"labels": {}}, "no labels"),
         ({"channel_names": {}}, "no channel_names"),
     ],
@@ -83,3 +89,34 @@ def test_what_dataset_json_lacks_is_said(tmp_path, change, message):
 def test_a_folder_without_cases_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"no cases.*CASE_0000\.nii\.gz"):
         open_dataset(write_json_of(tmp_path, 0)).cases()
+
+
+def test_a_folder_with_files_of_another_ending_says_so(tmp_path):
+    path = write_json_of(tmp_path, 0)
+    (tmp_path / "imagesTr").mkdir()
+    for name in ("a_0000.nrrd", "b_0000.nrrd", ".hidden"):
+        (tmp_path / "imagesTr" / name).touch()
+    with pytest.raises(ValueError, match=r"no cases among 2 files \(a_0000\.nrrd, b_0000\.nrrd\)"):
+        open_dataset(path).cases()
+    with pytest.raises(ValueError, match=r"inference\.images: .*among 2 files \(a_0000\.nrrd"):
+        open_dataset(path).new_cases(tmp_path / "imagesTr")
+
+
+def test_a_case_without_its_first_channel_is_a_case(raw):
+    (raw.parent / "imagesTr/case_01_0000.nii.gz").unlink()
+    assert "case_01" in open_dataset(raw).cases()
+
+
+def test_files_that_belong_to_no_case_are_listed(raw):
+    assert open_dataset(raw).unused_files() == []
+    odd = [raw.parent / f"imagesTr/{name}.nii.gz" for name in ("case_00_0002", "case_07")]
+    odd.append(raw.parent / "labelsTr/case_09.nii.gz")
+    for path in (*odd, raw.parent / "labelsTr/._case_00.nii.gz", raw.parent / "labelsTr/notes.txt"):
+        path.touch()
+    assert open_dataset(raw).unused_files() == list(map(str, odd))
+
+
+def test_files_that_a_list_leaves_out_are_left_out_on_purpose(tmp_path):
+    path = write_decathlon(tmp_path)
+    (tmp_path / "labelsTr/prostate_99.nii.gz").touch()
+    assert open_dataset(path).unused_files() == []

@@ -159,6 +159,6 @@ def test_a_missing_prediction_is_named(tmp_path):
     of_scenario(tmp_path, "strays")
     (tmp_path / "predictions_0_0/case_1.nii.gz").unlink()
     with pytest.raises(
-        ValueError, match=r"case case_1: .*predictions_0_0/case_1.nii.gz is missing"
+        ValueError, match=r"case case_1: .*predictions_0_0/case_1.nii.gz: found no such file"
     ):
         decide(tmp_path)

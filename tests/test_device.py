@@ -14,7 +14,9 @@ from slicewise.device import (
     choose_device,
     memory_format,
     micro_batch_size,
+    set_determinism,
     side_by_side,
+    surroundings,
     to_device,
 )
 
@@ -35,6 +37,43 @@ def test_a_device_that_is_not_there_is_refused():
         pytest.skip("this machine has CUDA")
     with pytest.raises(ValueError, match=r"found cuda, expected auto or one of \['cpu'\]"):
         choose_device("cuda")
+
+
+@pytest.fixture
+def _flags_as_before(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    yield
+    set_determinism(torch.device("cpu"), True)
+
+
+def flags() -> tuple[bool, bool, bool, str | None]:
+    """Return what is set: no machine without CUDA can show what comes of it."""
+    cudnn = torch.backends.cudnn
+    wanted = torch.are_deterministic_algorithms_enabled()
+    return wanted, cudnn.deterministic, cudnn.benchmark, os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+
+
+@pytest.mark.usefixtures("_flags_as_before")
+def test_cuda_repeats_or_takes_what_is_fastest():
+    set_determinism(torch.device("cuda"), True)
+    assert flags() == (True, True, False, ":4096:8")
+    set_determinism(torch.device("cuda"), False)
+    assert flags()[:3] == (False, False, True)
+
+
+@pytest.mark.usefixtures("_flags_as_before")
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_cpu_repeats_without_any_flag(deterministic):
+    set_determinism(torch.device("cuda"), not deterministic)
+    os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
+    set_determinism(torch.device("cpu"), deterministic)
+    assert flags() == (False, False, False, None)
+
+
+def test_surroundings_are_plain_words():
+    found = surroundings(torch.device("cpu"))
+    assert found["torch"] == torch.__version__
+    assert {type(value) for value in found.values()} == {str}
 
 
 @pytest.mark.parametrize("pinned", [True, False])

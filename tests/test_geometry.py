@@ -29,6 +29,53 @@ def test_turning_to_ras_is_that_of_nibabel(orientation, shape):
     np.testing.assert_array_equal(spacing, canonical.header.get_zooms()[::-1])
 
 
+@given(orientations, shapes, st.tuples(*[st.floats(0.1, 10)] * 3), st.data())
+def test_a_voxel_turned_to_ras_lies_where_its_affine_says(orientation, shape, spacing, data):
+    voxel = tuple(data.draw(st.integers(0, size - 1)) for size in shape)
+    array, affine = np.zeros(shape, bool), affine_of(orientation, spacing)
+    array[voxel] = True
+    read = geometry.to_reading_order(array, orientation, reorient=True)
+    turned = geometry.reading_spacing(spacing, affine, orientation, reorient=True)
+    corners = np.argwhere(np.ones((2, 2, 2))) * (np.array(shape) - 1)
+    nearest = nib.affines.apply_affine(affine, corners).min(axis=0)
+    place = nib.affines.apply_affine(affine, voxel) - nearest
+    np.testing.assert_allclose((np.argwhere(read)[0] * turned)[::-1], place, rtol=1e-6, atol=1e-9)
+
+
+@given(orientations, st.booleans(), shapes, st.permutations([0, 1, 2]))
+def test_what_is_written_in_reading_order_is_in_its_place_in_the_file(
+    orientation, reorient, shape, forward
+):
+    array = np.arange(np.prod(shape)).reshape(shape)
+    copy = np.zeros_like(array)
+    read, written = (
+        geometry.to_reading_order(one, orientation, reorient).transpose(forward)
+        for one in (array, copy)
+    )
+    written[:] = read
+    np.testing.assert_array_equal(copy, array)
+
+
+@given(
+    st.tuples(*[st.floats(-3, 3)] * 3),
+    st.tuples(*[st.floats(0.1, 10)] * 3),
+    orientations,
+    st.integers(0, 2),
+    st.tuples(*[st.integers(0, 40)] * 3),
+)
+def test_every_voxel_has_the_place_of_its_slice(turns, spacing, orientation, axis, voxel):
+    """The place is along the normal of the slices, for any rotation."""
+    affine = affine_of(orientation, spacing)
+    affine[:3, :3] = nib.eulerangles.euler2mat(*turns) @ affine[:3, :3]
+    places = geometry.slice_positions(affine, 41, axis)
+    normal = affine[:3, axis] / np.linalg.norm(affine[:3, axis])
+    if geometry.axis_codes(affine)[axis] not in "RAS":
+        normal = -normal
+    world = nib.affines.apply_affine(affine, voxel)
+    np.testing.assert_allclose(places[voxel[axis]], normal @ world, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(np.abs(np.diff(places)), spacing[axis], rtol=1e-6)
+
+
 @given(orientations, st.booleans(), st.integers(0, 2))
 def test_nifti_axis_points_at_the_file_axis_behind_a_reading_axis(orientation, reorient, axis):
     shape = (2, 3, 4)

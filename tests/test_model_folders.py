@@ -7,11 +7,10 @@ import pytest
 
 from slicewise.dataset import Dataset
 from slicewise.folds import split
-from slicewise.model_folders import check_dataset, check_fold, check_folder
+from slicewise.model_folders import check_dataset, check_fold
 
 TRADE = Path(__file__).parent / "golden" / "trade"
 PLAIN = TRADE / "plain/nnUNetTrainer_onlyMirror01__nnUNetPlans__2d_small"
-MODEL = {"nnunet": str(PLAIN), "configuration": "2d_small", "checkpoint": "final", "fold": "each"}
 SPLIT = {"train": ["b", "c"], "val": ["a"]}
 CASES = list("abcdefghij")
 
@@ -23,37 +22,6 @@ def dataset(**changes):
 
 def theirs(**changes):
     return Dataset(PLAIN / "dataset.json", {"numTraining": len(CASES)} | changes)
-
-
-def test_a_folder_with_all_folds_that_run_is_fine():
-    check_folder("theirs", MODEL, [0])
-
-
-def test_a_missing_fold_is_named_with_those_that_are_there():
-    expected = r"theirs\.model\.nnunet: .*fold_1.* is missing; found fold 0, expected 0, 1"
-    with pytest.raises(ValueError, match=expected):
-        check_folder("theirs", MODEL, [0, 1])
-
-
-@pytest.mark.parametrize("change", [{"fold": "all"}, {"checkpoint": "best"}])
-def test_other_checkpoints_are_looked_for_by_their_name(change):
-    expected = "fold_all" if "fold" in change else "checkpoint_best"
-    with pytest.raises(ValueError, match=rf"{expected}.* is missing"):
-        check_folder("theirs", MODEL | change, [0])
-
-
-@pytest.mark.parametrize("name", ["dataset.json", "plans.json"])
-def test_a_missing_description_is_named(tmp_path, name):
-    for other in {"dataset.json", "plans.json"} - {name}:
-        (tmp_path / other).write_text("{}")
-    with pytest.raises(ValueError, match=rf"{name} is missing"):
-        check_folder("theirs", MODEL | {"nnunet": str(tmp_path)}, [0])
-
-
-def test_a_configuration_that_the_plan_lacks_is_named():
-    expected = r"theirs\.model\.configuration: found 3d_fullres, expected one of .*2d_small"
-    with pytest.raises(ValueError, match=expected):
-        check_folder("theirs", MODEL | {"configuration": "3d_fullres"}, [0])
 
 
 def test_the_same_dataset_has_no_difference():

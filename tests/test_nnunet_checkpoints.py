@@ -64,28 +64,28 @@ def test_numbers_of_numpy_1_are_read_too(tmp_path):
 def test_a_file_that_would_run_code_is_refused_by_name_and_does_not(tmp_path):
     written = tmp_path / "written"
     path = save(tmp_path, logging=RunsCode(os.system, f"touch {written}"))
-    with pytest.raises(ValueError, match=r"checkpoint_final\.pth.*found posix\.system, expected"):
+    with pytest.raises(ValueError, match=r"final\.pth: found code to run, posix\.system, expected"):
         read_checkpoint(path)
     assert not written.exists()
 
 
 @pytest.mark.parametrize("function", [eval, pickle.loads, np.load, getattr, torch.load])
 def test_no_other_function_is_called(tmp_path, function):
-    with pytest.raises(ValueError, match=r"without running code from it: found \w+"):
+    with pytest.raises(ValueError, match=r"found code to run, \w+"):
         read_checkpoint(save(tmp_path, logging=RunsCode(function, "x")))
 
 
 def test_a_plain_pickle_is_refused(tmp_path):
     written, path = tmp_path / "written", tmp_path / "checkpoint_final.pth"
     path.write_bytes(pickle.dumps(RunsCode(os.system, f"touch {written}"), protocol=2))
-    with pytest.raises(ValueError, match=r"checkpoint_final\.pth: not a checkpoint that can be"):
+    with pytest.raises(ValueError, match=r"checkpoint_final\.pth: found (code|what torch)"):
         read_checkpoint(path)
     assert not written.exists()
 
 
 @pytest.mark.parametrize("value", [np.array([1.0, 2.0]), np.datetime64("2020-01-01")])
 def test_other_values_of_numpy_are_refused(tmp_path, value):
-    with pytest.raises(ValueError, match=r"checkpoint_final\.pth: not a checkpoint that can be"):
+    with pytest.raises(ValueError, match=r"checkpoint_final\.pth: found (code|what torch)"):
         read_checkpoint(save(tmp_path, logging=value))
 
 
@@ -104,16 +104,17 @@ def test_a_file_that_is_not_nnunets_says_what_is_missing(tmp_path):
     path = tmp_path / "other.pth"
     torch.save({"state_dict": {}}, path)
     with pytest.raises(
-        ValueError, match=r"other\.pth.*network_weights, init_args, trainer_name, logging"
+        ValueError,
+        match=r"other\.pth: found no network_weights, .* trainer_name, logging",
     ):
         read_checkpoint(path)
 
 
 def test_a_missing_file_and_a_broken_one_are_named(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.pth is missing"):
+    with pytest.raises(ValueError, match=r"none\.pth: found no such file"):
         read_checkpoint(tmp_path / "none.pth")
     (tmp_path / "half.pth").write_bytes((PLAIN / "checkpoint_final.pth").read_bytes()[:3000])
-    with pytest.raises(ValueError, match=r"half\.pth: not a checkpoint"):
+    with pytest.raises(ValueError, match=r"half\.pth: found what torch cannot read"):
         read_checkpoint(tmp_path / "half.pth")
 
 

@@ -40,3 +40,13 @@ def test_a_class_named_ema_does_not_take_the_place_of_the_moving_average(log):
     again = log_of(history_of(log, ["ema", "core"]), ["ema", "core"])
     assert again["ema_fg_dice"] == pytest.approx(log["ema_fg_dice"])
     np.testing.assert_allclose(again["dice_per_class_or_region"], log["dice_per_class_or_region"])
+
+
+def test_skipped_steps_have_no_place_in_nnunets_log(log):
+    history = history_of(log, NAMES)
+    counted = history.assign(skipped_steps=3)
+    counted.loc[1, "train_loss"] = np.nan
+    again = log_of(counted, NAMES)
+    assert set(again) == set(log)
+    assert np.isnan(again["train_losses"][1])
+    assert again["val_losses"] == log_of(history, NAMES)["val_losses"]

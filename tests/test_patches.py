@@ -75,16 +75,54 @@ def test_forced_patches_hold_foreground(seed):
     assert (label > 0).any(axis=(1, 2)).all()
 
 
-@given(st.integers(-8, 24), st.integers(-8, 20), st.integers(0, 7))
-def test_a_patch_is_the_slice_with_its_border(row, column, chosen):
-    case = case_of(ellipsoid())
-    at = np.array([(0, chosen, row, column)], patches.POSITION)
-    image, label = patches.Sampler([case], TWO).cut(at, (6, 7))
-    padded = np.pad(case.image[chosen], ((0, 0), (10, 30), (10, 30)))
-    rows, columns = slice(row + 10, row + 16), slice(column + 10, column + 17)
-    np.testing.assert_array_equal(image[0], padded[:, rows, columns])
-    padded = np.pad(case.label[chosen], ((10, 30), (10, 30)), constant_values=OUTSIDE)
-    np.testing.assert_array_equal(label[0], padded[rows, columns])
+@given(
+    st.tuples(*[st.integers(1, 12)] * 2),
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 2), *[st.integers(-14, 14)] * 2), min_size=1
+    ),
+    st.tuples(*[st.integers(1, 9)] * 2),
+)
+def test_patches_are_their_slices_with_a_border(size, places, patch):
+    """The slices are padded by numpy here; patches may lie beside them altogether."""
+    rng = np.random.default_rng(0)
+    cases = [case_of(rng.integers(0, 3, (3, *size)).astype(np.int8), seed) for seed in (0, 1)]
+    images, labels = patches.Sampler(cases, TWO).cut(np.array(places, patches.POSITION), patch)
+    border = [(14, 24)] * 2
+    for (number, index, row, column), image, label in zip(places, images, labels, strict=True):
+        top, left = row + 14, column + 14
+        rows, columns = slice(top, top + patch[0]), slice(left, left + patch[1])
+        padded = np.pad(cases[number].image[index], [(0, 0), *border])
+        np.testing.assert_array_equal(image, padded[:, rows, columns])
+        padded = np.pad(cases[number].label[index], border, constant_values=OUTSIDE)
+        np.testing.assert_array_equal(label, padded[rows, columns])
+
+
+@given(
+    st.integers(0, 2**32),
+    st.tuples(*[st.integers(1, 14)] * 2),
+    st.tuples(*[st.integers(1, 9)] * 2),
+    st.tuples(*[st.integers(0, 4)] * 2),
+    st.sampled_from([0.0, 0.33, 1.0]),
+)
+def test_drawn_patches_lie_within_their_range_and_forced_ones_show_a_class(
+    seed, size, patch, margin, oversample
+):
+    rng = np.random.default_rng(seed)
+    labels = [(rng.random((4, *size)) < share).astype(np.int8) for share in (0.1, 0.5)]
+    cases = [case_of(label, channels=1).limited(np.array([0, 2])) for label in labels]
+    read = tuple(np.add(patch, margin).tolist())
+    sampler = patches.Sampler(cases, TWO)
+    drawn = sampler.draw(rng, 6, read, patch, oversample)
+    assert set(drawn["slice"].tolist()) <= {0, 2}
+    low, high = patches.start_range(np.array(size), np.array(read), np.array(patch))
+    start = np.stack([drawn["row"], drawn["column"]], axis=1)
+    # A patch that is centred on a voxel may start later than one that is drawn freely.
+    assert (start >= low).all()
+    assert (start <= np.maximum(high, np.array(size) - 1 - np.array(read) // 2)).all()
+    shown = sampler.cut(drawn, read)[1]
+    forced = patches.is_forced(np.arange(6), 6, oversample)
+    has_class = np.array([cases[case].counts.any() for case in drawn["case"]])
+    assert (shown[forced & has_class] > 0).any(axis=(1, 2)).all()
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,11 @@ def test_an_own_target_spacing_decides_grid_and_axis(analysed, policy, forward, 
     assert content["slicewise"]["target_spacing"] == [2.0, 3.0, 1.5]
 
 
+def test_a_spacing_that_no_memory_holds_is_refused(analysed):
+    with pytest.raises(ValueError, match=r"planning: found a target spacing of 1e-05 x 1e-05 mm"):
+        plan(analysed, overwrite_target_spacing=[5.0, 1e-5, 1e-5])
+
+
 def test_a_plane_needs_one_orientation(tmp_path):
     raw = write_dataset(tmp_path / "raw", orientations=("RAS", "SAR"))
     chain = analyse(Chain(raw, tmp_path), reorient="never")

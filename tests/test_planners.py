@@ -1,10 +1,14 @@
 """Patch, batch and network of every planner; golden/presets.json holds them to nnU-Net's."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slicewise.planners import PLANNERS, plan_batch, plan_patch
-from slicewise.topology import pool_and_kernel_sizes
+from slicewise.topology import conv_feature_map_size, pool_and_kernel_sizes
 
 DEFAULT = PLANNERS["default"]
 
@@ -29,6 +33,33 @@ def test_as_many_samples_of_a_large_patch_as_the_planner_asks_for_fit_in_memory(
 def test_memory_that_no_patch_fits_in_is_refused(planner):
     with pytest.raises(ValueError, match=r"planning\.gpu_memory_gb: too small for .* give more"):
         plan_patch(planner, np.ones(2), [300.0, 300.0], 3, planner.capacity(1e-6))
+
+
+@given(
+    st.tuples(*[st.floats(0.1, 6)] * 2),
+    st.tuples(*[st.floats(8, 500)] * 2),
+    st.integers(2, 30),
+    st.sampled_from(list(PLANNERS.values())),
+    st.tuples(*[st.floats(0.01, 2)] * 2),
+)
+def test_more_memory_never_makes_a_patch_smaller(spacing, size, classes, planner, shares):
+    """What fits in less memory fits in more, and is divided by the strides of its network."""
+    less, more = (planner.capacity(share * planner.gpu_memory_gb) for share in sorted(shares))
+    try:
+        network, patch, estimate = plan_patch(planner, np.array(spacing), size, classes, less)
+    except ValueError:
+        return
+    assert estimate == conv_feature_map_size(network, patch, classes)
+    assert estimate / 12 * planner.patch_samples <= less
+    assert plan_batch(planner, estimate, less, 1e9, patch) >= 2
+    assert not any(edge % by for edge, by in zip(patch, divisor_of(network), strict=True))
+    _, larger, _ = plan_patch(planner, np.array(spacing), size, classes, more)
+    assert np.less_equal(patch, larger).all()
+
+
+def divisor_of(network):
+    """Return what the strides of a network divide rows and columns by."""
+    return [math.prod(steps) for steps in zip(*network.strides, strict=True)]
 
 
 @of_each

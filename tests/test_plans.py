@@ -1,12 +1,17 @@
 """plans.json as a record."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slicewise.files import read_json
-from slicewise.plans import read_plan
+from slicewise.planners import PLANNERS
+from slicewise.plans import architecture_json, parse_plan, read_plan
+from slicewise.topology import pool_and_kernel_sizes
 
 GOLDEN = Path(__file__).parent / "golden" / "thick_z" / "plans.json"
 
@@ -25,6 +30,28 @@ def test_a_plan_of_nnunet_is_read():
     assert plan.patch_size == tuple(read_json(GOLDEN)["configurations"]["2d"]["patch_size"])
 
 
+@given(
+    st.tuples(*[st.floats(0.1, 6)] * 2),
+    st.tuples(*[st.integers(8, 700)] * 2),
+    st.sampled_from(list(PLANNERS.values())),
+    st.booleans(),
+)
+def test_a_plan_is_the_same_after_it_is_written_down(spacing, size, planner, bias):
+    topology = pool_and_kernel_sizes(spacing, size)
+    network = replace(planner.architecture(topology), conv_bias=bias)
+    content = read_json(GOLDEN)
+    configuration = content["configurations"]["2d"]
+    configuration |= {
+        "architecture": architecture_json(network),
+        "patch_size": list(topology.patch_size),
+        "spacing": list(spacing),
+    }
+    plan = parse_plan(json.loads(json.dumps(content)))
+    assert plan.architecture == network
+    assert (plan.patch_size, plan.spacing) == (topology.patch_size, spacing)
+    assert architecture_json(plan.architecture) == configuration["architecture"]
+
+
 def test_a_plan_without_2d_is_refused(tmp_path):
     path = changed(tmp_path, lambda content, _: content["configurations"].pop("2d"))
     with pytest.raises(ValueError, match="2d"):
@@ -34,7 +61,7 @@ def test_a_plan_without_2d_is_refused(tmp_path):
 def test_a_cut_file_is_refused(tmp_path):
     path = tmp_path / "plans.json"
     path.write_text(GOLDEN.read_text()[:200])
-    with pytest.raises(ValueError, match="not a JSON file"):
+    with pytest.raises(ValueError, match="found JSON that is cut off"):
         read_plan(path)
 
 

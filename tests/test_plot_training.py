@@ -70,6 +70,18 @@ def test_a_history_without_a_column_is_refused_by_name(tmp_path):
         plot_training.read_histories([path], runs_of(1, folds=1))
 
 
+def test_histories_with_and_without_skipped_steps_are_drawn_together(tmp_path):
+    """An imported history has no such column; an epoch of skipped steps has no training loss."""
+    paths = write_histories(tmp_path, runs_of(1), epochs=3)
+    table = pd.read_csv(paths[0]).assign(skipped_steps=[0, 2, 0])
+    table.loc[1, "train_loss"] = np.nan
+    table.to_csv(paths[0], index=False)
+    found = plot_training.read_histories(paths, runs_of(1))
+    summary = plot_training.summarise(found, "phantom")
+    assert summary["train_loss_mean"].notna().all()
+    assert faults(plot_training.draw(found, summary)) == []
+
+
 def test_two_runs_give_the_same_bytes(tmp_path):
     draw(tmp_path / "1", runs_of(2))
     draw(tmp_path / "2", runs_of(2))

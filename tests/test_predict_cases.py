@@ -24,6 +24,7 @@ from slicewise.files import read_json, write_nifti, write_torch
 from slicewise.network import build_network, initialise
 from slicewise.plans import read_plan
 from slicewise.postprocessing import keep_largest
+from slicewise.problems import BadInput
 
 INFERENCE = {"mirroring": False, "tile_step": 0.5, "gaussian": True, "batch_size": 4}
 
@@ -68,6 +69,14 @@ def fold_of(chain):
 def test_the_validation_cases_of_the_fold_are_predicted(chain, tmp_path):
     found = predict(chain, tmp_path, **fold_of(chain))
     assert list(found) == [f"{name}.nii.gz" for name in read_json(chain.splits)[0]["val"]]
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_prediction_repeats_where_it_is_asked_to(chain, tmp_path, monkeypatch, deterministic):
+    asked = []
+    monkeypatch.setattr(predict_cases, "set_determinism", lambda *given: asked.append(given))
+    predict(chain, tmp_path, **fold_of(chain), deterministic=deterministic)
+    assert asked == [(torch.device("cpu"), deterministic)]
 
 
 def test_grid_header_and_type_are_the_inputs(chain, tmp_path):
@@ -171,6 +180,14 @@ def test_new_images_need_no_label_and_any_orientation(chain, tmp_path):
     assert found["visitor.nii.gz"].shape == (7, 15, 17)
 
 
+def test_a_new_image_that_is_cut_off_is_named(chain, tmp_path):
+    path = tmp_path / "new" / "visitor_0000.nii.gz"
+    write_nifti(path, nib.Nifti1Image(volume((7, 15, 17))[0], np.eye(4)))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(BadInput, match=r"^case visitor: .*_0000\.nii\.gz: found a gzip .* cut off"):
+        predict(chain, tmp_path / "out", images=tmp_path / "new")
+
+
 def test_an_orientation_that_training_did_not_see_is_refused(chain, tmp_path):
     image, _ = volume((7, 15, 17))
     affine = affine_of("SAL", (4.0, 1.2, 1.0))
@@ -226,5 +243,5 @@ def test_post_processing_is_applied(chain, tmp_path):
 
 def test_a_checkpoint_of_another_network_is_named(chain, tmp_path):
     write_torch(tmp_path / "other.pt", {"network": {"w": torch.ones(1)}})
-    with pytest.raises(ValueError, match=r"other\.pt: not a checkpoint of this plan's network"):
+    with pytest.raises(ValueError, match=r"other\.pt: found the weights of another network"):
         predict(chain, tmp_path / "out", [tmp_path / "other.pt"], **fold_of(chain))

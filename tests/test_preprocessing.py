@@ -59,6 +59,33 @@ def test_a_smooth_label_survives_resampling(spacing, axis):
     assert 2 * (back * label).sum() / (back.sum() + label.sum()) > 0.95
 
 
+@given(
+    st.sampled_from(ORIENTATIONS),
+    st.booleans(),
+    st.permutations([0, 1, 2]),
+    st.tuples(*[st.integers(1, 9)] * 3),
+    st.tuples(*[st.floats(0.5, 4)] * 3),
+    st.tuples(*[st.floats(0.4, 3)] * 2),
+    st.integers(0, 2**32),
+)
+def test_what_is_restored_lies_in_the_box_on_the_grid_of_the_file(
+    orientation, reorient, forward, shape, spacing, target, seed
+):
+    """Whatever the grids, a class that fills the cropped image fills just this box of the file."""
+    rng = np.random.default_rng(seed)
+    start = rng.integers(shape)
+    inside = tuple(map(slice, start, rng.integers(start, shape) + 1))
+    image = np.zeros(shape)
+    image[inside] = 1
+    plan = preparation(spacing=target, forward=forward)
+    volume = as_volume(image, orientation, spacing, reorient)
+    prepared, exported, case = preprocess(volume, None, plan, reorient)
+    assert prepared.shape == (exported.shape[0], 1, *exported.shape[1:])
+    logits = np.stack([exported * 0, exported * 0 + 1]).astype(np.float32)
+    found, _ = restore(logits, case, plan, labels_of(1))
+    np.testing.assert_array_equal(found, image)
+
+
 def restored(name):
     """Restore the recorded logits of a grid; the result is in reading order, as nnU-Net's is."""
     grid = record.GRIDS[name]

@@ -2,7 +2,19 @@
 
 import pytest
 
-from slicewise.problems import COLUMNS, ERROR, SHOWN, WARNING, BadInput, Problem, error, rows
+from slicewise.files import write_table
+from slicewise.problems import (
+    COLUMNS,
+    ERROR,
+    SHOWN,
+    WARNING,
+    BadInput,
+    Problem,
+    error,
+    read_tables,
+    refuse_errors,
+    rows,
+)
 
 EMPTY = Problem(WARNING, "case_01", "labelsTr/case_01.nii.gz", "no foreground", "a class or more")
 CUT = Problem(ERROR, "case_02", "imagesTr/case_02.nii.gz", "half a file", "a whole", "copy it anew")
@@ -37,3 +49,16 @@ def test_a_table_has_a_row_for_each_problem_under_its_columns():
     assert rows([CUT]) == [
         ("error", "case_02", "imagesTr/case_02.nii.gz", "half a file", "a whole", "copy it anew")
     ]
+
+
+def test_problems_come_back_from_their_tables(tmp_path):
+    for name, problem in (("a.csv", EMPTY), ("b.csv", CUT)):
+        write_table(tmp_path / name, COLUMNS, rows([problem]))
+    assert read_tables([tmp_path / "a.csv", tmp_path / "b.csv"]) == [EMPTY, CUT]
+
+
+def test_errors_are_refused_and_warnings_are_not():
+    refuse_errors([EMPTY, EMPTY])
+    with pytest.raises(BadInput) as refused:
+        refuse_errors([EMPTY, CUT], "a dataset:")
+    assert refused.value.problems == [CUT]

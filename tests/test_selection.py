@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from scans import ORIENTATIONS, affine_of
 from slicewise import geometry, schemas
-from slicewise.selection import Selection, parse_selection
+from slicewise.selection import FORMS, Selection, parse_selection
 
 TEXTS = ["all", "foreground", "central 20", "every 2", "-20 to 35 mm", "0.5 to 7.25 mm"]
+PATTERN = schemas.read_schema("config")["$defs"]["slices"]["pattern"]
 OTHER = ["", "All", "central", "central 0", "every 0", "every -1", "every 1.5", "20", "-20 to 35"]
+OTHER += ["all\n", "central 1\u0663"]
 
 
 def indices(text, slices=10, filled=(), position_mm=None):
@@ -24,17 +26,53 @@ def indices(text, slices=10, filled=(), position_mm=None):
 
 @pytest.mark.parametrize("text", [*TEXTS, *OTHER])
 def test_the_config_allows_what_can_be_read(text):
-    pattern = schemas.read_schema("config")["$defs"]["slices"]["pattern"]
-    if re.search(pattern, text):
+    if re.search(PATTERN, text):
         assert isinstance(parse_selection(text), Selection)
     else:
         with pytest.raises(ValueError, match="expected all, foreground, central N"):
             parse_selection(text)
 
 
+@given(
+    st.one_of(
+        st.text(max_size=20),
+        st.from_regex("|".join(FORMS.values())),
+        st.sampled_from(TEXTS).flatmap(
+            lambda text: st.tuples(
+                st.just(text), st.integers(0, len(text)), st.text("ale 20.-\n٣x", max_size=2)
+            ).map(lambda cut: cut[0][: cut[1]] + cut[2] + cut[0][cut[1] :])
+        ),
+    )
+)
+def test_the_config_allows_just_the_texts_that_can_be_read(text):
+    if not re.search(PATTERN, text):
+        with pytest.raises(ValueError, match="expected all, foreground, central N"):
+            parse_selection(text)
+        return
+    found = parse_selection(text)
+    assert found.low_mm <= found.high_mm
+    assert found.chosen(np.zeros(5, bool), np.arange(5.0)).shape == (5,)
+
+
+@given(st.integers(1, 50), st.integers(0, 40))
+def test_every_kth_slice_is_as_many_as_fit(step, slices):
+    assert len(indices(f"every {step}", slices)) == -(-slices // step)
+
+
+@given(*[st.decimals(-500, 500, places=2)] * 2, st.lists(st.floats(-500, 500), max_size=8))
+def test_a_range_holds_what_lies_between_its_ends(first, second, places):
+    selection = parse_selection(f"{first} to {second} mm")
+    low, high = sorted(map(float, (first, second)))
+    chosen = selection.chosen(np.zeros(len(places), bool), np.array(places))
+    for place, taken in zip(places, chosen, strict=True):
+        if low <= place <= high:
+            assert taken
+        if place < low - 0.01 or place > high + 0.01:
+            assert not taken
+
+
 def test_every_form_is_allowed_by_the_config():
-    pattern = schemas.read_schema("config")["$defs"]["slices"]["pattern"]
-    assert [text for text in [*TEXTS, *OTHER] if re.search(pattern, text)] == TEXTS
+    assert [text for text in [*TEXTS, *OTHER] if re.search(PATTERN, text)] == TEXTS
 
 
 def test_all_are_all():

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preparations import as_volume, preparation
-from scans import ORIENTATIONS, affine_of, labels_of
+from scans import ORIENTATIONS, affine_of, labels_of, named_labels
 from slicewise import geometry, slices
 from slicewise.files import write_json, write_npy
+from slicewise.labels import parse_labels
 from slicewise.preprocessing import CaseGeometry, preprocess
 from slicewise.selection import parse_selection
 from slicewise.slices import (
@@ -107,7 +108,40 @@ def test_more_cases_than_this_system_allows_are_refused(arrays):
     assert re.search(message, open_many(arrays, 64, 128, 100).stderr)
 
 
+@given(
+    st.tuples(*[st.integers(1, 5)] * 3),
+    st.integers(0, 2**32),
+    st.sampled_from(["plain", "regions", "ignore"]),
+)
+def test_the_counts_of_slices_add_up_to_those_of_the_volume(shape, seed, kind):
+    named = {"background": 0, "whole": [1, 2], "core": 2} if kind == "regions" else named_labels(2)
+    named |= {"ignore": 3} if kind == "ignore" else {}
+    labels = parse_labels(named, [1, 2] if kind == "regions" else None)
+    label = np.random.default_rng(seed).integers(-1, max(labels.stored) + 1, shape)
+    table = slice_table(label, labels)
+    for name, values in labels.classes.items():
+        assert len(table["classes"][name]) == shape[0]
+        assert sum(table["classes"][name]) == sum(int((label == value).sum()) for value in values)
+    if kind == "ignore":
+        assert sum(table["annotated"]) == label.size - int((label == 3).sum())
+
+
 # Chosen slices
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.data())
+def test_chosen_slices_are_either_filled_or_empty(voxels, data):
+    """Slices hold so many voxels of a class; a case limited to some of them knows of no other."""
+    label = np.zeros((len(voxels), 1, 3), np.int8)
+    for index, count in enumerate(voxels):
+        label[index, 0, :count] = 1
+    chosen = sorted(data.draw(st.sets(st.integers(0, len(voxels) - 1))))
+    case = exported_case(slices=len(voxels), first=0)
+    counts = np.array(list(slice_table(label, labels_of(1))["classes"].values()))
+    limited = replace(case, label=label, counts=counts).limited(np.array(chosen, np.int64))
+    assert limited.drawable.tolist() == chosen
+    assert limited.filled.tolist() == [index for index in chosen if voxels[index]]
+    assert limited.empty.tolist() == [index for index in chosen if not voxels[index]]
 
 
 @given(st.sampled_from(ORIENTATIONS), st.booleans(), st.permutations([0, 1, 2]), st.integers(0, 4))

@@ -103,6 +103,11 @@ def test_logging_counts_for_nothing():
     assert "job" not in sources.modules("train_fold")
 
 
+@pytest.mark.parametrize("script", ["analyze_cases", "merge_fingerprint", "export_cases"])
+def test_other_words_for_a_problem_neither_analyse_nor_train_again(script):
+    assert not {"problems", "checks"} & set(sources.modules(script))
+
+
 def test_scripts_differ_in_their_digest():
     assert sources.digest("train_fold") != sources.digest("export_cases")
 

@@ -30,11 +30,27 @@ def test_folds_of_another_number_say_which_key_to_set(tmp_path):
 
 
 def test_a_case_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ValueError, match="fold 1 names z, expected the dataset's cases"):
+    with pytest.raises(ValueError, match="fold 1: unknown: 'z', expected names of the dataset"):
         write_folds(tmp_path, [OWN[0], {"train": ["z"], "val": ["a"]}])
 
 
-@pytest.mark.parametrize("fold", [{"train": ["a", "b"], "val": ["b"]}, {"train": [], "val": ["a"]}])
-def test_a_fold_holds_out_cases_that_it_does_not_train_on(tmp_path, fold):
-    with pytest.raises(ValueError, match="expected some of each, none in both"):
+@pytest.mark.parametrize(
+    ("fold", "message"),
+    [
+        ({"train": ["a", "b"], "val": ["b"]}, "fold 1: in both: 'b'"),
+        ({"train": [], "val": ["a"]}, "fold 1: 0 cases in train and 1 in val"),
+        ({"train": ["a"], "val": []}, "fold 1: 1 cases in train and 0 in val"),
+        ({"train": ["a", "a"], "val": ["b"]}, "fold 1: twice: 'a', expected each case once"),
+        ({"train": "ab", "val": ["c"]}, "fold 1: .*expected {.train.: .case"),
+        ({"train": ["a"]}, "fold 1: .*expected {.train.: .case"),
+        (["a"], "fold 1: .*expected {.train.: .case"),
+    ],
+)
+def test_a_fold_holds_out_cases_that_it_does_not_train_on(tmp_path, fold, message):
+    with pytest.raises(ValueError, match=message):
         write_folds(tmp_path, [OWN[0], fold])
+
+
+def test_all_that_is_wrong_with_the_folds_is_told_at_once(tmp_path):
+    with pytest.raises(ValueError, match=r"(?s)found 2 folds.*fold 0: unknown.*fold 1: in both"):
+        write_folds(tmp_path, [OWN[0] | {"val": ["z"]}, {"train": ["a"], "val": ["a"]}], folds=3)

@@ -1,6 +1,7 @@
 """How figures look and are written."""
 
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -35,6 +36,20 @@ def test_files_name_neither_a_date_nor_a_version(tmp_path):
     assert b"matplotlib v" not in svg.lower()
     assert b"<dc:date>" not in svg
     assert b"Software" not in png
+
+
+def test_names_are_drawn_as_they_are_and_not_as_formulas(tmp_path):
+    """Between two dollar signs matplotlib reads a formula, and stops at one that is none."""
+    drawn = [saved(tmp_path, small_figure(name))[1] for name in (r"$\frac{$", "$x$", "x")]
+    assert len(set(drawn)) == 3
+
+
+def test_names_cannot_become_a_part_of_an_svg_file(tmp_path):
+    name = "--><script>alert(1)</script><!--"
+    svg, _ = saved(tmp_path, small_figure(name))
+    plain, _ = saved(tmp_path, small_figure("epoch"))
+    kinds = [{element.tag for element in ElementTree.fromstring(s).iter()} for s in (svg, plain)]
+    assert kinds[0] == kinds[1]
 
 
 def test_a_column_is_88_mm_wide_on_paper(tmp_path):

@@ -1,13 +1,17 @@
 """Strides, kernels, patches and memory estimates against nnU-Net's (golden/record_network.py)."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from networks import architecture_of
+from slicewise.planners import PLANNERS
 from slicewise.plans import BLOCKS, PLAIN, RESIDUAL, Architecture
 from slicewise.topology import conv_feature_map_size, pool_and_kernel_sizes
 
@@ -70,6 +74,35 @@ def test_the_records_cover_shallow_and_anisotropic_networks():
 @pytest.mark.parametrize(("min_edge", "stages"), [(4, 5), (8, 4), (16, 3)])
 def test_feature_maps_keep_the_shortest_edge_asked_for(min_edge, stages):
     assert len(pool_and_kernel_sizes((1, 1), (64, 64), min_edge).strides) == stages
+
+
+edges = st.tuples(*[st.integers(1, 600)] * 2)
+spacings = st.tuples(*[st.floats(0.05, 10)] * 2)
+
+
+@given(spacings, edges, st.sampled_from([4, 8]))
+def test_the_strides_divide_the_patch_and_leave_an_edge_that_is_long_enough(spacing, size, edge):
+    found = pool_and_kernel_sizes(spacing, size, edge)
+    assert found.strides[0] == (1, 1)
+    assert len(found.kernel_sizes) == len(found.strides)
+    for axis in range(2):
+        divisor = math.prod(stride[axis] for stride in found.strides)
+        assert divisor == found.divisor[axis]
+        assert found.patch_size[axis] % divisor == 0
+        assert 0 <= found.patch_size[axis] - size[axis] < divisor
+        assert divisor == 1 or found.patch_size[axis] // divisor >= edge
+
+
+@given(spacings, edges, st.integers(2, 20), st.sampled_from(list(PLANNERS)))
+def test_a_larger_patch_or_more_classes_never_take_less_memory(spacing, size, classes, planner):
+    topology = pool_and_kernel_sizes(spacing, size)
+    network = PLANNERS[planner].architecture(topology)
+    estimate = conv_feature_map_size(network, topology.patch_size, classes)
+    for axis in range(2):
+        larger = list(topology.patch_size)
+        larger[axis] += topology.divisor[axis]
+        assert conv_feature_map_size(network, larger, classes) > estimate
+    assert conv_feature_map_size(network, topology.patch_size, classes + 1) > estimate
 
 
 def test_planning_a_network_does_not_import_torch(root):

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import shutil
+import signal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ from chain import Chain, analyse, export, plan
 from defaults import training_settings
 from scans import write_dataset
 from slicewise import patches
+from slicewise.problems import BadInput
 from slicewise.selection import parse_selection
 from slicewise.slices import ExportedCase, open_cases
 
@@ -34,12 +38,12 @@ def chain(tmp_path_factory):
     return export(plan(analyse(Chain(raw, folder))))
 
 
-def train(chain, folder, pretrained=(), **changes):
-    """Train and return the checkpoint's weights and the history."""
+def train(chain, folder, pretrained=(), arrays=None, **changes):
+    """Train, on other arrays where there are any; return the weights and the history."""
     train_fold.main(
         dataset_json=chain.dataset_json,
         manifests=[chain.manifest],
-        arrays=chain.arrays,
+        arrays=arrays or chain.arrays,
         plan=chain.plan,
         splits=chain.splits,
         fold=0,
@@ -54,8 +58,17 @@ def train(chain, folder, pretrained=(), **changes):
 
 
 @pytest.fixture(scope="module")
-def trained(chain, tmp_path_factory):
-    return train(chain, tmp_path_factory.mktemp("whole"))
+def whole_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def trained(chain, whole_folder):
+    return train(chain, whole_folder)
+
+
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def same(first, second):
@@ -69,8 +82,20 @@ def test_history_has_a_row_per_epoch(trained):
     np.testing.assert_allclose(history["learning_rate"], 0.01 * (1 - np.arange(3) / 3) ** 0.9)
 
 
-def test_a_second_run_gives_the_same_weights(trained, chain, tmp_path):
-    assert same(trained[0], train(chain, tmp_path, loader_workers=0)[0])
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.usefixtures("trained")
+def test_a_second_run_gives_the_same_bytes(whole_folder, chain, tmp_path, workers):
+    train(chain, tmp_path, loader_workers=workers)
+    assert files_in(tmp_path) == files_in(whole_folder)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_cpu_repeats_whether_it_is_asked_to_or_not(whole_folder, chain, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(train_fold, "set_determinism", lambda *given: asked.append(given))
+    train(chain, tmp_path, deterministic=False)
+    assert asked == [(torch.device("cpu"), False)]
+    assert files_in(tmp_path) == files_in(whole_folder)
 
 
 @pytest.mark.parametrize(("epoch", "size"), [(1, None), (2, None), (2, 1)])
@@ -85,15 +110,121 @@ def test_a_killed_run_goes_on_to_the_same_weights(chain, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(train_fold.Training, "step", until_killed)
     with pytest.raises(KeyboardInterrupt):
-        train(chain, tmp_path, **parts)
+        train(chain, tmp_path / "killed", **parts)
     monkeypatch.setattr(train_fold.Training, "step", steps)
     taken = []
     monkeypatch.setattr(train_fold.Training, "step", lambda t, b: taken.append(1) or steps(t, b))
-    weights, history = train(chain, tmp_path, **parts)
+    weights, history = train(chain, tmp_path / "killed", **parts)
     assert len(taken) == 2 * (3 - epoch)
     assert same(whole[0], weights)
     pd.testing.assert_frame_equal(whole[1], history)
-    assert not (tmp_path / "checkpoint_latest.pt").exists()
+    assert files_in(tmp_path / "killed") == files_in(tmp_path / "whole")
+
+
+def signal_at(monkeypatch, name, call):
+    """Have a method of Training send SIGTERM to this process in its so many-th call from now."""
+    real, made = getattr(train_fold.Training, name), []
+
+    def signalling(*given):
+        made.append(1)
+        if len(made) == call:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*given)
+
+    monkeypatch.setattr(train_fold.Training, name, signalling)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "steps"),
+    [("step", 1, 1), ("step", 2, 2), ("step", 3, 3), ("validate", 1, 2), ("step", 6, 6)],
+)
+@pytest.mark.usefixtures("trained")
+def test_a_run_that_is_told_to_end_loses_no_step(
+    whole_folder, chain, tmp_path, monkeypatch, name, call, steps
+):
+    """Not even within an epoch, and with no checkpoint due for long."""
+    with monkeypatch.context() as patched:
+        signal_at(patched, name, call)
+        with pytest.raises(SystemExit) as stopped:
+            train(chain, tmp_path, checkpoint_every=50)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert list(files_in(tmp_path)) == ["checkpoint_latest.pt"]
+    taken = signal_at(monkeypatch, "step", None)
+    train(chain, tmp_path, checkpoint_every=50)
+    assert len(taken) == 6 - steps
+    assert files_in(tmp_path) == files_in(whole_folder)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_run_that_is_told_to_end_when_it_has_ended_writes_all_it_has(
+    whole_folder, chain, tmp_path, monkeypatch
+):
+    signal_at(monkeypatch, "end_epoch", 3)
+    train(chain, tmp_path)
+    assert files_in(tmp_path) == files_in(whole_folder)
+
+
+@pytest.fixture
+def spoil(chain, tmp_path):
+    """Return what makes arrays of which some cases of fold 0 have a slice that is not finite."""
+
+    def make(cases):
+        arrays = shutil.copytree(chain.arrays, tmp_path / "spoilt")
+        for name in json.loads(chain.splits.read_text())[0]["train"][:cases]:
+            image = np.load(arrays / f"{name}.npy")
+            image[2] = np.nan
+            np.save(arrays / f"{name}.npy", image)
+        return arrays
+
+    return make
+
+
+NOT_FINITE = {"slices": "central 1", "augmentation": "none", "epochs": 2}
+"""Trains on one slice of each case."""
+
+
+def test_skipped_steps_are_counted_and_survive_an_end_on_the_way(
+    chain, tmp_path, spoil, monkeypatch
+):
+    changes = {"arrays": spoil(1), **NOT_FINITE, "iterations_per_epoch": 8, "batch_size": 1}
+    weights, history = train(chain, tmp_path / "whole", **changes)
+    assert all(0 < skipped < 8 for skipped in history["skipped_steps"])
+    assert history["train_loss"].notna().all()
+    assert all(values.isfinite().all() for values in weights.values())
+    with monkeypatch.context() as patched:
+        signal_at(patched, "step", 5)
+        with pytest.raises(SystemExit):
+            train(chain, tmp_path / "ended", **changes)
+    train(chain, tmp_path / "ended", **changes)
+    assert files_in(tmp_path / "ended") == files_in(tmp_path / "whole")
+
+
+def test_a_run_that_only_skips_stops_and_names_cases_and_slices(chain, tmp_path, spoil):
+    first, second = json.loads(chain.splits.read_text())[0]["train"]
+    changes = {"arrays": spoil(2), **NOT_FINITE, "batch_size": 6, "max_skipped_steps": 3}
+    with pytest.raises(BadInput) as raised:
+        train(chain, tmp_path / "out", **changes)
+    said = str(raised.value).splitlines()
+    assert said[0].startswith("training.max_skipped_steps: 3 steps in a row had a loss or")
+    assert "the last of them step 0 of epoch 1 by its loss" in said[0]
+    assert said[1:] == [
+        f"  error: case {case}: slices 2 of the scan: found voxels that are not finite, expected "
+        "finite voxels"
+        for case in sorted((first, second))
+    ]
+    assert not (tmp_path / "out" / "history.csv").exists()
+
+
+def test_what_is_finite_in_a_skipped_batch_comes_last(chain, tmp_path, spoil):
+    spoilt, sound = json.loads(chain.splits.read_text())[0]["train"]
+    changes = {"arrays": spoil(1), **NOT_FINITE, "batch_size": 8, "max_skipped_steps": 1}
+    with pytest.raises(BadInput) as raised:
+        train(chain, tmp_path / "out", **changes)
+    first, second = raised.value.problems
+    assert (first.case, second.case) == (spoilt, sound)
+    assert second.found == "finite voxels"
+    assert second.expected == "a finite loss"
 
 
 def test_a_checkpoint_of_other_settings_is_not_resumed(chain, tmp_path, trained):
@@ -220,13 +351,13 @@ def test_only_training_insists_on_its_share_of_empty_slices(caplog):
 
 
 def test_pseudo_dice_is_the_mean_of_the_classes_that_exist():
-    row = train_fold.history_row(0, 0.01, (1.0, 2.0), {"a": 0.5, "b": float("nan")}, None)
+    row = train_fold.history_row(0, 0.01, (1.0, 2.0), 0, {"a": 0.5, "b": float("nan")}, None)
     assert row["pseudo_dice"] == row["ema_pseudo_dice"] == 0.5
-    row = train_fold.history_row(1, 0.01, (1.0, 2.0), {"a": 1.0, "b": 1.0}, 0.5)
+    row = train_fold.history_row(1, 0.01, (1.0, 2.0), 0, {"a": 1.0, "b": 1.0}, 0.5)
     assert row["ema_pseudo_dice"] == pytest.approx(0.55)
 
 
 def test_a_class_named_ema_has_a_column_of_its_own():
-    row = train_fold.history_row(1, 0.01, (1.0, 2.0), {"ema": 1.0, "b": 0.0}, 0.1)
+    row = train_fold.history_row(1, 0.01, (1.0, 2.0), 0, {"ema": 1.0, "b": 0.0}, 0.1)
     assert row["pseudo_dice_ema"] == 1.0
     assert row["ema_pseudo_dice"] == pytest.approx(0.14)

@@ -35,6 +35,11 @@ def batch_of(seed: int = 0, classes: int = 3) -> tuple[torch.Tensor, torch.Tenso
     return image, torch.randint(0, classes, (4, 16, 16), generator=generator)
 
 
+def assert_same_weights(first: Training, second: Training) -> None:
+    for name, weights in first.network.state_dict().items():
+        assert torch.equal(weights, second.network.state_dict()[name]), name
+
+
 def test_the_learning_rate_falls_to_zero_after_the_last_epoch():
     assert [learning_rate(0.01, epoch, 1000) for epoch in (0, 1000)] == [0.01, 0]
     assert learning_rate(0.01, 500, 1000) == pytest.approx(0.01 * 0.5**0.9)
@@ -76,8 +81,129 @@ def test_going_on_from_a_state_gives_the_same_weights():
     for batch in batches[2:]:
         whole.step(batch)
         other.step(batch)
-    mine, theirs = whole.network.state_dict(), other.network.state_dict()
-    assert all(torch.equal(weights, theirs[name]) for name, weights in mine.items())
+    assert_same_weights(whole, other)
+
+
+# Numbers that are not finite
+
+
+def spoilt_batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a batch with one voxel that makes the loss nan."""
+    image, target = batch_of(7)
+    image[1, 0, 3, 3] = math.nan
+    return image, target
+
+
+def spoil_gradients(training: Training, value: float = math.inf):
+    """Have all gradients overflow from here on, under a loss that is finite; return how to stop."""
+    weights = next(training.network.parameters())
+    return weights.register_hook(lambda gradient: gradient * value)
+
+
+def test_a_step_with_a_loss_that_is_not_finite_leaves_no_trace_in_the_weights():
+    plain, spoilt = training_of(momentum=0.9), training_of(momentum=0.9)
+    for index in range(3):
+        plain.step(batch_of(index))
+        spoilt.step(batch_of(index))
+        assert spoilt.step(spoilt_batch()).isnan()
+    assert_same_weights(plain, spoilt)
+    mine, theirs = (each.state()["optimizer"]["state"] for each in (plain, spoilt))
+    assert all(torch.equal(mine[i]["momentum_buffer"], theirs[i]["momentum_buffer"]) for i in mine)
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_a_step_with_a_gradient_that_is_not_finite_is_skipped(value):
+    plain, spoilt = training_of(), training_of()
+    plain.step(batch_of(0))
+    spoilt.step(batch_of(0))
+    hook = spoil_gradients(spoilt, value)
+    assert spoilt.step(batch_of(1)).isfinite()
+    assert spoilt.skipped_in_a_row == 1
+    hook.remove()
+    assert_same_weights(plain, spoilt)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_the_steps_that_were_taken():
+    training = training_of()
+    losses = [training.step(batch) for batch in (batch_of(0), spoilt_batch(), batch_of(1))]
+    loss, skipped = training.end_epoch()
+    assert skipped == 1
+    assert loss == torch.stack([losses[0], losses[2]]).mean().item()
+    assert training.losses == training.skipped == []
+
+
+def test_an_epoch_of_skipped_steps_has_no_loss():
+    training = training_of()
+    training.step(spoilt_batch())
+    loss, skipped = training.end_epoch()
+    assert math.isnan(loss)
+    assert skipped == 1
+
+
+def test_steps_are_in_a_row_across_epochs_until_one_is_taken():
+    training = training_of()
+    for _ in range(2):
+        training.step(spoilt_batch())
+        training.end_epoch()
+    assert training.skipped_in_a_row == 2
+    training.step(batch_of(0))
+    assert training.skipped_in_a_row == 0
+
+
+def scaled_training() -> Training:
+    """Return a training whose loss is scaled for 16 bits, as on CUDA."""
+    training = training_of()
+    training.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**3)
+    return training
+
+
+def test_the_scale_falls_first_before_gradients_that_overflow_are_steps_in_a_row():
+    training = scaled_training()
+    spoil_gradients(training)
+    counted = []
+    for index in range(5):
+        training.step(batch_of(index))
+        counted.append(training.skipped_in_a_row)
+    assert counted == [0, 0, 0, 1, 2]
+    assert training.end_epoch()[1] == 5
+
+
+def test_no_scale_can_mend_a_loss_that_is_not_finite():
+    training = scaled_training()
+    training.step(spoilt_batch())
+    assert training.skipped_in_a_row == 1
+    assert training.scaler.get_scale() == 2.0**3
+    training.step(batch_of(0))
+    assert training.skipped_in_a_row == 0
+
+
+def test_a_check_that_is_not_finite_says_so():
+    loss, dice = training_of().validate([batch_of(0), spoilt_batch()])
+    assert math.isnan(loss)
+    assert len(dice) == 2
+
+
+def test_a_state_within_an_epoch_holds_its_losses_and_what_was_skipped():
+    whole, other = training_of(), training_of(seed=1)
+    for batch in (batch_of(0), spoilt_batch()):
+        whole.step(batch)
+    other.restore(copy.deepcopy(whole.state()))
+    for training in (whole, other):
+        training.step(spoilt_batch())
+        training.step(batch_of(1))
+        assert training.skipped == [1, 2]
+    assert_same_weights(whole, other)
+    assert whole.end_epoch() == other.end_epoch()
+
+
+def test_a_momentum_of_other_shapes_is_refused():
+    """The optimiser takes it as it comes and fails in the first step."""
+    training = training_of(momentum=0.9)
+    training.step(batch_of(0))
+    state = copy.deepcopy(training.state())
+    state["optimizer"]["state"][0]["momentum_buffer"] = torch.zeros(3)
+    with pytest.raises(ValueError, match="a momentum of shape"):
+        training_of(momentum=0.9).restore(state)
 
 
 # Batches in parts

@@ -288,7 +288,7 @@ def test_other_labels_analyse_the_cases_again(fresh):
     done = fresh.snakemake("fingerprint", "--configfile", "tiny.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     content = read_json(raw)
-    raw.write_text(json.dumps(content | {"numTraining": 5}))
+    raw.write_text(json.dumps(content | {"description": "of no effect"}))
     assert "analyze_cases" not in fresh.jobs("fingerprint")
     labels = {"background": 0, "both": [1, 2], "second": 2}
     raw.write_text(json.dumps(content | {"labels": labels, "regions_class_order": [1, 2]}))
@@ -303,4 +303,4 @@ def test_bad_data_stops_with_a_message(fresh):
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "case case_02" in said
-    assert "labelsTr/case_02.nii.gz is not a readable NIfTI file" in said
+    assert "labelsTr/case_02.nii.gz: found a file that is not gzipped, expected" in said

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from benchmarks import training_memory
 from benchmarks.reading import PATCH
@@ -180,6 +181,9 @@ def figure_of(frame: pd.DataFrame) -> Figure:
     for axes, text in zip(figure.axes, "abc", strict=True):
         axes.xaxis.set_major_formatter("{x:,.7g}")
         axes.yaxis.set_major_formatter("{x:,.7g}")
+        # Those of matplotlib are formulas.
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_formatter(NullFormatter())
         style.letter(axes, text)
     handles = [
         style.handle(name, **looks(way)) for way, name in WAYS.items() if way in set(frame.way)

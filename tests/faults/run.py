@@ -14,7 +14,15 @@ from pathlib import Path
 
 from faults.figures import Figure, write_table
 
-MODULES = ("repeat", "workflow_kills", "workflow_disks")
+MODULES = (
+    "bad_scans",
+    "bad_documents",
+    "threats",
+    "training_kills",
+    "repeat",
+    "workflow_kills",
+    "workflow_disks",
+)
 """Modules of this package, each with a function `measure(folder)`, in the order they are run."""
 
 

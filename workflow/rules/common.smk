@@ -9,19 +9,21 @@ SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from slicewise import locks, model_folders, runs, sources
+from slicewise import archives, inputs, locks, model_folders, runs, sources
 from slicewise.config import load
+from slicewise.unpacked import Datasets
 
 try:
-    config.update(load(config))
-    DATASETS = runs.open_datasets(config)
-    runs.check_models(config)
+    config.update(load(config, workflow.config_settings.configfiles))
+    DATASETS = Datasets(config, inputs.open_inputs(config), lambda name: unpacked(name))
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
+PHANTOMS = [name for name, kind in config["datasets"].items() if "phantom" in kind]
+ARCHIVES = [name for name, kind in config["datasets"].items() if "archive" in kind]
 EXPERIMENTS = list(config["experiments"])
 ENSEMBLES = config["ensembles"]
 # What predicts, is scored and compared: networks of an experiment, or several experiments fused.
@@ -30,6 +32,8 @@ MEMBERS = sorted({member for members in ENSEMBLES.values() for member in members
 FOLDS = config["cross_validation"]["run"]
 SEEDS = config["cross_validation"]["seeds"]
 EXPERIMENT_FOLDER = f"{RESULTS}/{{dataset}}/{{experiment}}"
+UNPACKED = f"{RESULTS}/{{dataset}}/raw"
+DOWNLOADED = f"{RESULTS}/{{dataset}}/raw.download"
 FOLD_FOLDER = f"{EXPERIMENT_FOLDER}/fold-{{fold}}_seed-{{seed}}"
 PREDICTIONS = f"{FOLD_FOLDER}/predictions"
 PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
@@ -75,13 +79,25 @@ def inference(wildcards) -> dict:
     return {k: value for k, value in section("inference")(wildcards).items() if k not in apart}
 
 
+def archive(wildcards) -> str:
+    """Return the archive of the wildcards' dataset: the user's file, or where it is downloaded."""
+    given = config["datasets"][wildcards.dataset]["archive"]
+    return DOWNLOADED if archives.is_address(given) else given
+
+
+def unpacked(name: str) -> str:
+    """Return the folder of a dataset's archive, once that is unpacked and its cases are listed."""
+    checkpoints.list_archive.get(dataset=name)
+    return UNPACKED.format(dataset=name)
+
+
 def group_cases(wildcards) -> list[str]:
     """Return the names of the cases in a group."""
     return DATASETS[wildcards.dataset].groups[int(wildcards.group)]
 
 
 def group_files(wildcards) -> list[str]:
-    """Return the image and label files of the cases in a group."""
+    """Return the image and label files of the cases in a group, as far as they can be read."""
     return DATASETS[wildcards.dataset].files(group_cases(wildcards))
 
 
@@ -183,10 +199,12 @@ def images_folder(wildcards) -> str:
 
 
 def new_images(wildcards) -> list[str]:
-    """Return the files in the folder of new images of an experiment or an ensemble."""
-    folder, source = images_folder(wildcards), DATASETS[wildcards.dataset].source
+    """Return the files in the folder of new images of an experiment or an ensemble.
+
+    One that is missing is named by the job that would read it.
+    """
     try:
-        return [str(path) for case in source.new_cases(folder) for path in case.files]
+        return inputs.new_images(DATASETS[wildcards.dataset], images_folder(wildcards))
     except ValueError as error:
         raise WorkflowError(str(error)) from None
 

@@ -1,4 +1,4 @@
-"""Datasets that the workflow makes itself: cardiac short-axis phantoms."""
+"""Datasets that the workflow makes itself, cardiac short-axis phantoms, or has to fetch first."""
 
 
 rule make_phantom:
@@ -7,6 +7,8 @@ rule make_phantom:
         label=f"{RESULTS}/{{dataset}}/raw/labelsTr/phantom_{{index}}.nii.gz",
     log:
         f"{LOGS}/make_phantom/{{dataset}}/phantom_{{index}}.log",
+    wildcard_constraints:
+        dataset=one_of(PHANTOMS),
     params:
         case="phantom_{index}",
         index=lambda w: int(w.index),
@@ -26,6 +28,8 @@ rule describe_phantoms:
         dataset_json=f"{RESULTS}/{{dataset}}/raw/dataset.json",
     log:
         f"{LOGS}/describe_phantoms/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(PHANTOMS),
     params:
         cases=lambda w: len(DATASETS[w.dataset].cases),
         code=digest("describe_phantoms"),
@@ -35,3 +39,63 @@ rule describe_phantoms:
         "{wildcards.dataset}: dataset.json of {params.cases} phantoms"
     script:
         "../scripts/describe_phantoms.py"
+
+
+rule download_archive:
+    output:
+        archive=temp(DOWNLOADED),
+    log:
+        f"{LOGS}/download_archive/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(ARCHIVES),
+    # No digest of the code here and below: other code would fetch and unpack the same bytes.
+    params:
+        url=lambda w: config["datasets"][w.dataset]["archive"],
+        sha256=lambda w: config["datasets"][w.dataset]["sha256"],
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: downloading {params.url}"
+    script:
+        "../scripts/download_archive.py"
+
+
+rule unpack_archive:
+    input:
+        # Its checksum says whether it is another, not its date.
+        archive=ancient(archive),
+    output:
+        raw=directory(UNPACKED),
+    log:
+        f"{LOGS}/unpack_archive/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(ARCHIVES),
+    params:
+        sha256=lambda w: config["datasets"][w.dataset]["sha256"],
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: unpacking {input.archive}"
+    script:
+        "../scripts/unpack_archive.py"
+
+
+# Which cases there are is known once this is done: DATASETS waits for it.
+checkpoint list_archive:
+    input:
+        raw=rules.unpack_archive.output.raw,
+    output:
+        listing=f"{RESULTS}/{{dataset}}/raw.cases.json",
+    log:
+        f"{LOGS}/list_archive/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(ARCHIVES),
+    params:
+        folds=lookup(within=config, dpath="cross_validation/folds"),
+        code=digest("list_archive"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: listing the cases of the archive"
+    script:
+        "../scripts/list_archive.py"

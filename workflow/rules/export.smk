@@ -29,4 +29,5 @@ rule export_cases:
 
 rule export:
     input:
-        [manifests(dataset, experiment) for dataset in DATASETS for experiment in EXPERIMENTS],
+        # A function, as the cases of an archive are known once it is unpacked.
+        lambda w: [path for d in DATASETS for e in EXPERIMENTS for path in manifests(d, e)],

@@ -1,4 +1,7 @@
-"""Spacing analysis: each case once, in groups, then one fingerprint of the dataset."""
+"""Spacing analysis: each case once, in groups, then one fingerprint of the dataset.
+
+The same reading finds what is wrong with the scans; a dataset with errors gets no fingerprint.
+"""
 
 
 rule analyze_cases:
@@ -8,6 +11,7 @@ rule analyze_cases:
         # labels are one, and a param.
         dataset_json=ancient(dataset_json),
     output:
+        problems=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}_problems.csv",
         analysis=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}.json",
         intensities=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}_intensities.npy",
         extents=f"{RESULTS}/{{dataset}}/fingerprint/group-{{group}}_extents.csv",
@@ -21,6 +25,7 @@ rule analyze_cases:
         cases=group_cases,
         reorient=lookup(within=config, dpath="preprocessing/reorient"),
         labels=labels_of,
+        sizes=lambda w: DATASETS[w.dataset].sizes(group_cases(w)),
         code=digest("analyze_cases"),
     conda:
         "../../envs/analysis.yaml"
@@ -30,8 +35,47 @@ rule analyze_cases:
         "../scripts/analyze_cases.py"
 
 
+rule validate_dataset:
+    input:
+        dataset_json=dataset_json,
+        problems=of_groups(rules.analyze_cases.output.problems),
+        analyses=of_groups(rules.analyze_cases.output.analysis),
+    output:
+        validation=f"{RESULTS}/{{dataset}}/validation.csv",
+    log:
+        f"{LOGS}/validate_dataset/{{dataset}}.log",
+    priority: 1
+    params:
+        unused_files=lambda w: DATASETS[w.dataset].unused_files,
+        code=digest("validate_dataset"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: gathering the problems of its scans"
+    script:
+        "../scripts/validate_dataset.py"
+
+
+rule validate:
+    input:
+        validations=expand(rules.validate_dataset.output.validation, dataset=DATASETS),
+    log:
+        f"{LOGS}/validate.log",
+    params:
+        code=digest("validate"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "Validation of all datasets"
+    # Without an output it runs each time that it is asked for, and fails each time there are errors.
+    script:
+        "../scripts/validate.py"
+
+
 rule merge_fingerprint:
     input:
+        # Errors come with other analyses. New warnings alone are no reason to train again.
+        validation=ancient(rules.validate_dataset.output.validation),
         dataset_json=dataset_json,
         analyses=of_groups(rules.analyze_cases.output.analysis),
         intensities=of_groups(rules.analyze_cases.output.intensities),

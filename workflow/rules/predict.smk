@@ -29,6 +29,7 @@ rule predict_fold:
         inference=inference,
         save_probabilities=section("inference", "save_probabilities"),
         device=section("training", "device"),
+        deterministic=section("training", "deterministic"),
         threads=section("training", "threads"),
         code=digest("predict_cases"),
     conda:
@@ -71,6 +72,7 @@ rule predict_images:
         inference=inference,
         save_probabilities=section("inference", "save_probabilities"),
         device=section("training", "device"),
+        deterministic=section("training", "deterministic"),
         threads=section("training", "threads"),
         code=digest("predict_cases"),
     conda:

@@ -1,14 +1,22 @@
-"""Analyse a group of cases: geometry, nonzero box, foreground intensities and in-plane extents."""
+"""Analyse a group of cases: geometry, nonzero box, foreground intensities and in-plane extents.
+
+Each file is read once, so the same reading finds what is wrong with it: problems of all cases go
+into a table, and a case with an error is left out of the rest. Nothing else looks at all voxels
+before the arrays are written.
+"""
+
+import hashlib
 
 import numpy as np
 
 from slicewise import geometry
 from slicewise.crop import bounding_box, nonzero_mask
-from slicewise.dataset import Case, Dataset, open_dataset
+from slicewise.dataset import Case, open_dataset
 from slicewise.files import write_json, write_npy, write_table
 from slicewise.job import run
 from slicewise.labels import Labels
-from slicewise.volumes import read_images, read_label
+from slicewise.problems import COLUMNS, Problem, rows
+from slicewise.volumes import Volume, examine
 
 EXTENT_COLUMNS = ["case", "label", "axis", "slice", "first", "second"]
 
@@ -60,13 +68,14 @@ def span(shadows: list[np.ndarray], axis: int, along: int) -> np.ndarray:
     return np.where(projected.any(axis=1), last - first, 0)
 
 
-def analyse(dataset: Dataset, case: Case, reorient: str) -> tuple[dict, list, np.ndarray]:
+def analyse(
+    volume: Volume, label: np.ndarray, labels: Labels, reorient: str
+) -> tuple[dict, list, np.ndarray]:
     """Return a case's record as stored, its foreground intensities and its class extents.
 
-    Intensities: one float32 vector for each way of reading and each channel, in array order.
+    volume and label: as read without turning. Intensities: one float32 vector for each way of
+    reading and each channel, in array order.
     """
-    volume = read_images(case, reorient=False)
-    label = read_label(case, dataset.labels, reorient=False, volume=volume)
     # Holes in the mask are inside its box: nobody needs them filled here.
     box = bounding_box(nonzero_mask(volume.image))
     # Labelled voxels outside the nonzero box are cropped away before training: nnU-Net does not
@@ -91,18 +100,36 @@ def analyse(dataset: Dataset, case: Case, reorient: str) -> tuple[dict, list, np
         "nonzero_box": [[int(edge.start), int(edge.stop)] for edge in box],
         "reading_orders": orders,
         "foreground_voxels": int(foreground.sum()),
+        "digest": hashlib.sha256(volume.image).hexdigest(),
     }
-    return record, intensities, class_extents(label, dataset.labels)
+    return record, intensities, class_extents(label, labels)
 
 
-def main(*, dataset_json, cases, reorient, analysis, intensities, extents):
-    """Write the records (JSON), foreground intensities (npy) and extents (CSV) of `cases`."""
+def examine_and_analyse(
+    case: Case, labels: Labels, reorient: str
+) -> tuple[tuple[dict, list, np.ndarray] | None, list[Problem]]:
+    """Return what `analyse` does, None for a case with an error, and all problems of the case."""
+    volume, label, problems = examine(case, labels, reorient=False)
+    return (None if volume is None else analyse(volume, label, labels, reorient)), problems
+
+
+def main(*, dataset_json, cases, reorient, problems, analysis, intensities, extents):
+    """Write the records (JSON), foreground intensities (npy) and extents (CSV) of `cases`.
+
+    Cases with an error among their `problems` (CSV) are in none of the three.
+    """
     dataset = open_dataset(dataset_json)
-    results = {name: analyse(dataset, dataset.case(name), reorient) for name in cases}
+    labels, results, found = dataset.labels, {}, []
+    for name in cases:
+        result, of_case = examine_and_analyse(dataset.case(name), labels, reorient)
+        found += of_case
+        if result is not None:
+            results[name] = result
+    write_table(problems, COLUMNS, rows(found))
     values = [vector for _, vectors, _ in results.values() for vector in vectors]
     write_npy(intensities, np.concatenate([*values, np.empty(0, np.float32)]))
-    rows = ([name, *row] for name, (_, _, table) in results.items() for row in table.tolist())
-    write_table(extents, EXTENT_COLUMNS, rows)
+    spans = ([name, *row] for name, (_, _, table) in results.items() for row in table.tolist())
+    write_table(extents, EXTENT_COLUMNS, spans)
     write_json(analysis, {name: record for name, (record, _, _) in results.items()})
 
 

@@ -19,11 +19,12 @@ from scipy import ndimage
 
 from slicewise import geometry
 from slicewise.dataset import Case, open_dataset
-from slicewise.files import read_json, write_json
+from slicewise.files import write_json
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.metrics import dice
 from slicewise.postprocessing import keep_largest
+from slicewise.records import read_fingerprint, read_folds, read_orientation
 from slicewise.selection import Selection, parse_selection
 from slicewise.volumes import read_header, read_stored_label
 
@@ -189,13 +190,13 @@ def main(
 
     As in the evaluation only the `slices` across `slice_axis` are scored.
     """
-    dataset, folds = open_dataset(dataset_json), read_json(splits)
+    dataset, folds = open_dataset(dataset_json), read_folds(splits)
     labels, selection = dataset.labels, parse_selection(slices)
     axis_of = partial(
         geometry.sliced_axis,
         slice_axis,
-        geometry.target_spacing(read_json(fingerprint)),
-        reorient=read_json(orientation)["reorient"],
+        geometry.target_spacing(read_fingerprint(fingerprint)),
+        reorient=read_orientation(orientation)["reorient"],
     )
     cases = [
         (name, Path(folder) / f"{name}.nii.gz")

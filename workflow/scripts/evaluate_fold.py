@@ -14,9 +14,10 @@ from nibabel.affines import voxel_sizes
 
 from slicewise import geometry, metrics
 from slicewise.dataset import Case, open_dataset
-from slicewise.files import read_json, write_csv, write_text
+from slicewise.files import write_csv, write_text
 from slicewise.job import logger, run
 from slicewise.labels import Labels
+from slicewise.records import read_fingerprint, read_fold, read_orientation
 from slicewise.selection import Selection, parse_selection
 from slicewise.volumes import Volume, read_header, read_stored_label
 
@@ -264,9 +265,9 @@ def main(
 ):
     """Write the scores of a fold's validation cases per slice and per case, and the summary."""
     source = open_dataset(dataset_json)
-    cases = read_json(splits)[int(fold)]["val"]
-    common = read_json(orientation)
-    spacing = geometry.target_spacing(read_json(fingerprint))
+    cases = read_fold(splits, int(fold), "val")["val"]
+    common = read_orientation(orientation)
+    spacing = geometry.target_spacing(read_fingerprint(fingerprint))
     selection = parse_selection(slices)
     slice_rows, case_rows, files, chosen = [], [], {}, {}
     for name, path in find_predictions(predictions, cases).items():

@@ -7,10 +7,11 @@ import hashlib
 from pathlib import Path
 
 from slicewise.dataset import Dataset, open_dataset
-from slicewise.files import flush_files, read_json, write_json, write_npy
+from slicewise.files import flush_files, write_json, write_npy
 from slicewise.job import logger, run
 from slicewise.plans import Preparation, read_preparation
 from slicewise.preprocessing import preprocess
+from slicewise.records import read_orientation
 from slicewise.slices import case_paths, slice_table
 from slicewise.volumes import read_images, read_label
 
@@ -48,7 +49,7 @@ def main(*, dataset_json, cases, preprocessing, orientation, arrays, manifest):
     """Export `cases`; the manifest, written last, says that they are all there."""
     dataset = open_dataset(dataset_json)
     preparation = read_preparation(preprocessing)
-    reorient = read_json(orientation)["reorient"]
+    reorient = read_orientation(orientation)["reorient"]
     exported = {name: export_case(dataset, name, preparation, reorient, arrays) for name in cases}
     flush_files(path for name in cases for path in case_paths(arrays, name))
     write_json(manifest, exported)

@@ -3,6 +3,7 @@
 `results` goes into nnUNet_results/DATASET, `preprocessed` into nnUNet_preprocessed/DATASET.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,13 @@ from slicewise.files import read_json, whole_folder, write_json, write_torch
 from slicewise.job import logger, run
 from slicewise.model_folders import PLANS_NAME, TRAINER
 from slicewise.network import build_network, to_nnunet
+from slicewise.nnunet_checkpoints import load_network, read_torch
 from slicewise.nnunet_logs import log_of
 from slicewise.plans import CONFIGURATION, parse_plan
+from slicewise.problems import error
+
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""What a model's folder may be called; its name comes from a plan and perhaps from a .pth."""
 
 BOTH_AXES = (0, 1)
 """Axes of a slice, row and column, that a network saw mirrored (nnU-Net's default in 2D)."""
@@ -84,9 +90,8 @@ def export_fold(
     init_args: see write_checkpoint; arguments: training settings and whether to mirror.
     """
     plan = parse_plan(init_args["plans"])
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
-    network.load_state_dict(saved["network"])
+    saved = load_network(checkpoint, network)
     write_checkpoint(
         target,
         network,
@@ -116,10 +121,10 @@ def main(
     dataset = open_dataset(dataset_json)
     plans = read_json(plan) | {"dataset_name": dataset_name}
     description = dataset_description(dataset)
-    trainer = torch.load(checkpoints[0], map_location="cpu", weights_only=True).get(
-        "trainer", TRAINER
-    )
+    trainer = read_torch(checkpoints[0]).get("trainer", TRAINER)
     name = f"{trainer}__{plans.get('plans_name', PLANS_NAME)}__{CONFIGURATION}"
+    if not FOLDER_NAME.fullmatch(name):
+        raise error("", plan, f"plans_name {plans.get('plans_name')!r}", "letters, digits, _ and -")
     with whole_folder(exported) as target:
         model, preprocessed = target / "results" / name, target / "preprocessed"
         for fold, checkpoint, history in zip(folds, checkpoints, histories, strict=True):

@@ -7,13 +7,17 @@ import json
 from pathlib import Path
 
 from slicewise.dataset import open_dataset
-from slicewise.files import read_json, write_csv, write_torch
+from slicewise.files import write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.model_folders import ALL, check_dataset, check_fold
 from slicewise.network import build_network, from_nnunet
-from slicewise.nnunet_checkpoints import read_checkpoint
+from slicewise.nnunet_checkpoints import checked_weights, read_checkpoint
 from slicewise.nnunet_logs import history_of
 from slicewise.plans import Plan, read_plan
+from slicewise.problems import error
+from slicewise.records import read_fold, read_folds
+
+GIVEN = "mend it, or take it from where the model was trained"
 
 
 def weights(path: str, content: dict, plan: Plan, channels: int, outputs: int) -> dict:
@@ -21,9 +25,10 @@ def weights(path: str, content: dict, plan: Plan, channels: int, outputs: int) -
 
     Raises ValueError naming the file for weights that are not those of the plan's network.
     """
+    given = checked_weights(path, content["network_weights"])
     try:
         network = build_network(plan, channels, outputs)
-        network.load_state_dict(from_nnunet(content["network_weights"]))
+        network.load_state_dict(from_nnunet(given))
     except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"{path}: not the network of the plan beside it; its trainer, "
@@ -61,8 +66,8 @@ def main(
         logger.warning(difference)
     if fold != ALL:
         fold = int(fold)
-        given = [read_json(path) for path in model_splits]
-        check_fold(fold, read_json(splits)[fold], theirs, list(ours.cases()), *given)
+        given = [read_folds(path, GIVEN) for path in model_splits]
+        check_fold(fold, read_fold(splits, fold, "val"), theirs, list(ours.cases()), *given)
     axes = list(content.get("inference_allowed_mirroring_axes") or ())
     state = weights(model_checkpoint, content, plan, len(ours.channel_names), ours.labels.outputs)
     write_torch(
@@ -74,7 +79,12 @@ def main(
             "trainer": content["trainer_name"],
         },
     )
-    curve = history_of(content["logging"], list(ours.labels.classes))
+    try:
+        curve = history_of(content["logging"], list(ours.labels.classes))
+    except (KeyError, IndexError, TypeError, ValueError) as refused:
+        expected = "the curves of its training, as nnU-Net logs them"
+        found = f"a log that cannot be read ({refused!r})"
+        raise error("", model_checkpoint, found, expected) from None
     if history:
         write_csv(history, curve)
     logger.info(

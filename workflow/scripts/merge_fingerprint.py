@@ -10,6 +10,7 @@ from slicewise import geometry
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_json, write_table
 from slicewise.job import run
+from slicewise.problems import read_tables, refuse_errors
 
 INTENSITY_SAMPLES = int(10e7)
 """Foreground voxels drawn from the whole dataset (nnU-Net: num_foreground_voxels_for_...)."""
@@ -224,8 +225,14 @@ def spacing_row(case: str, record: dict) -> dict:
     return row
 
 
-def main(*, dataset_json, analyses, intensities, reorient, fingerprint, spacing, orientation):
-    """Merge groups of cases; the result does not depend on how the cases were grouped."""
+def main(
+    *, validation, dataset_json, analyses, intensities, reorient, fingerprint, spacing, orientation
+):
+    """Merge groups of cases; the result does not depend on how the cases were grouped.
+
+    Raises BadInput for a dataset with errors.
+    """
+    refuse_errors(read_tables([validation]), f"errors to mend, all of them in {validation}:")
     channels = len(open_dataset(dataset_json).channel_names)
     groups = [read_json(path) for path in analyses]
     records = {case: record for group in groups for case, record in group.items()}

@@ -6,9 +6,11 @@ that differ only in patch or training share their arrays.
 
 from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
-from slicewise.files import read_json, write_json
+from slicewise.files import write_json
 from slicewise.job import logger, run
 from slicewise.plans import CONFIGURATION
+from slicewise.problems import error
+from slicewise.records import read_fingerprint, read_orientation
 
 NORMALIZATION = {
     "ct": "CTNormalization",
@@ -21,6 +23,9 @@ NORMALIZATION = {
 
 MASKED_BELOW = 3 / 4
 """Relative size after cropping below which z-scores use the nonzero mask only (nnU-Net)."""
+
+LARGEST_CASE = 2**32
+"""Voxels of an exported case at most: 16 GiB for each channel."""
 
 READERS = {False: "SimpleITKIO", True: "NibabelIOWithReorient"}
 """nnU-Net's readers that give the same arrays as ours, without and with turning to RAS+."""
@@ -95,6 +100,29 @@ def plan_arrays(
     }
 
 
+def check_size(fingerprint: dict, content: dict) -> None:
+    """Raise BadInput for a target spacing so fine that no memory holds a case of it.
+
+    content: that of preprocessing.json.
+    """
+    forward = content["transpose_forward"]
+    target = content["configurations"][CONFIGURATION]["spacing"]
+    sizes = zip(fingerprint["shapes_after_crop"], fingerprint["spacings"], strict=False)
+    for shape, spacing in sizes:
+        voxels = float(shape[forward[0]])
+        for axis, edge in zip(forward[1:], target, strict=True):
+            voxels *= shape[axis] * spacing[axis] / edge
+        if voxels > LARGEST_CASE:
+            raise error(
+                "",
+                "planning",
+                f"a target spacing of {' x '.join(f'{edge:g}' for edge in target)} mm in plane, on "
+                f"which a case of {'x'.join(map(str, shape))} voxels has {voxels:.1e}",
+                f"{LARGEST_CASE:.1e} voxels of a case at most",
+                "change overwrite_target_spacing or the spacing in plans",
+            )
+
+
 def main(
     *,
     dataset_json,
@@ -108,7 +136,8 @@ def main(
     configuration=CONFIGURATION,
 ):
     """Write preprocessing.json, from the user's own plan where one is given."""
-    dataset, stored = open_dataset(dataset_json), read_json(orientation)
+    dataset, fingerprint = open_dataset(dataset_json), read_fingerprint(fingerprint)
+    stored = read_orientation(orientation, "orientation", "orientations")
     if plans:
         from slicewise.user_plans import read_user_plan  # brings its schema's validator
 
@@ -123,12 +152,13 @@ def main(
     else:
         content = plan_arrays(
             dataset,
-            read_json(fingerprint),
+            fingerprint,
             stored,
             slice_axis,
             in_plane_order,
             overwrite_target_spacing,
         )
+    check_size(fingerprint, content)
     write_json(preprocessing, content)
     logger.info(
         "slices across axis %d (reading order), %s mm in plane",

@@ -9,10 +9,11 @@ import numpy as np
 
 from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
-from slicewise.files import read_json, write_json, write_table
+from slicewise.files import write_json, write_table
 from slicewise.job import logger, run
 from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch
-from slicewise.plans import CONFIGURATION, architecture_json, parse_plan
+from slicewise.plans import CONFIGURATION, architecture_json, parse_plan, read_preprocessing
+from slicewise.records import read_fingerprint, read_orientation
 from slicewise.resampling import resampled_shape
 
 ADEQUATE_SHARE = 0.95
@@ -188,7 +189,7 @@ def main(
 ):
     """Write plans.json and patch_adequacy.csv; a plan that the user brings is used as it is."""
     dataset = open_dataset(dataset_json)
-    reorient = read_json(orientation)["reorient"]
+    reorient = read_orientation(orientation)["reorient"]
     if plans:
         from slicewise.user_plans import read_user_plan  # brings its schema's validator
 
@@ -196,8 +197,8 @@ def main(
     else:
         content = plan_network(
             dataset,
-            read_json(fingerprint),
-            read_json(preprocessing),
+            read_fingerprint(fingerprint),
+            read_preprocessing(preprocessing),
             PLANNERS[planner],
             gpu_memory_gb,
             dataset_name,

@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from slicewise import style
-from slicewise.files import read_json, write_csv
+from slicewise.files import write_csv
 from slicewise.geometry import ANISOTROPY_THRESHOLD
 from slicewise.job import run
 from slicewise.plans import Plan, read_plan
+from slicewise.records import read_orientation
 
 AXES = ("z", "y", "x")
 DIRECTIONS = {
@@ -206,7 +207,7 @@ def main(
     if frame.empty:
         raise ValueError(f"{spacing}: found no case, expected one row for each")
     by_name = {name: read_plan(path) for name, path in zip(experiments, plans, strict=True)}
-    named = directions(read_json(orientation))
+    named = directions(read_orientation(orientation, "orientation", "orientations"))
     write_csv(table, summarise(frame, by_name, named, dataset))
     style.save_figure(draw(frame, by_name, named), svg, png)
 

@@ -12,11 +12,12 @@ from torch import nn
 from tqdm import tqdm
 
 from slicewise.dataset import Case, Dataset, open_dataset
-from slicewise.device import choose_device
-from slicewise.files import read_json, whole_folder
+from slicewise.device import choose_device, set_determinism
+from slicewise.files import whole_folder
 from slicewise.inference import predict_logits
 from slicewise.job import logger, run
 from slicewise.network import build_network
+from slicewise.nnunet_checkpoints import load_network
 from slicewise.plans import Plan, read_plan
 from slicewise.postprocessing import postprocess, read_steps
 from slicewise.predictions import (
@@ -25,6 +26,7 @@ from slicewise.predictions import (
     write_segmentation,
 )
 from slicewise.preprocessing import CaseGeometry, preprocess, restore
+from slicewise.records import read_orientation
 from slicewise.slices import open_case
 from slicewise.volumes import read_images
 
@@ -37,12 +39,8 @@ def load_networks(checkpoints: list[str], plan: Plan, dataset: Dataset) -> list[
     networks = []
     for path in checkpoints:
         network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-            network.load_state_dict(saved["network"])
-            network.mirror_axes = tuple(saved.get("mirror_axes", network.mirror_axes))
-        except (RuntimeError, KeyError) as error:
-            raise ValueError(f"{path}: not a checkpoint of this plan's network ({error})") from None
+        saved = load_network(path, network)
+        network.mirror_axes = tuple(saved.get("mirror_axes", network.mirror_axes))
         networks.append(network)
     return networks
 
@@ -79,6 +77,7 @@ def main(
     device,
     threads,
     predictions,
+    deterministic=True,
     splits=None,
     fold=None,
     arrays=None,
@@ -95,9 +94,10 @@ def main(
     """
     torch.set_num_threads(threads)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
-    stored = read_json(orientation)
+    stored = read_orientation(orientation, "orientations")
     networks = load_networks(checkpoints, plan, dataset)
     device = choose_device(device)
+    set_determinism(device, deterministic)
     steps = read_steps(postprocessing) if postprocessing else []
     chosen = dataset.new_cases(images) if images else held_out_cases(dataset, splits, fold)
     with (

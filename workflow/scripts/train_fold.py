@@ -3,10 +3,10 @@
 A killed run goes on from its last checkpoint and ends with the weights of an uninterrupted one.
 """
 
-import hashlib
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,10 @@ import torch
 from tqdm import tqdm
 
 from slicewise.batches import Batches
+from slicewise.checkpoints import identity, resume, save
 from slicewise.dataset import open_dataset
-from slicewise.device import choose_device, keep_freed_memory
-from slicewise.files import read_json, write_csv, write_torch
+from slicewise.device import choose_device, keep_freed_memory, set_determinism
+from slicewise.files import write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.loss import Loss
@@ -25,43 +26,30 @@ from slicewise.network import build_network, initialise
 from slicewise.patches import EmptyShare, empty_share
 from slicewise.plans import Plan, read_plan
 from slicewise.pretrained import start_from
+from slicewise.problems import ERROR, BadInput, Problem
 from slicewise.randomness import seed_from
+from slicewise.records import read_fold
 from slicewise.selection import Selection, parse_selection
-from slicewise.slices import ExportedCase, choose_cases, open_cases
-from slicewise.sources import digest
+from slicewise.slices import ExportedCase, choose_cases, open_cases, stored_slices
+from slicewise.stopping import Stopped, stop_between
 from slicewise.training import Training, learning_rate
 
 EMA_WEIGHT = 0.1  # of a new epoch in the running pseudo Dice (nnU-Net: nnUNetLogger)
 
 
-WITHOUT_EFFECT = ("checkpoint_every", "loader_workers", "pretrained")
-"""Settings that change how a training is run but not what comes of it, or only by a file."""
-
-
-def identity(
-    plan: Plan, labels: Labels, settings: dict, split: dict, key: tuple, files: list[str]
-) -> str:
-    """Return a digest of all that a training depends on; a checkpoint of another is not resumed.
-
-    key: device type, fold and seed; files: those that hold a digest of each exported case, and the
-    pretrained weights, if any. The code counts too: its script and all modules behind it.
-    """
-    about = {name: value for name, value in settings.items() if name not in WITHOUT_EFFECT}
-    content = hashlib.sha256(digest("train_fold").encode())
-    content.update(
-        json.dumps([plan.raw, asdict(labels), about, split, key], sort_keys=True).encode()
-    )
-    for path in sorted(map(str, files)):
-        content.update(Path(path).read_bytes())
-    return content.hexdigest()
-
-
 def history_row(
-    epoch: int, rate: float, losses: tuple[float, float], dice: dict, ema: float | None
+    epoch: int,
+    rate: float,
+    losses: tuple[float, float],
+    skipped: int,
+    dice: dict,
+    ema: float | None,
 ) -> dict[str, float]:
     """Return one row of history.csv; `ema` is the running pseudo Dice of the epoch before.
 
-    Columns of classes begin with pseudo_dice_ and no other column does, so that none can clash.
+    losses: of the training, nan where all steps were skipped, and of the check after it; skipped:
+    how many steps were, because their loss or gradient was not finite. Columns of classes begin
+    with pseudo_dice_ and no other column does, so that none can clash.
     """
     mean = float(np.nanmean(list(dice.values()))) if not all(map(np.isnan, dice.values())) else 0.0
     return {
@@ -69,34 +57,89 @@ def history_row(
         "learning_rate": rate,
         "train_loss": losses[0],
         "validation_loss": losses[1],
+        "skipped_steps": skipped,
         "pseudo_dice": mean,
         **{f"pseudo_dice_{name}": value for name, value in dice.items()},
         "ema_pseudo_dice": mean if ema is None else (1 - EMA_WEIGHT) * ema + EMA_WEIGHT * mean,
     }
 
 
-def resume(training: Training, latest: Path, expected: str) -> None:
-    """Go on from `latest` where it is there and belongs to this very training."""
-    if not latest.exists():
-        return
-    state = torch.load(latest, map_location=training.device, weights_only=True)
-    if state["identity"] != expected:
-        logger.info("%s is of another training (settings or data changed): starting anew", latest)
-        return
-    training.restore(state)
-    logger.info("going on after epoch %d, from %s", len(training.history) - 1, latest)
+def stopped_by_numbers(training: Training, batches: Batches, step: int, axis: int) -> BadInput:
+    """Return the error for too many skipped steps in a row, the last of them `step`.
+
+    It names the cases and slices of its batch, which is drawn and prepared once more for it: those
+    first whose voxels are not finite. axis: the sliced axis in reading order.
+    """
+    kind = "gradient" if training.losses[-1].isfinite() else "loss"
+    image, _ = batches.batch(step)
+    finite = image.flatten(1).isfinite().all(1).tolist()
+    found: dict[tuple[bool, str], list[int]] = {}
+    for (case, index), is_finite in zip(batches.slices(step), finite, strict=True):
+        number = int(stored_slices(case.geometry, axis)[1][index])
+        found.setdefault((is_finite, case.name), []).append(number)
+    listed = [
+        Problem(
+            ERROR,
+            case,
+            f"slices {', '.join(map(str, sorted(set(slices))))} of the scan",
+            "finite voxels" if is_finite else "voxels that are not finite",
+            f"a finite {kind}" if is_finite else "finite voxels",
+        )
+        for (is_finite, case), slices in sorted(found.items())
+    ]
+    epoch, within = divmod(step, training.settings["iterations_per_epoch"])
+    return BadInput(
+        listed,
+        f"training.max_skipped_steps: {training.skipped_in_a_row} steps in a row had a loss or a "
+        f"gradient that is not finite and were skipped, the last of them step {within} of epoch "
+        f"{epoch} by its {kind}. Mend the scans that are not finite; if all are, lower "
+        "training.learning_rate or set training.mixed_precision to false. Its batch:",
+    )
+
+
+def take_steps(
+    training: Training,
+    batches: Batches,
+    epoch: int,
+    axis: int,
+    stoppable: Callable[[Iterable], Iterator],
+) -> Iterator[None]:
+    """Take the steps of an epoch that are left to take, and yield after each.
+
+    axis and stoppable: as `train` has them. Raises BadInput when too many in a row were skipped.
+    """
+    settings = training.settings
+    iterations = settings["iterations_per_epoch"]
+    steps = range(epoch * iterations + len(training.losses), (epoch + 1) * iterations)
+    stream = batches.stream(steps, settings["loader_workers"], training.device)
+    for step, batch in zip(steps, stoppable(stream), strict=True):
+        training.step(batch)
+        if training.skipped_in_a_row >= settings["max_skipped_steps"]:
+            raise stopped_by_numbers(training, batches, step, axis)
+        yield
 
 
 def train(
-    training: Training, batches: Batches, validation: Batches, names: list[str], save
+    training: Training,
+    batches: Batches,
+    validation: Batches,
+    names: list[str],
+    *,
+    axis: int,
+    save: Callable[[], None],
+    stoppable: Callable[[Iterable], Iterator],
 ) -> None:
-    """Train all epochs that the history does not hold yet, calling `save` every few of them."""
+    """Train all epochs that the history does not hold yet, calling `save` every few of them.
+
+    axis: the sliced axis in reading order; `stoppable` goes over batches and may raise between two
+    of them, where the state is whole: an epoch that is under way goes on behind its last loss.
+    """
     settings = training.settings
     epochs, iterations = settings["epochs"], settings["iterations_per_epoch"]
     checks, workers = settings["validation_iterations"], settings["loader_workers"]
     bar = tqdm(
         total=epochs * iterations,
-        initial=len(training.history) * iterations,
+        initial=len(training.history) * iterations + len(training.losses),
         unit="step",
         mininterval=0.5 if sys.stderr.isatty() else 30,
     )
@@ -104,18 +147,22 @@ def train(
         rate = learning_rate(settings["learning_rate"], epoch, epochs)
         for group in training.optimizer.param_groups:
             group["lr"] = rate
-        losses = []
-        steps = range(epoch * iterations, (epoch + 1) * iterations)
-        for batch in batches.stream(steps, workers, training.device):
-            losses.append(training.step(batch))
+        for _ in take_steps(training, batches, epoch, axis, stoppable):
             bar.update()
-        loss = torch.stack(losses).mean().item()
         held_out = range(epoch * checks, (epoch + 1) * checks)
-        checked = validation.stream(held_out, workers, training.device)
+        checked = stoppable(validation.stream(held_out, workers, training.device))
         validation_loss, dice = training.validate(checked)
+        loss, skipped = training.end_epoch()
+        if skipped:
+            logger.warning(
+                "epoch %d: %d of %d steps skipped, their loss or gradient was not finite",
+                epoch,
+                skipped,
+                iterations,
+            )
         ema = training.history[-1]["ema_pseudo_dice"] if training.history else None
         per_class = dict(zip(names, dice.tolist(), strict=True))
-        row = history_row(epoch, rate, (loss, validation_loss), per_class, ema)
+        row = history_row(epoch, rate, (loss, validation_loss), skipped, per_class, ema)
         training.history.append(row)
         bar.set_postfix(loss=f"{loss:.3f}", Dice=f"{row['pseudo_dice']:.3f}", refresh=False)
         if (epoch + 1) % settings["checkpoint_every"] == 0 and epoch + 1 < epochs:
@@ -201,7 +248,7 @@ def main(
     keep_freed_memory()
     fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
-    split = read_json(splits)[fold]
+    split = read_fold(splits, fold, "train", "val")
     selection, axis = parse_selection(settings["slices"]), plan.preparation.transpose_forward[0]
     cases = {
         purpose: chosen_cases(open_cases(arrays, split[purpose]), selection, axis, purpose)
@@ -213,26 +260,36 @@ def main(
     for path in pretrained:
         start_from(network, path)
     device = choose_device(settings["device"])
-    loss = Loss(dataset.labels, plan.batch_dice)
-    training = Training(network, settings, device, loss)
+    set_determinism(device, settings["deterministic"])
+    training = Training(network, settings, device, Loss(dataset.labels, plan.batch_dice))
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
     key, files = (device.type, fold, seed), [*manifests, *pretrained]
     own = identity(plan, dataset.labels, settings, split, key, files)
     resume(training, latest, own)
 
     streams = make_batches(plan, cases, dataset.labels, settings, fold, seed)
-    train(
-        training,
-        streams["train"],
-        streams["val"],
-        list(dataset.labels.classes),
-        save=lambda: write_torch(latest, {"identity": own, **training.state()}),
-    )
-    write_csv(history, pd.DataFrame(training.history))
-    write_torch(
-        checkpoint, {"network": training.network.state_dict(), "plan": json.dumps(plan.raw)}
-    )
-    latest.unlink(missing_ok=True)
+    keep = partial(save, training, latest, own)
+    names = list(dataset.labels.classes)
+    with stop_between() as stoppable:
+        try:
+            train(
+                training,
+                streams["train"],
+                streams["val"],
+                names,
+                axis=axis,
+                save=keep,
+                stoppable=stoppable,
+            )
+        except Stopped as stopped:
+            keep()
+            logger.warning("told to end (%s): %s holds all steps so far", stopped, latest)
+            sys.exit(stopped.status)
+        write_csv(history, pd.DataFrame(training.history))
+        write_torch(
+            checkpoint, {"network": training.network.state_dict(), "plan": json.dumps(plan.raw)}
+        )
+        latest.unlink(missing_ok=True)
     logger.info(
         "pseudo Dice %.4f after %d epochs", training.history[-1]["pseudo_dice"], settings["epochs"]
     )

@@ -81,8 +81,7 @@ class Batches:
         the others are the centres of such patches.
         """
         rng = generator(self.seed, self.fold, self.purpose, index)
-        read = augment.initial_patch_size(self.patch) if self.augmented else self.patch
-        positions = self.sampler.draw(rng, self.batch_size, read, self.patch, self.oversample)
+        positions, read = self._draw(rng)
         if not self.augmented:
             return Prepared(*self._cut(positions, self.patch))
         parameters = augment.draw(rng, self.batch_size, self.sampler.channels, self.patch)
@@ -92,6 +91,16 @@ class Batches:
         positions["row"] += row
         positions["column"] += column
         return Prepared(*self._cut(positions, self.patch), wide, parameters)
+
+    def slices(self, index: int) -> list[tuple[ExportedCase, int]]:
+        """Return where the samples of a batch come from: a case and an index of its slices each."""
+        positions, _ = self._draw(generator(self.seed, self.fold, self.purpose, index))
+        return [(self.cases[number], of_slice) for number, of_slice, *_ in positions.tolist()]
+
+    def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, tuple[int, int]]:
+        """Draw the positions of a batch, of patches of the size (row, column) that is read."""
+        read = augment.initial_patch_size(self.patch) if self.augmented else self.patch
+        return self.sampler.draw(rng, self.batch_size, read, self.patch, self.oversample), read
 
     def _cut(self, positions: np.ndarray, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         image, label = self.sampler.cut(positions, size)

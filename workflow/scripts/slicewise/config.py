@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import yaml
 
@@ -38,20 +39,26 @@ training: {epochs: 100}
 ```
 """
 
+MOST_VALUES = 100_000
+"""Values that a config may hold."""
+
 TABLE_HEAD = "| key | type | default | allowed | what it does |\n|---|---|---|---|---|\n"
 
 
-def load(config: dict) -> dict:
+def load(config: dict, files: Iterable[str | Path] = ()) -> dict:
     """Return the config of a run with every key filled in, as plain dicts, lists and scalars.
 
-    `config` is what the user's files and command line hold; it is left as it is. In the result
+    `config` is what the user's files and command line hold; it is left as it is. `files` are those
+    files, where keys may stand twice. In the result
     each of `experiments` has the sections `planning`, `training`, `inference` and `model` in full;
     the plan of an experiment with a trained model is that of its folder. A ValueError lists all
     mistakes at once: the key, the value found and what is allowed.
     """
     schema = schemas.read_schema("config")
+    _check_size(config)
     complete = schemas.with_types(schemas.with_defaults(config, schema), schema, schema)
     found = schemas.problems(complete, schema) or list(_contradictions(complete))
+    found += [line for path in files for line in _keys_twice(Path(path))]
     if found:
         count = "a mistake" if len(found) == 1 else f"{len(found)} mistakes"
         lines = "".join(f"\n  {line}" for line in found)
@@ -64,6 +71,43 @@ def load(config: dict) -> dict:
         for name, changes in complete["experiments"].items()
     }
     return complete
+
+
+def _check_size(config: dict) -> None:
+    """Raise ValueError for a config without end, or nearly so, as YAML's aliases allow."""
+    waiting, count = [config], 0
+    while waiting:
+        value = waiting.pop()
+        children = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list):
+            waiting += children
+        count += 1
+        if count > MOST_VALUES:
+            raise ValueError(
+                f"the config: found more than {MOST_VALUES:,} values, expected a config; write out "
+                "what its aliases (*name) stand for"
+            )
+
+
+def _keys_twice(path: Path) -> Iterator[str]:
+    """Yield the keys that stand twice in one mapping of a file, where YAML takes the last."""
+    with path.open(encoding="utf-8") as file:
+        waiting = [yaml.compose(file, schemas.LOADER)]
+    seen = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+            continue
+        first: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            waiting.append(value)
+            if isinstance(key, yaml.ScalarNode) and first.setdefault(key.value, key) is not key:
+                lines = f"{first[key.value].start_mark.line + 1} and {key.start_mark.line + 1}"
+                yield f"{key.value}: found twice, in lines {lines} of {path}; give it once"
 
 
 def _with_model(experiment: dict) -> dict:
@@ -97,6 +141,7 @@ def _contradictions(config: dict) -> Iterator[str]:
                 f"experiments.{name}.planning.plans: found {plans}; allowed: nothing, as the "
                 f"model's plan is {_plan_of(model)}"
             )
+    yield from _names_alike(config)
     for name, kind in config["datasets"].items():
         cases = kind.get("phantom", {}).get("cases", folds)
         if cases < folds:
@@ -106,6 +151,19 @@ def _contradictions(config: dict) -> Iterator[str]:
             )
     yield from dict.fromkeys(_sampling_contradictions(config))
     yield from _wrong_ensembles(config)
+
+
+def _names_alike(config: dict) -> Iterator[str]:
+    """Yield names whose folders are one where a file system looks at no case of letters."""
+    for section in ("datasets", "experiments", "ensembles"):
+        first: dict[str, str] = {}
+        for name in config[section]:
+            other = first.setdefault(name.lower(), name)
+            if other != name:
+                yield (
+                    f"{section}.{name}: found {other} too; allowed: names that differ in more than "
+                    "upper and lower case, which many file systems take for one"
+                )
 
 
 def _sampling_contradictions(config: dict) -> Iterator[str]:

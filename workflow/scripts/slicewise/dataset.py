@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from slicewise.files import read_json
+from slicewise.documents import read_document
 from slicewise.labels import Labels, parse_labels
+from slicewise.problems import BadInput, error
+
+EXPECTED = "the description of a dataset, of nnU-Net or of the Medical Segmentation Decathlon"
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,25 @@ class Dataset:
     def __init__(self, dataset_json: str | Path, content: dict | None = None):
         self.json_path = Path(dataset_json)
         self.root = self.json_path.parent
-        self.content = read_json(dataset_json) if content is None else content
+        self.content = read_document(dataset_json, EXPECTED) if content is None else content
 
-    def _fail(self, found: str, expected: str) -> ValueError:
-        return ValueError(f"{self.json_path}: found {found}, expected {expected}")
+    def _fail(self, found: str, expected: str) -> BadInput:
+        return error("", self.json_path, found, expected)
 
     @property
     def is_decathlon(self) -> bool:
         """Say whether this is the Decathlon's layout: a `training` list and labels by value."""
         return isinstance(self.content.get("training"), list) and "modality" in self.content
 
+    @property
+    def named_channels(self) -> dict[str, str]:
+        """Return the names of the channels by their numbers."""
+        return self.content.get("channel_names", self.content.get("modality"))
+
     @cached_property
     def channel_names(self) -> list[str]:
         """Return the channel names in the order of the channels."""
-        names = self.content.get("channel_names", self.content.get("modality"))
+        names = self.named_channels
         if not isinstance(names, dict) or not names:
             raise self._fail("no channel_names", 'for example "channel_names": {"0": "MRI"}')
         return [str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
@@ -62,6 +70,9 @@ class Dataset:
         """Return labels by name, as nnU-Net has them, for the Decathlon's labels by value too."""
         labels = self.content["labels"]
         if self.is_decathlon and all(value.isdecimal() for value in labels):
+            odd = next((name for name in labels.values() if not isinstance(name, str)), None)
+            if odd is not None:
+                raise self._fail(f"labels: the name {odd!r:.80}", "text, as the key is the number")
             by_value = sorted(labels.items(), key=lambda item: int(item[0]))
             return {name: int(value) for value, name in by_value}
         return dict(labels)
@@ -75,18 +86,12 @@ class Dataset:
         labels = self.content.get("labels")
         if not isinstance(labels, dict) or not labels:
             raise self._fail("no labels", 'for example "labels": {"background": 0, "spleen": 1}')
+        named = self.named_labels
         try:
-            return parse_labels(self.named_labels, self.content.get("regions_class_order"))
-        except ValueError as error:
-            raise ValueError(f"{self.json_path}: {error}") from None
-
-    def check(self) -> None:
-        """Raise ValueError for a dataset.json that lacks what later stages need."""
-        if not isinstance(self.content.get("numTraining"), int):
-            raise self._fail(
-                f"numTraining {self.content.get('numTraining')!r}", "the number of training cases"
-            )
-        _ = self.channel_names, self.labels
+            return parse_labels(named, self.content.get("regions_class_order"))
+        except BadInput as refused:
+            (problem,) = refused.problems
+            raise self._fail(f"{problem.file}: {problem.found}", problem.expected) from None
 
     @property
     def file_ending(self) -> str:
@@ -100,41 +105,76 @@ class Dataset:
         elif "dataset" in self.content:
             cases = [self._listed_case(*item) for item in self.content["dataset"].items()]
         else:
-            names = self.names_in(self.root / "imagesTr")
+            names = self.names_in(self.images_folder)
             cases = [self.conventional_case(name) for name in names]
         if not cases:
             raise self._fail(
-                "no cases", f"images {self.root / 'imagesTr'}/CASE_0000{self.file_ending}"
+                f"no cases{_among(self.images_folder)}",
+                f"images {self.images_folder}/CASE_0000{self.file_ending}",
             )
         return {case.name: case for case in cases}
 
     def _decathlon_case(self, entry: dict) -> Case:
         image = self.root / entry["image"]
-        name = image.name.removesuffix(self.file_ending)
         several = len(self.channel_names) > 1
         images = tuple(
             ImageSource(image, channel if several else None)
             for channel in range(len(self.channel_names))
         )
-        return Case(name, images, self.root / entry["label"])
+        return Case(self.decathlon_name(entry), images, self.root / entry["label"])
+
+    def decathlon_name(self, entry: dict) -> str:
+        """Return the name of the case of an entry of the Decathlon's list."""
+        return entry["image"].rpartition("/")[2].removesuffix(self.file_ending)
 
     def _listed_case(self, name: str, entry: dict) -> Case:
         images = tuple(ImageSource(self.root / image) for image in entry["images"])
         return Case(name, images, self.root / entry["label"])
 
     def names_in(self, folder: Path) -> list[str]:
-        """Return the names of the cases whose images lie in `folder`, sorted."""
-        suffix = f"_0000{self.file_ending}"
+        """Return the names of the cases of which an image lies in `folder`, sorted.
+
+        Any of the channels counts, so that a case without its first one is missed.
+        """
+        suffixes = [f"_{c:04d}{self.file_ending}" for c in range(len(self.channel_names))]
         return sorted(
-            path.name.removesuffix(suffix)
-            for path in folder.glob(f"*{suffix}")
-            if not path.name.startswith(".")
+            {
+                path.name.removesuffix(suffix)
+                for suffix in suffixes
+                for path in folder.glob(f"*{suffix}")
+                if not path.name.startswith(".")
+            }
+        )
+
+    @property
+    def images_folder(self) -> Path:
+        """Return where the images of cases lie that dataset.json does not list."""
+        return self.root / "imagesTr"
+
+    @property
+    def labels_folder(self) -> Path:
+        """Return where their labels lie."""
+        return self.root / "labelsTr"
+
+    def unused_files(self) -> list[str]:
+        """Return images and labels that lie with the others and belong to no case, sorted.
+
+        Of cases that dataset.json lists, the others are left out on purpose.
+        """
+        if self.is_decathlon or "dataset" in self.content:
+            return []
+        used = {path for case in self._cases.values() for path in case.files}
+        return sorted(
+            str(path)
+            for folder in (self.images_folder, self.labels_folder)
+            for path in folder.glob(f"*{self.file_ending}")
+            if path not in used and not path.name.startswith(".")
         )
 
     def conventional_case(self, name: str) -> Case:
         """Return where the files of a case lie by nnU-Net's convention, there or not."""
-        label = self.root / "labelsTr" / f"{name}{self.file_ending}"
-        return Case(name, self.image_sources(self.root / "imagesTr", name), label)
+        label = self.labels_folder / f"{name}{self.file_ending}"
+        return Case(name, self.image_sources(self.images_folder, name), label)
 
     def image_sources(self, folder: Path, name: str) -> tuple[ImageSource, ...]:
         """Return the channels of a case that lie in `folder` as CASE_0000, CASE_0001, ..."""
@@ -151,8 +191,9 @@ class Dataset:
         names = self.names_in(Path(folder))
         if not names:
             raise ValueError(
-                f"inference.images: found no *_0000{self.file_ending} in {folder}, expected at "
-                "least one case; name its files CASE_0000, CASE_0001, ... by channel"
+                f"inference.images: found no *_0000{self.file_ending} in {folder}"
+                f"{_among(Path(folder))}, expected at least one case; name its files CASE_0000, "
+                "CASE_0001, ... by channel"
             )
         return [Case(name, self.image_sources(Path(folder), name), None) for name in names]
 
@@ -165,6 +206,12 @@ class Dataset:
         if name not in self._cases:
             raise self._fail(f"no case {name!r}", f"one of its {len(self._cases)} cases")
         return self._cases[name]
+
+
+def _among(folder: Path) -> str:
+    """Return in words what else lies in a folder without a case, with three examples."""
+    names = sorted(path.name for path in folder.glob("*") if not path.name.startswith("."))
+    return f" among {len(names)} files ({', '.join(names[:3])})" if names else ""
 
 
 def open_dataset(dataset_json: str | Path) -> Dataset:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import numpy as np
 import torch
 
 CPU_VOXELS = 2**17
@@ -38,6 +40,34 @@ def choose_device(name: str) -> torch.device:
         there = [kind for kind, is_there in available.items() if is_there]
         raise ValueError(f"training.device: found {name}, expected auto or one of {there}")
     return torch.device(name)
+
+
+def set_determinism(device: torch.device, deterministic: bool) -> None:
+    """Have CUDA give the same bytes each time, or else let it try out and take what is fastest.
+
+    A CPU gives them for the same number of threads, whatever is said here. On CUDA torch refuses,
+    with a RuntimeError that names it, an operation that it cannot repeat; training and prediction
+    use none that torch lists so. TF32 stays as torch has it: it rounds more, but always the same.
+    """
+    wanted = deterministic and device.type == "cuda"
+    if wanted:
+        # read when cuBLAS starts; torch refuses matrix products without it
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # asked first: to set it imports torch's compiler, which takes a second
+    if torch.are_deterministic_algorithms_enabled() != wanted:
+        torch.use_deterministic_algorithms(wanted)
+    # It would fill all new memory, so that what is read before it is written repeats, too.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.deterministic = wanted
+    torch.backends.cudnn.benchmark = not deterministic and device.type == "cuda"
+
+
+def surroundings(device: torch.device) -> dict[str, str]:
+    """Return what decides how results are rounded beside all settings, in words."""
+    on_gpu = device.type == "cuda"
+    name = torch.cuda.get_device_name(device) if on_gpu else torch.backends.cpu.get_cpu_capability()
+    # torch's version is of a type of its own, which a checkpoint could not hold
+    return {"torch": str(torch.__version__), "numpy": np.__version__, "processor": name}
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

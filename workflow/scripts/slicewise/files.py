@@ -172,7 +172,7 @@ def read_json(path: str | Path) -> Any:
     """Read one JSON file; a ValueError names the file and where it stops being JSON."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a JSON file ({error})") from None
 
 

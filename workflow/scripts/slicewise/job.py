@@ -15,9 +15,9 @@ from slicewise.machine import about_the_machine
 
 logger = logging.getLogger("slicewise")
 
-FOR_RERUNS = ("code", "labels")
-"""Params that make a rule run again when they change: a digest of the modules that it uses, and
-what dataset.json says of labels. Scripts have no use for them."""
+FOR_RERUNS = ("code", "labels", "sizes")
+"""Params that make a rule run again when they change: a digest of the modules that it uses, what
+dataset.json says of labels, and the sizes of its files. Scripts have no use for them."""
 
 
 def arguments(snakemake: Any) -> dict[str, Any]:

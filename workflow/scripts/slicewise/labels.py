@@ -7,14 +7,21 @@ yes or no by itself (nnU-Net: LabelManager).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from slicewise.problems import error
+
 BACKGROUND = "background"
 IGNORE = "ignore"
+
+FORMULA = re.compile(r"(^|[,;\t\r\n])\s*[=+@-]")
+"""A name that a spreadsheet runs as a formula when it opens a table, by itself or in a part."""
+
 PRESENT = 0.5
 """Probability above which a voxel belongs to a region (nnU-Net)."""
 
@@ -107,15 +114,15 @@ def parse_labels(labels: Mapping, regions_class_order: Sequence[int] | None = No
     members = {name: _members(name, value) for name, value in labels.items()}
     if members.get(BACKGROUND) != (0,) or isinstance(labels[BACKGROUND], list):
         found = f"background = {labels[BACKGROUND]!r}" if BACKGROUND in labels else "no background"
-        raise ValueError(f'labels: found {found}, expected "background": 0')
+        raise error("", "labels", found, '"background": 0')
     ignore = labels.get(IGNORE)
     if isinstance(ignore, list):
-        raise ValueError(f"labels.ignore: found {ignore}, expected one integer, never a region")
+        raise error("", "labels.ignore", f"{ignore}", "one integer, never a region")
     foreground = {
         name: values for name, values in members.items() if name != IGNORE and set(values) != {0}
     }
     if not foreground:
-        raise ValueError("labels: found no foreground, expected at least one class beside it")
+        raise error("", "labels", "no foreground", "at least one class beside the background")
     known = sorted({0, *(value for values in foreground.values() for value in values)})
     _check_consecutive(known, ignore)
     if any(len(values) > 1 for values in foreground.values()):
@@ -128,17 +135,19 @@ def parse_labels(labels: Mapping, regions_class_order: Sequence[int] | None = No
         foreground = dict(sorted(foreground.items(), key=lambda item: item[1]))
         written, keys = None, tuple(str(value) for (value,) in foreground.values())
         if len(keys) != len(set(keys)):
-            raise ValueError(f"labels: found {dict(labels)}, expected a value of its own for each")
+            raise error("", "labels", f"{dict(labels)}", "a value of its own for each")
     return Labels(tuple(known), foreground, written, ignore, keys)
 
 
 def _members(name: str, value: object) -> tuple[int, ...]:
     """Return the values that an entry of dataset.json stands for."""
+    if FORMULA.search(name):
+        expected = "no =, +, - or @ in front, which a spreadsheet runs as a formula"
+        raise error("", "labels", f"the name {name!r}", expected, "name it otherwise")
     values = value if isinstance(value, list) else [value]
     if not values or not all(type(one) is int and one >= 0 for one in values):
-        raise ValueError(
-            f"label {name!r} = {value!r}: expected an integer from 0 up or, for a region, a list"
-        )
+        expected = "an integer from 0 up or, for a region, a list of them"
+        raise error("", "labels", f"{name!r} = {value!r}", expected)
     return tuple(values)
 
 
@@ -146,14 +155,10 @@ def _check_consecutive(known: list[int], ignore: int | None) -> None:
     """Raise ValueError unless the values are 0, 1, 2, ... and ignore, if any, the next one."""
     gaps = [after for before, after in pairwise(known) if after - before != 1]
     if gaps:
-        raise ValueError(
-            "Labels must be in consecutive order (0, 1, 2, ...). "
-            f"The labels {gaps} do not satisfy this restriction"
-        )
+        raise error("", "labels", f"{gaps} after a gap", "consecutive order (0, 1, 2, ...)")
     if ignore is not None and ignore != known[-1] + 1:
-        raise ValueError(
-            f"labels.ignore: found {ignore}, expected {known[-1] + 1}, one above the highest label"
-        )
+        expected = f"{known[-1] + 1}, one above the highest label"
+        raise error("", "labels.ignore", f"{ignore}", expected)
 
 
 def _written(
@@ -161,13 +166,9 @@ def _written(
 ) -> tuple[int, ...]:
     """Return which value each region writes; a ValueError says why an order does not serve."""
     if order is None:
-        raise ValueError(
-            "regions_class_order: missing, expected with regions: the label that each of "
-            f"{list(regions)} writes, in that order"
-        )
+        expected = f"with regions: the label that each of {list(regions)} writes, in that order"
+        raise error("", "regions_class_order", "nothing", expected)
     if len(order) != len(regions) or not set(order) <= set(known) - {0}:
-        raise ValueError(
-            f"regions_class_order: found {list(order)}, expected a label from {known[1:]} for each "
-            f"of {list(regions)}"
-        )
+        expected = f"a label from {known[1:]} for each of {list(regions)}"
+        raise error("", "regions_class_order", f"{list(order)}", expected)
     return tuple(order)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slicewise.dataset import Dataset
-from slicewise.files import read_json
 from slicewise.folds import NNUNET_FOLDS, split
 
 ALL = "all"
@@ -24,34 +23,6 @@ TRAINER = "nnUNetTrainer"
 def checkpoint_path(model: dict, fold: int | str) -> Path:
     """Return where the checkpoint of a fold lies; `model` is that section of an experiment."""
     return Path(model["nnunet"]) / f"fold_{fold}" / f"checkpoint_{model['checkpoint']}.pth"
-
-
-def check_folder(experiment: str, model: dict, folds: Sequence[int]) -> None:
-    """Raise ValueError unless a model's folder has its files and all folds that are to run."""
-    folder, key = Path(model["nnunet"]), f"experiments.{experiment}.model"
-    for name in ("dataset.json", "plans.json"):
-        if not (folder / name).is_file():
-            raise ValueError(
-                f"{key}.nnunet: {folder / name} is missing; expected the folder "
-                "TRAINER__PLANS__CONFIGURATION of a trained model"
-            )
-    known = read_json(folder / "plans.json").get("configurations", {})
-    if model["configuration"] not in known:
-        raise ValueError(
-            f"{key}.configuration: found {model['configuration']}, expected one of "
-            f"{', '.join(known) or 'none'}, which {folder / 'plans.json'} has"
-        )
-    wanted = [ALL] if model["fold"] == ALL else folds
-    missing = [fold for fold in wanted if not checkpoint_path(model, fold).is_file()]
-    if not missing:
-        return
-    pattern = f"fold_*/checkpoint_{model['checkpoint']}.pth"
-    found = sorted(path.parent.name.removeprefix("fold_") for path in folder.glob(pattern))
-    raise ValueError(
-        f"{key}.nnunet: {checkpoint_path(model, missing[0])} is missing; found fold "
-        f"{', '.join(found) or 'none'}, expected {', '.join(map(str, wanted))}; set "
-        f"cross_validation.run to the folds that are there, or {key}.fold: all for fold_all"
-    )
 
 
 def check_dataset(theirs: Dataset, ours: Dataset) -> list[str]:

@@ -8,17 +8,20 @@ that is added for them, and it stands for numpy's own code, which is not run eit
 from __future__ import annotations
 
 import struct
+import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from slicewise.network import from_nnunet
+from slicewise.problems import BadInput, error
+from slicewise.records import ANEW
 
-REQUIRED = ("network_weights", "init_args", "trainer_name", "logging")
-
+REQUIRED = {"network_weights": dict, "init_args": dict, "trainer_name": str, "logging": object}
+"""What a checkpoint of nnU-Net's holds and is read here."""
 
 CODES = {"f2": "e", "f4": "f", "f8": "d", "i4": "i", "i8": "q", "b1": "?"}
 """Types of numbers by numpy's code and by that of struct."""
@@ -49,21 +52,50 @@ ALLOWED = [
 """What is called for the names that nnU-Net's checkpoints hold beyond those that torch allows."""
 
 
+EXPECTED = "a checkpoint of tensors, numbers, text, lists and dictionaries alone"
+"""What torch reads without running code."""
+
+DAMAGED = (
+    *(UnpicklingError, RuntimeError, EOFError, struct.error, OSError, zipfile.BadZipFile),
+    *(ValueError, TypeError, LookupError, AttributeError, AssertionError, OverflowError),
+)
+"""What torch raises for files that are cut off, damaged or made up."""
+
+MOST_WEIGHTS = 2 * 10**9
+"""Weights of a network at most, twice as many as a plan may ask for."""
+
+
 def read_torch(path: str | Path) -> Any:
     """Read a file of torch's without running code from it.
 
-    Raises ValueError naming the file, and what in it only code could read.
+    Raises BadInput naming the file, and what in it only code could read.
     """
     try:
+        if Path(path).stat().st_size == 0:
+            raise error("", path, "an empty file", EXPECTED)
+        _refuse_compressed(path)
         with torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
+    except BadInput:
+        raise
     except FileNotFoundError:
-        raise ValueError(f"{path} is missing") from None
-    except (UnpicklingError, RuntimeError, EOFError, struct.error) as error:
-        reason = _forbidden(path) or str(error).splitlines()[0]
-        raise ValueError(
-            f"{path}: not a checkpoint that can be read without running code from it: {reason}"
-        ) from None
+        raise error("", path, "no such file", EXPECTED) from None
+    except DAMAGED as refused:
+        reason = _forbidden(path) or f"what torch cannot read ({_first_line(refused)})"
+        raise error("", path, reason, EXPECTED) from None
+
+
+def _refuse_compressed(path: str | Path) -> None:
+    """Raise BadInput for an archive that would take more memory than disk: torch writes none."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > Path(path).stat().st_size:
+            raise error("", path, f"a compressed archive of {unpacked:,} bytes", EXPECTED)
+
+
+def _first_line(refused: BaseException) -> str:
+    return (str(refused) or type(refused).__name__).splitlines()[0]
 
 
 def _forbidden(path: str | Path) -> str:
@@ -71,41 +103,87 @@ def _forbidden(path: str | Path) -> str:
     try:
         with torch.serialization.safe_globals(ALLOWED):
             names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except (ValueError, RuntimeError, UnpicklingError, EOFError):
+    except DAMAGED:
         return ""
-    known = "tensors, numbers, text, lists and dictionaries"
-    return f"found {', '.join(names)}, expected {known} only" if names else ""
+    return f"code to run, {', '.join(names)}" if names else ""
+
+
+def checked_weights(path: str | Path, weights: Any) -> dict[str, Tensor]:
+    """Return weights of a checkpoint, by any names, if they are finite numbers in tensors."""
+    expected = "the weights of a network, finite numbers in tensors with names"
+    if not isinstance(weights, dict) or not weights:
+        raise error("", path, "no weights of a network", expected)
+    for name, tensor in weights.items():
+        plain = isinstance(tensor, Tensor) and tensor.layout == torch.strided
+        if not isinstance(name, str) or not plain or not tensor.is_floating_point():
+            found = f"{name!r:.80}: {type(tensor).__name__} of another kind"
+            raise error("", path, found, expected)
+    count = sum(tensor.numel() for tensor in weights.values())
+    if count > MOST_WEIGHTS:
+        raise error("", path, f"{count:,} weights", f"{MOST_WEIGHTS:,} at most")
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            mend = "train it again: its training has diverged, or the file is damaged"
+            raise error("", path, f"{name} with nan or infinite weights", expected, mend)
+    return weights
+
+
+def load_network(path: str | Path, network: nn.Module) -> dict:
+    """Give a network the weights of a checkpoint_final.pt of ours, and return all that it holds.
+
+    Raises BadInput naming the file for one that is damaged or of another network.
+    """
+    saved = read_torch(path)
+    weights = checked_weights(path, saved.get("network") if isinstance(saved, dict) else None)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as refused:
+        found = f"the weights of another network ({_first_line(refused)})"
+        raise error("", path, found, "those of this plan's network", ANEW) from None
+    return saved
 
 
 def read_checkpoint(path: str | Path) -> dict:
     """Read a checkpoint of nnU-Net v2, its numpy scalars as Python's numbers.
 
-    Raises ValueError naming the file for one that would run code and one that is not nnU-Net's.
+    Raises BadInput naming the file for one that would run code and one that is not nnU-Net's.
     """
     content = read_torch(path)
-    missing = [key for key in REQUIRED if not isinstance(content, dict) or key not in content]
-    if missing:
-        raise ValueError(
-            f"{path}: not a checkpoint of nnU-Net v2, which would hold {', '.join(missing)}"
-        )
+    for key, kind in REQUIRED.items():
+        known = isinstance(content, dict) and key in content
+        if not known or not isinstance(content[key], kind):
+            expected = f"a checkpoint of nnU-Net v2, with {', '.join(REQUIRED)}"
+            raise error("", path, f"no {key}", expected)
+    trainer = content["trainer_name"]
+    if not (trainer.isascii() and trainer.isidentifier()):
+        # It becomes a part of a folder's name where the model is written for nnU-Net again.
+        raise error("", path, f"trainer_name: {trainer!r:.80}", "the name of a class")
+    axes = content.get("inference_allowed_mirroring_axes")
+    if axes is not None and not _are_axes(axes):
+        key = "inference_allowed_mirroring_axes"
+        raise error("", path, f"{key}: {axes!r:.80}", "some of the axes 0 and 1 of a slice")
     return content
+
+
+def _are_axes(axes: Any) -> bool:
+    """Say whether these are some of the two axes of a slice, each once at most."""
+    listed = isinstance(axes, list | tuple) and len(axes) <= 2
+    return listed and all(type(axis) is int and axis in (0, 1) for axis in axes)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Return the weights of one of our checkpoints or of nnU-Net's, by our names.
 
-    Raises ValueError naming the file if it is neither.
+    Raises BadInput naming the file if it is neither.
     """
     content = read_torch(path)
     found = content if isinstance(content, dict) else {}
     if "network" in found:
-        return found["network"]
+        return checked_weights(path, found["network"])
     if "network_weights" in found:
         try:
-            return from_nnunet(found["network_weights"])
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
-    raise ValueError(
-        f"{path}: found no weights of a network, expected a checkpoint_final.pt of ours or a .pth "
-        "of nnU-Net v2"
-    )
+            return from_nnunet(checked_weights(path, found["network_weights"]))
+        except ValueError as refused:
+            raise error("", path, str(refused), "a network of nnU-Net's own") from None
+    expected = "a checkpoint_final.pt of ours or a .pth of nnU-Net v2"
+    raise error("", path, "no weights of a network", expected)

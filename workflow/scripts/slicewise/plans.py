@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from slicewise.files import read_json
+from slicewise.problems import error
+from slicewise.records import ANEW, read_record
+
+Read = TypeVar("Read")
 
 CONFIGURATION = "2d"
 
@@ -187,14 +191,28 @@ def parse_plan(content: dict) -> Plan:
 
 
 def read_plan(path: str | Path) -> Plan:
-    """Read plans.json; a ValueError names the file and the key that is missing or malformed."""
-    content = read_json(path)
-    try:
-        return parse_plan(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a 2d plan in nnU-Net v2's schema ({error!r})") from None
+    """Read the plans.json of a run; BadInput names the file and what is missing or malformed."""
+    content = read_record(path, {"configurations": dict})
+    return _understood(path, content, parse_plan)
+
+
+def read_preprocessing(path: str | Path) -> dict:
+    """Return the content of preprocessing.json, the part of a plan that arrays depend on."""
+    content = read_record(path, {"configurations": dict, "slicewise": dict})
+    _understood(path, content, parse_preparation)
+    return content
 
 
 def read_preparation(path: str | Path) -> Preparation:
     """Read preprocessing.json, the part of a plan that exported arrays depend on."""
-    return parse_preparation(read_json(path))
+    content = read_record(path, {"configurations": dict})
+    return _understood(path, content, parse_preparation)
+
+
+def _understood(path: str | Path, content: dict, parse: Callable[[dict], Read]) -> Read:
+    """Return what `parse` makes of the content of a file; BadInput where it can make nothing."""
+    try:
+        return parse(content)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as refused:
+        found = f"what is not a 2d plan in nnU-Net v2's schema ({refused!r})"
+        raise error("", path, found, "a plan as it was written here", ANEW) from None

@@ -9,12 +9,13 @@ import nibabel as nib
 import numpy as np
 
 from slicewise.dataset import Case, Dataset
-from slicewise.files import read_json, write_nifti, write_npy
+from slicewise.files import write_nifti, write_npy
+from slicewise.records import read_fold
 
 
 def held_out_cases(dataset: Dataset, splits: str | Path, fold: int | str) -> list[Case]:
     """Return the validation cases of a fold."""
-    return [dataset.case(name) for name in read_json(splits)[int(fold)]["val"]]
+    return [dataset.case(name) for name in read_fold(splits, int(fold), "val")["val"]]
 
 
 def write_segmentation(folder: str | Path, case: Case, segmentation: np.ndarray) -> None:

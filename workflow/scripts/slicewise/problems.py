@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -38,6 +39,24 @@ COLUMNS = [field.name for field in fields(Problem)]
 """The columns of a table of problems."""
 
 
+def counted(problems: Sequence[Problem]) -> str:
+    """Return how many errors and warnings there are, in words."""
+    errors = len(errors_of(problems))
+    numbers = {ERROR: errors, WARNING: len(problems) - errors}
+    return " and ".join(f"{n} {kind}{'s' * (n != 1)}" for kind, n in numbers.items())
+
+
+def errors_of(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems that stop a run."""
+    return [problem for problem in problems if problem.severity == ERROR]
+
+
+def refuse_errors(problems: Iterable[Problem], about: str = "") -> None:
+    """Raise BadInput with the errors among problems, if there are any; for `about` see `listed`."""
+    if errors := errors_of(problems):
+        raise BadInput(errors, about)
+
+
 class BadInput(ValueError):
     """Files that cannot be worked with, for reasons that their owner can mend."""
 
@@ -63,6 +82,15 @@ def listed(problems: Sequence[Problem], about: str = "") -> str:
     if len(ordered) > SHOWN:
         lines.append(f"  and {len(ordered) - SHOWN} more")
     return "\n".join([about or f"{len(problems)} problems", *lines])
+
+
+def read_tables(paths: Iterable[str | Path]) -> list[Problem]:
+    """Return the problems in tables with the columns COLUMNS, one table after the other."""
+    found = []
+    for path in paths:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            found += [Problem(**row) for row in csv.DictReader(file)]
+    return found
 
 
 def rows(problems: Iterable[Problem]) -> list[tuple[str, ...]]:

@@ -21,9 +21,13 @@ NEGLIGIBLE = 1e-18
 def resampled_shape(
     shape: Sequence[int], spacing: Sequence[float], target: Sequence[float]
 ) -> tuple[int, ...]:
-    """Return the voxels along each axis after resampling from `spacing` to `target`, both in mm."""
+    """Return the voxels along each axis after resampling from `spacing` to `target`, both in mm.
+
+    What is thinner than half a voxel of the target keeps one, where nnU-Net fails.
+    """
     return tuple(
-        round(old / new * size) for old, new, size in zip(spacing, target, shape, strict=True)
+        max(1, round(old / new * size))
+        for old, new, size in zip(spacing, target, shape, strict=True)
     )
 
 

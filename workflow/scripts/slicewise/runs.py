@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import shlex
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from slicewise.archives import is_address
 from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
-from slicewise.model_folders import check_folder
+from slicewise.dataset_checks import check_dataset, read_description
+from slicewise.problems import ERROR, Problem
+from slicewise.records import ANEW
 
 ARRAYS_FOLLOW = (
     "slice_axis",
@@ -47,9 +51,6 @@ PHANTOM_BYTES = 100_000
 
 PHANTOM_CHANNELS = {"channel_names": {"0": "MRI"}}
 """What of a phantom dataset's dataset.json is known before it is written."""
-
-NAME = re.compile(r"[^\s/{}]+")
-"""What a case name may be: it becomes a file name."""
 
 
 @dataclass(frozen=True)
@@ -103,61 +104,76 @@ class RunDataset:
         folder = self.json_path.parent.name
         return folder if re.fullmatch(r"Dataset\d{3}_.+", folder) else self.name
 
+    @property
+    def unused_files(self) -> list[str]:
+        """Return images and labels beside those of its cases; phantoms have none."""
+        return [] if self.generated else self.source.unused_files()
+
     def files(self, cases: Sequence[str]) -> list[str]:
-        """Return the image and label files of some cases."""
-        find = self.source.conventional_case if self.generated else self.source.case
-        return [str(path) for case in cases for path in find(case).files]
+        """Return the image and label files of some cases, as far as they can be read."""
+        if self.generated:
+            return [str(f) for case in cases for f in self.source.conventional_case(case).files]
+        return readable(path for case in cases for path in self.source.case(case).files)
+
+    def sizes(self, cases: Sequence[str]) -> list[int]:
+        """Return the bytes of the files of some cases; those of phantoms do not matter.
+
+        A file that is mended may be older than what came of it, if it was copied with its date.
+        """
+        return [] if self.generated else [os.path.getsize(path) for path in self.files(cases)]
+
+
+def readable(files: Iterable[Path]) -> list[str]:
+    """Return those of some files that are there and can be read.
+
+    Of the others Snakemake would not say whose they are. The job that looks for them does.
+    """
+    return [str(path) for path in files if os.path.isfile(path) and os.access(path, os.R_OK)]
 
 
 def _bytes_of(path: Path) -> int:
-    """Return how large a file is; one that is missing counts as 0 until its job names it."""
+    """Return how large a file is; one that cannot be looked at counts as 0: its job names it."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 
-def open_datasets(config: dict) -> dict[str, RunDataset]:
-    """Return the datasets of a config by name; raw ones are listed, phantoms only named.
+def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
+    """Return the datasets of a config by name, and all that is wrong with them.
 
-    Raises ValueError for a dataset that cannot be listed or a case name that cannot be a file name.
+    Raw ones are listed, phantoms only named; those that cannot be used are left out, as are those
+    of archives, which slicewise.unpacked opens.
     """
-    datasets = {}
+    datasets, problems = {}, []
+    per_job = config["execution"]["cases_per_job"]
     for name, kind in config["datasets"].items():
         generated = kind.get("phantom")
         if generated:
             path = Path(config["results"]) / name / "raw" / "dataset.json"
             source = Dataset(path, PHANTOM_CHANNELS)
-            cases = [f"phantom_{index:03d}" for index in range(generated["cases"])]
+            cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
+            if path.exists():
+                problems += [replace(one, mend=ANEW) for one in read_description(path)]
+        elif "archive" in kind:
+            problems += _archive_problems(name, kind["archive"])
+            continue
         else:
+            mend = f"set datasets.{name}.raw to the folder that has it"
             path = Path(kind["raw"]) / "dataset.json"
-            if not path.exists():
-                raise ValueError(f"datasets.{name}.raw: {path} is missing")
-            source = Dataset(path)
-            source.check()
-            cases = source.cases()
-        for case in cases:
-            if not NAME.fullmatch(case) or case.startswith(("-", ".")):
-                raise ValueError(
-                    f"dataset {name}: case name {case!r}, expected one without spaces, slashes and "
-                    "braces that starts with neither - nor ."
-                )
-        folds = config["cross_validation"]["folds"]
-        if len(cases) < folds:
-            raise ValueError(
-                f"dataset {name}: found {len(cases)} cases, expected at least {folds}, one for "
-                "each of cross_validation.folds"
-            )
-        per_job = config["execution"]["cases_per_job"]
-        datasets[name] = RunDataset(name, source, tuple(cases), generated, per_job)
-    return datasets
+            source, cases, found = check_dataset(path, config["cross_validation"]["folds"], mend)
+            problems += found
+        if source:
+            datasets[name] = RunDataset(name, source, cases, generated, per_job)
+    return datasets, problems
 
 
-def check_models(config: dict) -> None:
-    """Raise ValueError for an experiment whose trained model lacks a file or a fold to run."""
-    for name, experiment in config["experiments"].items():
-        if experiment["model"]["nnunet"]:
-            check_folder(name, experiment["model"], config["cross_validation"]["run"])
+def _archive_problems(name: str, archive: str) -> list[Problem]:
+    """Return what is wrong with an archive before it is opened: a path that leads to no file."""
+    if is_address(archive) or Path(archive).is_file():
+        return []
+    found = f"{archive}, which is no file"
+    return [Problem(ERROR, "", f"datasets.{name}.archive", found, "a .tar, .tar.gz or .zip file")]
 
 
 def arrays_key(planning: dict, preprocessing: dict) -> str:

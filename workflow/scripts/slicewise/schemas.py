@@ -7,17 +7,20 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
+from slicewise.problems import ERROR, Problem
+
 FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 
-# Every job reads the config anew; the parser in C, which most builds of PyYAML have, is ten times
-# faster.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Reads YAML without running code from it. Every job reads the config anew; the parser in C, which
+most builds of PyYAML have, is ten times faster."""
 
 _IN_WORDS = {
     "integer": "an integer",
@@ -32,7 +35,10 @@ _IN_WORDS = {
 
 def _is_finite_number(_checker: Any, value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    try:
+        return number and math.isfinite(value)
+    except OverflowError:  # an integer beyond the largest float
+        return False
 
 
 # Infinity and not-a-number pass every comparison of JSON Schema's, so they must fail as types.
@@ -44,7 +50,7 @@ _Validator = jsonschema.validators.extend(
 
 def read_schema(name: str) -> dict:
     """Return the schema called `name` (config, dataset or plans) of workflow/schemas."""
-    return yaml.load((FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"), _Loader)
+    return yaml.load((FOLDER / f"{name}.schema.yaml").read_text(encoding="utf-8"), LOADER)
 
 
 def resolved(schema: dict, root: dict) -> dict:
@@ -126,13 +132,44 @@ def _read(text: str, types: list[str]) -> Any:
     return text
 
 
-def problems(document: Any, schema: dict) -> list[str]:
-    """Return every mistake of a document, one line each: the key, what was found, what may be."""
-    odd = [f"{key}: not a text key; put it in quotes" for key in _keys_that_are_not_text(document)]
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake of a document: the dotted key, what was found there, what to write in its place."""
+
+    key: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.found}; {self.remedy}"
+
+    def problem(self, path: str | Path, mend: str = "") -> Problem:
+        """Return the mistake as the problem of a file."""
+        found = f"{self.key}: {self.found.removeprefix('found ')}"
+        if self.found == MISSING:
+            found = f"no {self.key}"
+        expected = self.remedy.removeprefix("allowed: ").removeprefix("give ")
+        return Problem(ERROR, "", str(path), found, expected, mend)
+
+
+def mistakes(document: Any, schema: dict) -> list[Mistake]:
+    """Return every mistake of a document, in the order of its keys."""
+    odd = [
+        Mistake(str(key), "not a text key", "put it in quotes")
+        for key in _keys_that_are_not_text(document)
+    ]
     if odd:
         return odd
     errors = sorted(_Validator(schema).iter_errors(document), key=lambda e: list(map(str, e.path)))
-    return list(dict.fromkeys(line for error in errors for line in _lines(error, schema)))
+    return list(dict.fromkeys(one for error in errors for one in _mistakes(error, schema)))
+
+
+def problems(document: Any, schema: dict) -> list[str]:
+    """Return every mistake of a document, one line each: the key, what was found, what may be."""
+    return [str(mistake) for mistake in mistakes(document, schema)]
 
 
 def allowed(schema: dict, root: dict) -> str:
@@ -205,34 +242,41 @@ def _keys_that_are_not_text(document: Any, path: str = "") -> Iterator[str]:
             yield from _keys_that_are_not_text(value, f"{path}{key}.")
 
 
-def _lines(error: jsonschema.ValidationError, root: dict) -> Iterator[str]:
-    """Yield what one error of the validator means, a line for each key that it is about."""
+def _mistakes(error: jsonschema.ValidationError, root: dict) -> Iterator[Mistake]:
+    """Yield what one error of the validator means, a mistake for each key that it is about."""
     where = _dotted(error.path)
     inside = f"{where}." if where else ""
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         for key in sorted(set(error.instance) - set(known)):
             found = f"unknown key (its value: {_shown(error.instance[key])})"
-            yield f"{inside}{key}: {found}; {_hint(key, error.schema, root)}"
+            yield Mistake(f"{inside}{key}", found, _hint(key, error.schema, root))
     elif error.validator == "required":
         for key in error.validator_value:
             if key not in error.instance:
                 child = error.schema.get("properties", {}).get(key, {})
-                yield f"{inside}{key}: missing; allowed: {allowed(child, root)}"
+                yield Mistake(f"{inside}{key}", MISSING, f"allowed: {allowed(child, root)}")
+    elif error.validator == "dependentRequired":
+        needed = dict.fromkeys(
+            k for key in error.instance for k in error.validator_value.get(key, ())
+        )
+        for key in [key for key in needed if key not in error.instance]:
+            found = f"{MISSING} beside {' and '.join(error.instance)}"
+            remedy = f"give {allowed(error.schema['properties'][key], root)}"
+            yield Mistake(f"{inside}{key}", found, remedy)
     elif error.validator == "anyOf" and all(set(s) == {"required"} for s in error.validator_value):
         names = [name for option in error.validator_value for name in option["required"]]
-        yield f"{inside}{names[0]}: missing; give {_either(names)}"
+        yield Mistake(f"{inside}{names[0]}", MISSING, f"give {_either(names)}")
     elif "propertyNames" in error.absolute_schema_path:
         name = _shown(error.instance)
-        yield f"{inside}{error.instance}: {name} cannot be a name here; allowed: " + allowed(
-            error.schema, root
-        )
+        remedy = f"allowed: {allowed(error.schema, root)}"
+        yield Mistake(f"{inside}{error.instance}", f"{name} cannot be a name here", remedy)
     elif error.validator in ("minProperties", "maxProperties") and "x-unknown" in error.schema:
         found = " and ".join(error.instance) or "nothing"
-        yield f"{where}: found {found}; {error.schema['x-unknown']}"
+        yield Mistake(where, f"found {found}", error.schema["x-unknown"])
     else:
-        found = f"{where or 'top level'}: found {_shown(error.instance)}"
-        yield f"{found}; allowed: {allowed(error.schema, root)}"
+        found = f"found {_shown(error.instance)}"
+        yield Mistake(where or "top level", found, f"allowed: {allowed(error.schema, root)}")
 
 
 def _hint(key: str, schema: dict, root: dict) -> str:

@@ -14,12 +14,12 @@ import numpy as np
 
 from slicewise.labels import Labels
 
-NUMBER = r"-?\d+(?:\.\d+)?"
+NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 FORMS = {
     "all": r"all",
     "foreground": r"foreground",
-    "central": r"central ([1-9]\d*)",
-    "every": r"every ([1-9]\d*)",
+    "central": r"central ([1-9][0-9]*)",
+    "every": r"every ([1-9][0-9]*)",
     "range": rf"({NUMBER}) to ({NUMBER}) mm",
 }
 """What the words look like, by kind; the pattern of the config's schema is the same."""

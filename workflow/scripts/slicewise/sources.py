@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-WITHOUT_EFFECT = {"job", "locks", "machine"}
-"""Modules that no result depends on: they log, and keep runs apart."""
+WITHOUT_EFFECT = {"job", "locks", "machine", "problems", "checks"}
+"""Modules that no number depends on: they log, keep runs apart, or say why files are refused. A
+dataset that was found good is not trained on again because a check is put in other words."""
 
 
 @cache

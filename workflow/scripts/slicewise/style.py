@@ -66,7 +66,8 @@ SETTINGS = {
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
     "legend.fontsize": SMALL,
-    "mathtext.fontset": "dejavusans",
+    # Names of labels are text: as formulas, those between two dollar signs could not be drawn.
+    "text.parse_math": False,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,

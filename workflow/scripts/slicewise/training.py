@@ -48,6 +48,9 @@ class Training:
         scaled = settings["mixed_precision"] and device.type == "cuda"
         self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
         self.history: list[dict[str, float]] = []
+        self.losses: list[torch.Tensor] = []  # of the steps of the epoch that is under way
+        self.skipped: list[int] = []  # which of them changed no weight
+        self.skipped_in_a_row = 0
 
     def parts(self, batch: tuple) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Return a batch in parts as even as can be, each small enough for the memory.
@@ -73,7 +76,8 @@ class Training:
         The loss is a function of sums over the whole batch. The first parts go through the network
         twice: once for their sums, and, when the gradient of the loss with respect to these is
         known, once more for that of the weights, which is thus exact. The others wait for it with
-        their feature maps.
+        their feature maps. Where the loss or the gradient is not finite, the step is skipped:
+        weights and momentum stay as they are.
         """
         self.optimizer.zero_grad(set_to_none=True)
         parts = self.parts(batch)
@@ -93,10 +97,45 @@ class Training:
         for (image, target), gradient in zip(twice, gradients, strict=True):
             self.loss.sums(self.heads(image), target).backward(gradient)
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings["gradient_clipping"])
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        return loss.detach()
+        clipping = self.settings["gradient_clipping"]
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), clipping)
+        loss = loss.detach()
+        if torch.isfinite(loss + norm):  # where a GPU is waited for, once in a step
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.skipped_in_a_row = 0
+        else:
+            self._skip(loss)
+        self.losses.append(loss)
+        return loss
+
+    def _skip(self, loss: torch.Tensor) -> None:
+        """Count a step that is not taken, and let the scaler of 16 bits adapt.
+
+        It starts high and halves its scale at each gradient that overflows, which is how it finds
+        one that fits: such a step is none of those in a row while the scale is above 1 and can
+        fall. A loss that is not finite would be so at every scale, so the scale stays.
+        """
+        self.skipped.append(len(self.losses))
+        scale = self.scaler.get_scale()  # 1 where nothing is scaled
+        if not torch.isfinite(loss):
+            self.scaler.update(scale)
+        else:
+            self.scaler.update()
+            if scale > 1:
+                return
+        self.skipped_in_a_row += 1
+
+    def end_epoch(self) -> tuple[float, int]:
+        """Return the mean loss of the steps that were taken, and how many were skipped.
+
+        The mean is nan where all were. The next epoch begins.
+        """
+        losses = torch.stack(self.losses)
+        taken = np.setdiff1d(np.arange(len(losses)), self.skipped)
+        found = losses[torch.from_numpy(taken).to(losses.device)].mean().item(), len(self.skipped)
+        self.losses, self.skipped = [], []
+        return found
 
     @torch.inference_mode()
     def validate(self, batches: Iterable[tuple]) -> tuple[float, np.ndarray]:
@@ -121,17 +160,27 @@ class Training:
             return torch.stack(losses).mean().item(), 2 * hits / (2 * hits + false + missed)
 
     def state(self) -> dict:
-        """Return what a checkpoint needs to go on."""
+        """Return what a checkpoint needs to go on, after any step."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "history": self.history,
+            "losses": torch.stack(self.losses) if self.losses else torch.empty(0),
+            "skipped": self.skipped,
+            "skipped_in_a_row": self.skipped_in_a_row,
         }
 
     def restore(self, state: dict) -> None:
-        """Go on from the state of a checkpoint."""
+        """Go on from the state of a checkpoint; one of another network is a ValueError or worse."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for weights, found in self.optimizer.state.items():
+            momentum = found["momentum_buffer"]
+            if momentum is not None and momentum.shape != weights.shape:
+                raise ValueError(f"a momentum of shape {tuple(momentum.shape)}")
         self.scaler.load_state_dict(state["scaler"])
-        self.history = state["history"]
+        self.history = list(state["history"])
+        self.losses = list(state["losses"].to(self.device))
+        self.skipped = list(state["skipped"])
+        self.skipped_in_a_row = int(state["skipped_in_a_row"])

@@ -7,10 +7,11 @@ it is called 2d.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 from slicewise import schemas
-from slicewise.files import read_json
+from slicewise.documents import read_document
 from slicewise.plans import (
     BLOCKS,
     CONFIGURATION,
@@ -19,6 +20,10 @@ from slicewise.plans import (
     architecture_json,
     parse_plan,
 )
+from slicewise.problems import ERROR, BadInput, Problem, error
+
+WHERE = f"configurations.{CONFIGURATION}"
+"""Where in a plans.json the configuration stands that is used."""
 
 READERS = {
     "SimpleITKIO": False,
@@ -32,33 +37,50 @@ All give arrays in reading order, (z, y, x), as we do.
 """
 
 
+MOST_ANCESTORS = 100
+"""Configurations that one may inherit from in a row."""
+
+EXPECTED = "a plans.json of nnU-Net v2 with a configuration of two spatial dimensions"
+
+LARGEST_BATCH = 2**30
+"""Voxels of all patches of a batch at most: 4 GiB for each channel."""
+
+MOST_WEIGHTS = 10**9
+"""Weights of a network at most: 4 GB. nnU-Net's largest preset plans about a tenth in 2D."""
+
+
 def read_user_plan(
-    path: str | Path, channels: int, reorient: bool, configuration: str = CONFIGURATION
+    path: str | Path,
+    channels: int | None,
+    reorient: bool | None,
+    configuration: str = CONFIGURATION,
 ) -> dict:
     """Return the content of a plans.json for a dataset of `channels`, turned to RAS+ or not.
 
-    Its configuration of the given name stands there as `2d`. Raises ValueError naming the file, the
-    key, what was found and what was expected for a plan that is not in nnU-Net v2's schema,
-    contradicts itself or does not suit the dataset.
+    Both are None where they are not known yet. Its configuration of the given name stands there as
+    `2d`. Raises BadInput naming the file, the keys, what was found and what was expected for a plan
+    that is not in nnU-Net v2's schema, contradicts itself, asks for absurd amounts of memory or
+    does not suit the dataset.
     """
-    if not Path(path).exists():
-        raise ValueError(f"planning.plans: {path} is missing")
+    content = read_document(path, EXPECTED, "set planning.plans to such a file, or to null")
     try:
-        content = with_configuration(read_json(path), configuration)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path}: not a plan in nnU-Net v2's schema ({error})") from None
-    problems = schemas.problems(content, schemas.read_schema("plans"))
+        content = with_configuration(content, configuration)
+    except ValueError as refused:
+        raise error("", path, str(refused), EXPECTED) from None
+    except (KeyError, TypeError, AttributeError) as refused:
+        found = f"a configuration {configuration} that cannot be followed ({refused!r})"
+        raise error("", path, found, EXPECTED) from None
+    mistakes = schemas.mistakes(content, schemas.read_schema("plans"))
+    problems = [mistake.problem(path) for mistake in mistakes]
     if not problems:
         try:
-            plan = parse_plan(content)
-            problems = contradictions(plan, channels, reorient)
-        except KeyError as error:
-            problems = [f"key {error} is missing"]
-        except ValueError as error:
-            problems = [str(error)]
+            problems = list(contradictions(path, parse_plan(content), channels, reorient))
+        except KeyError as refused:
+            problems = [_problem(path, f"no key {refused}", "every key that nnU-Net writes")]
+        except ValueError as refused:
+            problems = [_problem(path, str(refused), "a network and layers that can be built here")]
     if problems:
-        listed = "".join(f"\n  {problem}" for problem in problems)
-        raise ValueError(f"{path}: not a 2d plan that can be used here{listed}")
+        raise BadInput(problems)
     return content
 
 
@@ -69,15 +91,22 @@ def with_configuration(content: dict, name: str) -> dict:
     describe networks in keys of their own. A plan that has neither is returned as it is. Raises
     ValueError for a name that is not there and for configurations that inherit from each other.
     """
-    known = content["configurations"]
+    known = content.get("configurations")
+    if not isinstance(known, dict):
+        raise ValueError("no configurations, so perhaps a plan of nnU-Net v1")
+    for key, value in known.items():
+        if not isinstance(value, dict):
+            raise ValueError(f"configurations.{key}: {type(value).__name__}")
     lineage = [name]
     while lineage[-1] in known and "inherits_from" in known[lineage[-1]]:
         parent = known[lineage[-1]]["inherits_from"]
         if parent in lineage:
             raise ValueError(f"inherits_from: {' -> '.join([*lineage, parent])} is a circle")
+        if len(lineage) == MOST_ANCESTORS:
+            raise ValueError(f"inherits_from: more than {MOST_ANCESTORS} configurations in a row")
         lineage.append(parent)
     if lineage[-1] not in known:
-        raise ValueError(f"found the configurations {list(known)}, expected {lineage[-1]}")
+        raise ValueError(f"the configurations {list(known)} without {lineage[-1]}")
     merged: dict = {}
     for ancestor in reversed(lineage):
         merged |= known[ancestor]
@@ -114,34 +143,101 @@ def _with_architecture(old: dict) -> dict:
     return old | {"architecture": architecture_json(network)}
 
 
-def contradictions(plan: Plan, channels: int, reorient: bool) -> list[str]:
-    """Return what a plan says against itself or against the dataset, a line each."""
-    found = []
+def contradictions(
+    path: str | Path, plan: Plan, channels: int | None, reorient: bool | None
+) -> Iterator[Problem]:
+    """Yield what a plan says against itself or against the dataset."""
     forward, backward = plan.preparation.transpose_forward, plan.preparation.transpose_backward
     if [forward[axis] for axis in backward] != [0, 1, 2]:
-        found.append(f"transpose_backward: found {list(backward)}, which does not undo {forward}")
-    schemes = plan.preparation.normalization_schemes
-    if len(schemes) != channels or len(plan.preparation.use_mask_for_norm) != channels:
-        found.append(
-            f"configurations.{CONFIGURATION}.normalization_schemes: found {len(schemes)}, expected "
-            f"one for each of {channels} channels"
-        )
-    if plan.image_reader_writer not in READERS:
-        found.append(
-            f"image_reader_writer: found {plan.image_reader_writer}, expected one that reads NIfTI "
-            f"files: {', '.join(READERS)}"
-        )
-    elif READERS[plan.image_reader_writer] != reorient:
+        expected = f"what undoes transpose_forward, {list(forward)}"
+        yield _problem(path, f"transpose_backward: {list(backward)}", expected)
+    preparation = plan.preparation
+    for key in ("normalization_schemes", "use_mask_for_norm"):
+        count = len(getattr(preparation, key))
+        if channels is not None and count != channels:
+            yield _problem(path, f"{WHERE}.{key}: {count}", f"one for each of {channels} channels")
+    known = preparation.intensity_properties
+    channels = len(preparation.normalization_schemes) if channels is None else channels
+    lacking = [channel for channel in range(channels) if str(channel) not in known]
+    if lacking:
+        key = "foreground_intensity_properties_per_channel"
+        yield _problem(path, f"{key}: those of {', '.join(known)}", f"of channel {lacking[0]} too")
+    yield from _reader_problems(path, plan.image_reader_writer, reorient)
+    lengths = list(_length_problems(path, plan.architecture))
+    # What follows counts stages, and has no say where they are not known.
+    yield from lengths or _size_problems(path, plan, channels)
+
+
+def _reader_problems(path: str | Path, reader: str, reorient: bool | None) -> Iterator[Problem]:
+    """Yield that a plan is for files of another kind, or for images turned another way."""
+    if reader not in READERS:
+        expected = f"one that reads NIfTI files: {', '.join(READERS)}"
+        yield _problem(path, f"image_reader_writer: {reader}", expected)
+    elif reorient is not None and READERS[reader] != reorient:
         way, setting = ("turned to RAS+", "always") if not reorient else ("as stored", "never")
-        found.append(
-            f"image_reader_writer: found {plan.image_reader_writer}, so the plan counts axes of "
-            f"images {way}; set preprocessing.reorient: {setting}"
+        yield _problem(
+            path,
+            f"image_reader_writer: {reader}, so the plan counts axes of images {way}",
+            "a plan that counts axes as they are read here",
+            f"set preprocessing.reorient: {setting}",
         )
-    for axis, edge in enumerate(plan.patch_size):
-        divisor = math.prod(stride[axis] for stride in plan.strides)
-        if edge % divisor:
-            found.append(
-                f"configurations.{CONFIGURATION}.patch_size: found {list(plan.patch_size)}, "
-                f"expected multiples of {divisor} along axis {axis}, as the strides divide it"
-            )
-    return found
+
+
+def _length_problems(path: str | Path, network: Architecture) -> Iterator[Problem]:
+    """Yield the lists of a network that do not have an entry for each of its stages."""
+    blocks = BLOCKS[network.class_name]
+    stages = network.n_stages
+    for key, values, expected in (
+        ("features_per_stage", network.features_per_stage, stages),
+        ("kernel_sizes", network.kernel_sizes, stages),
+        ("strides", network.strides, stages),
+        (blocks, network.n_blocks_per_stage, stages),
+        ("n_conv_per_stage_decoder", network.n_conv_per_stage_decoder, stages - 1),
+    ):
+        if len(values) != expected:
+            found = f"{WHERE}.architecture.arch_kwargs.{key}: {len(values)} entries"
+            yield _problem(path, found, f"{expected}, as n_stages is {stages}")
+
+
+def _size_problems(path: str | Path, plan: Plan, channels: int) -> Iterator[Problem]:
+    """Yield strides that do not fit the patch, and sizes that no memory holds."""
+    network, patch = plan.architecture, list(plan.patch_size)
+    if plan.strides[0] != (1, 1):
+        found = f"{WHERE}.architecture.arch_kwargs.strides: {list(plan.strides[0])} first"
+        yield _problem(path, found, "[1, 1], as the first stage keeps the resolution")
+    divisors = [math.prod(stride[axis] for stride in plan.strides) for axis in range(2)]
+    for axis, divisor in enumerate(divisors):
+        if patch[axis] % divisor:
+            expected = f"multiples of {divisor} along axis {axis}, as the strides divide it"
+            yield _problem(path, f"{WHERE}.patch_size: {patch}", expected)
+    if patch == divisors:
+        expected = "a larger one, of which the strides leave more than one voxel to normalise over"
+        yield _problem(path, f"{WHERE}.patch_size: {patch}", expected)
+    voxels = plan.batch_size * math.prod(patch)
+    if voxels > LARGEST_BATCH:
+        found = f"{WHERE}: a batch of {plan.batch_size} patches of {patch[0]} x {patch[1]} voxels"
+        yield _problem(path, found, f"{LARGEST_BATCH:,} voxels at most, not {voxels:,}")
+    weights = weight_count(network, channels)
+    if weights > MOST_WEIGHTS:
+        found = f"{WHERE}.architecture: a network of {weights:,} weights"
+        yield _problem(path, found, f"{MOST_WEIGHTS:,} at most")
+
+
+def weight_count(network: Architecture, channels: int) -> int:
+    """Return about how many weights a network has: those of its convolutions with kernels."""
+    features, kernels = network.features_per_stage, [math.prod(k) for k in network.kernel_sizes]
+    inputs = (channels, *features)
+    total = 0
+    for stage, blocks in enumerate(network.n_blocks_per_stage):
+        layers = (2 if network.residual else 1) * blocks
+        width = features[stage]
+        total += kernels[stage] * width * (inputs[stage] + (layers - 1) * width)
+    for stage, layers in enumerate(reversed(network.n_conv_per_stage_decoder)):
+        width = features[stage]
+        total += kernels[stage] * width * (2 * width + (layers - 1) * width)
+        total += width * features[stage + 1] * math.prod(network.strides[stage + 1])
+    return total
+
+
+def _problem(path: str | Path, found: str, expected: str, mend: str = "") -> Problem:
+    return Problem(ERROR, "", str(path), found, expected, mend)

@@ -1,17 +1,21 @@
-"""The voxels of a case: its images and its label read from NIfTI, on one grid, in reading order."""
+"""The voxels of a case: its images and its label read from NIfTI, on one grid, in reading order.
+
+A case may be examined, which gives all its problems, or read, which raises those that are errors.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slicewise import geometry
-from slicewise.dataset import Case, ImageSource
+from slicewise import checks, geometry
+from slicewise.dataset import Case
 from slicewise.labels import Labels
+from slicewise.nifti import NiftiFile, open_nifti
+from slicewise.problems import BadInput, Problem, errors_of, refuse_errors
 
 if TYPE_CHECKING:
-    import nibabel as nib
     import numpy as np
 
 
@@ -30,104 +34,149 @@ class Volume:
     shape: tuple[int, ...]
 
 
-def _load(case: str, path: Path) -> nib.Nifti1Image:
-    import nibabel as nib
+@dataclass
+class _Images:
+    """What was found of the images of a case.
 
+    first: the first file whose grid can be used, or None; channels: those on such a grid, in
+    reading order; problems: of all files.
+    """
+
+    first: NiftiFile | None = None
+    channels: list[np.ndarray] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def volume(self, reorient: bool) -> Volume:
+        """Return the images as a volume, where none of them has an error."""
+        import numpy as np
+
+        # One channel is taken as it is: most images have no other, and may be large.
+        several = len(self.channels) > 1
+        image = np.stack(self.channels) if several else np.ascontiguousarray(self.channels[0])[None]
+        return _volume(image, self.first, reorient)
+
+
+def _volume(image: np.ndarray, file: NiftiFile, reorient: bool) -> Volume:
+    """Return a volume with the geometry of a file."""
+    spacing = geometry.reading_spacing(file.zooms, file.affine, file.orientation, reorient)
+    return Volume(image, tuple(spacing), file.orientation, file.affine, tuple(file.shape[:3]))
+
+
+def _open(
+    case: str, path: Path, volumes: int, first: checks.Grid | None
+) -> tuple[NiftiFile | None, bool, list[Problem]]:
+    """Return a file of a case, whether it has a grid that can be used, and the problems of both.
+
+    volumes: how many it has to hold if it is 4D, else 0; first: the grid that it has to lie on,
+    where that is known.
+    """
     try:
-        return nib.load(path)
-    except FileNotFoundError:
-        raise ValueError(f"case {case}: {path} is missing") from None
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError) as error:
-        raise ValueError(f"case {case}: {path} is not a readable NIfTI file ({error})") from None
+        file = open_nifti(case, path)
+    except BadInput as bad:
+        return None, False, bad.problems
+    problems = list(checks.check_header(case, file, volumes))
+    usable = not errors_of(problems)
+    if usable and first is not None:
+        # What is odd about a grid is said once, of the file that the others are held against.
+        problems = list(checks.check_grid(case, file, first))
+        if isinstance(first, NiftiFile):
+            problems += checks.check_same_spacing(case, file, first)
+    problems += checks.check_scaling(case, file)
+    return file, usable, problems
 
 
-def _read_channel(case: str, source: ImageSource) -> tuple[nib.Nifti1Image, np.ndarray]:
-    """Return a file and one 3D volume of it, float32, in file order."""
+def _examine_images(case: Case, reorient: bool) -> _Images:
+    """Look at every channel of a case, whatever is wrong with the others."""
+    found, path = _Images(), None
+    for source in case.images:
+        volumes = 0 if source.volume is None else len(case.images)
+        if source.path != path:  # the volumes of a 4D file are read at once
+            path = source.path
+            file, usable, problems = _open(case.name, path, volumes, found.first)
+            found.problems += problems
+            if usable and found.first is None:
+                found.first = replace(file, stored=None)  # or its bytes would stay in memory
+        if file is None or len(file.shape) != 3 + bool(volumes):
+            continue
+        if volumes and source.volume >= file.shape[3]:
+            continue
+        channel = _single_precision(file.values(source.volume))
+        found.problems += checks.check_image(case.name, path, channel)
+        if usable:
+            orientation = found.first.orientation
+            found.channels.append(geometry.to_reading_order(channel, orientation, reorient))
+    return found
+
+
+def _single_precision(voxels: np.ndarray) -> np.ndarray:
+    """Return voxels as float32; those that are too large become infinite."""
     import numpy as np
 
-    file = _load(case, source.path)
-    expected = 3 if source.volume is None else 4
-    if len(file.shape) != expected:
-        raise ValueError(
-            f"case {case}: {source.path} has {len(file.shape)} dimensions {file.shape}, "
-            f"expected {expected}"
-        )
-    try:
-        voxels = file.dataobj if source.volume is None else file.dataobj[..., source.volume]
-        voxels = np.asarray(voxels).astype(np.float32)
-    except (OSError, EOFError, IndexError) as error:
-        raise ValueError(f"case {case}: {source.path} cannot be read ({error})") from None
-    if not np.isfinite(voxels).all():
-        count = np.count_nonzero(~np.isfinite(voxels))
-        raise ValueError(
-            f"case {case}: {source.path} holds {count} voxels that are nan or infinite, expected "
-            "numbers; set them to the background's value"
-        )
-    return file, voxels
+    with np.errstate(over="ignore"):
+        return voxels.astype(np.float32)
 
 
-def _check_grid(
-    case: str, path: Path, file: nib.Nifti1Image, first: nib.Nifti1Image | Volume
-) -> None:
-    """Raise ValueError when a file does not lie on the grid of the case's first image."""
+def _examine_label(
+    case: Case, labels: Labels, reorient: bool, first: checks.Grid | None
+) -> tuple[np.ndarray | None, list[Problem]]:
+    """Look at the label of a case and return it, int16 in reading order, with its problems.
+
+    first: what it has to lie on, where that is known. None for a label with an error.
+    """
     import numpy as np
 
-    if file.shape[:3] != first.shape[:3]:
-        raise ValueError(
-            f"case {case}: {path} has shape {file.shape[:3]}, expected {first.shape[:3]} "
-            "as in the case's first image"
-        )
-    if not np.allclose(file.affine, first.affine, atol=1e-2):
-        raise ValueError(
-            f"case {case}: {path} has affine {np.round(file.affine, 3).tolist()}, expected "
-            f"{np.round(first.affine, 3).tolist()} as in the case's first image"
-        )
+    file, _, problems = _open(case.name, case.label, 0, first)
+    if file is not None:
+        voxels = file.values()
+        if voxels.dtype.kind == "f":
+            voxels = _single_precision(voxels)
+        problems += checks.check_label(case.name, case.label, voxels, labels)
+    if errors_of(problems):
+        return None, problems
+    label = geometry.to_reading_order(voxels.astype(np.int16), file.orientation, reorient)
+    return label, problems
 
 
-def _spacing(file: nib.Nifti1Image, orientation: str, reorient: bool) -> tuple[float, ...]:
-    """Return the spacing in mm, reading order, of a file stored in `orientation`."""
-    zooms = file.header.get_zooms()[:3]
-    return tuple(geometry.reading_spacing(zooms, file.affine, orientation, reorient))
+def examine(
+    case: Case, labels: Labels, reorient: bool
+) -> tuple[Volume | None, np.ndarray | None, list[Problem]]:
+    """Return the images and the label of a case and all their problems.
+
+    Both are as `read_images` and `read_label` return them; where an error is among the problems
+    there are none. Whatever can still be looked at, is.
+    """
+    images = _examine_images(case, reorient)
+    label, problems = _examine_label(case, labels, reorient, images.first)
+    problems = images.problems + problems
+    if errors_of(problems):
+        return None, None, problems
+    return images.volume(reorient), label, problems
 
 
 def read_header(case: Case) -> Volume:
     """Return the geometry of a case as stored, without its voxels (`image` is empty)."""
     import numpy as np
 
-    file = _load(case.name, case.images[0].path)
-    orientation = geometry.axis_codes(file.affine)
-    return Volume(
-        np.empty(0, np.float32),
-        _spacing(file, orientation, reorient=False),
-        orientation,
-        file.affine,
-        tuple(file.shape[:3]),
-    )
+    return _volume(np.empty(0, np.float32), _first_header(case), reorient=False)
+
+
+def _first_header(case: Case) -> NiftiFile:
+    """Return the first image of a case without its voxels; raises BadInput for a bad header."""
+    source = case.images[0]
+    file = open_nifti(case.name, source.path, header_only=True)
+    volumes = 0 if source.volume is None else len(case.images)
+    refuse_errors(checks.check_header(case.name, file, volumes))
+    return file
 
 
 def read_images(case: Case, reorient: bool) -> Volume:
     """Read all channels of a case in reading order, turned to RAS+ when `reorient`.
 
-    Raises ValueError naming the case and the file for anything that is not a 3D image on one grid.
+    Raises BadInput naming the case and the file for anything that is not a 3D image on one grid.
     """
-    import numpy as np
-
-    first, orientation, channels = None, None, []
-    for source in case.images:
-        file, voxels = _read_channel(case.name, source)
-        first = first or file
-        orientation = orientation or geometry.axis_codes(first.affine)
-        _check_grid(case.name, source.path, file, first)
-        channels.append(geometry.to_reading_order(voxels, orientation, reorient))
-    # One channel is taken as it is: most images have no other, and may be large.
-    image = np.stack(channels) if len(channels) > 1 else np.ascontiguousarray(channels[0])[None]
-    return Volume(
-        image,
-        _spacing(first, orientation, reorient),
-        orientation,
-        first.affine,
-        tuple(first.shape[:3]),
-    )
+    images = _examine_images(case, reorient)
+    refuse_errors(images.problems)
+    return images.volume(reorient)
 
 
 def read_label(
@@ -136,25 +185,11 @@ def read_label(
     """Read the label of a case: int16 (z, y, x) in reading order.
 
     volume: the images of the case or their header, where read already; else the first is opened.
-    Raises ValueError for a grid that is not the image's and for values that `labels` lacks.
+    Raises BadInput for a grid that is not the image's and for values that `labels` lacks.
     """
-    import numpy as np
-
-    file, voxels = _read_channel(case.name, ImageSource(case.label))
-    _check_grid(case.name, case.label, file, volume or _load(case.name, case.images[0].path))
-    with np.errstate(invalid="ignore"):
-        label = voxels.astype(np.int16)
-    # Labels are 0, 1, 2, ... without gaps.
-    wrong = label != voxels
-    wrong |= (voxels < 0) | (voxels > labels.stored[-1])
-    if wrong.any():
-        unknown = np.unique(voxels[wrong]).tolist()
-        raise ValueError(
-            f"case {case.name}: {case.label} holds {unknown[:5]}, expected only the values of "
-            f"dataset.json, {list(labels.stored)}"
-        )
-    orientation = geometry.axis_codes(file.affine)
-    return geometry.to_reading_order(label, orientation, reorient)
+    label, problems = _examine_label(case, labels, reorient, volume or _first_header(case))
+    refuse_errors(problems)
+    return label
 
 
 def read_stored_label(case: Case, labels: Labels, header: Volume) -> np.ndarray:

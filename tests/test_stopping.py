@@ -1,0 +1,54 @@
+"""A signal to end is heeded between two items."""
+
+import os
+import signal
+
+import pytest
+
+from slicewise.stopping import Stopped, stop_between
+
+EXIT_STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
+
+
+@pytest.mark.parametrize("number", EXIT_STATUS)
+def test_a_signal_ends_a_loop_before_its_next_item(number):
+    done = []
+
+    def loop():
+        with stop_between() as stoppable:
+            for item in stoppable(range(9)):
+                if item == 3:
+                    os.kill(os.getpid(), number)
+                    os.kill(os.getpid(), number)
+                done.append(item)
+
+    with pytest.raises(Stopped, match=signal.Signals(number).name) as stopped:
+        loop()
+    assert done == [0, 1, 2, 3]
+    assert stopped.value.status == EXIT_STATUS[number]
+
+
+def test_what_follows_the_last_item_is_done_in_peace():
+    with stop_between() as stoppable:
+        assert list(stoppable(range(3))) == [0, 1, 2]
+        os.kill(os.getpid(), signal.SIGTERM)
+        followed = True
+    assert followed
+
+
+def test_signals_mean_what_they_did_before_once_the_loop_is_over():
+    before = [signal.getsignal(number) for number in EXIT_STATUS]
+    with stop_between():
+        assert [signal.getsignal(number) for number in EXIT_STATUS] != before
+    assert [signal.getsignal(number) for number in EXIT_STATUS] == before
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    """A shell has what it runs in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop_between() as stoppable:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert list(stoppable(range(3))) == [0, 1, 2]
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,93 @@
+"""Datasets that come as archives, through the workflow: cases are known once they are unpacked."""
+
+import hashlib
+import json
+import tarfile
+
+import pytest
+
+from loopback import serving
+from scans import write_dataset
+from test_workflow import checkout
+
+
+@pytest.fixture
+def fresh(root, tmp_path):
+    return checkout(root, tmp_path)
+
+
+@pytest.fixture
+def raw(fresh):
+    return write_dataset(fresh.folder / "Dataset009_Spleen", [(14, 16, 6)] * 4).parent
+
+
+@pytest.fixture
+def archive(fresh, raw):
+    return packed(raw, fresh.folder / "spleen.tar.gz")
+
+
+def packed(folder, archive, root=None):
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder, root or folder.name)
+    return archive
+
+
+def sha256(archive):
+    return hashlib.sha256(archive.read_bytes()).hexdigest()
+
+
+def run(checkout, *targets):
+    done = checkout.snakemake(*targets, "--configfile", "tiny.yaml")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_archive_that_is_downloaded_leads_to_what_its_folder_leads_to(fresh, raw, archive):
+    with serving({"/files?id=9": archive.read_bytes()}) as server:
+        given = {"archive": f"{server}/files?id=9", "sha256": sha256(archive)}
+        fresh.configure(datasets={"fetched": given, "own": {"raw": str(raw)}})
+        code, said = run(fresh, "plan", "export")
+    assert code == 0, said
+    results = fresh.folder / "results"
+    assert not (results / "fetched/raw.download").exists()
+    for path in (results / "own").rglob("*"):
+        if path.is_file():
+            twin = results / "fetched" / path.relative_to(results / "own")
+            assert twin.read_bytes() == path.read_bytes(), path
+    assert fresh.jobs("plan", "export") == {}
+
+
+@pytest.mark.parametrize("target", ["export", "all"])
+def test_every_stage_begins_with_the_archive(fresh, archive, target):
+    given = {"archive": str(archive), "sha256": sha256(archive)}
+    fresh.configure(datasets={"spleen": given})
+    assert "unpack_archive" in fresh.jobs(target)
+
+
+def test_another_checksum_stops_and_the_right_one_goes_on(fresh, raw):
+    for path in raw.rglob("case_*"):
+        path.rename(path.with_name(path.name.replace("case_", "phantom_")))
+    # Files where phantoms would have theirs, too: no rule for phantoms takes them for its own.
+    archive = packed(raw, fresh.folder / "spleen.tar.gz", ".")
+    fresh.configure(datasets={"spleen": {"archive": str(archive), "sha256": "0" * 64}})
+    code, said = run(fresh, "fingerprint")
+    assert code != 0
+    assert f"spleen.tar.gz: found the checksum (sha256) {sha256(archive)}, expected 000" in said
+    assert "Traceback" not in said
+    assert not (fresh.folder / "results/spleen/raw").exists()
+    fresh.configure(datasets={"spleen": {"archive": str(archive), "sha256": sha256(archive)}})
+    code, said = run(fresh, "results/spleen/splits_final.json")
+    assert code == 0, said
+    archive.touch()
+    assert fresh.jobs("results/spleen/splits_final.json") == {}
+
+
+def test_what_is_wrong_with_an_unpacked_dataset_is_told(fresh, raw):
+    content = json.loads((raw / "dataset.json").read_text())
+    (raw / "dataset.json").write_text(json.dumps(content | {"labels": {}}))
+    archive = packed(raw, fresh.folder / "spleen.tar.gz")
+    fresh.configure(datasets={"spleen": {"archive": str(archive), "sha256": sha256(archive)}})
+    code, said = run(fresh, "fingerprint")
+    assert code != 0
+    assert "ERROR: results/spleen/raw/Dataset009_Spleen/dataset.json: found labels" in said
+    assert "Traceback" not in said
+    assert (fresh.folder / "results/spleen/raw").is_dir()

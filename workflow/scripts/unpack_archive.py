@@ -1,0 +1,20 @@
+"""Unpack the archive of a dataset, once its checksum says that it is the one that was meant."""
+
+import logging
+from pathlib import Path
+
+from slicewise.archives import check_sha256, dataset_json, unpack
+from slicewise.job import run
+
+logger = logging.getLogger("slicewise")
+
+
+def main(*, archive, sha256: str, raw: str) -> None:
+    """Write the folder `raw` with all that the archive holds."""
+    check_sha256(Path(archive), sha256)
+    unpack(Path(archive), Path(raw))
+    logger.info("unpacked %s, described by %s", archive, dataset_json(Path(raw)))
+
+
+if "snakemake" in globals():
+    run(main, snakemake)  # noqa: F821

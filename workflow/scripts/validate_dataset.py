@@ -1,0 +1,94 @@
+"""Gather all problems of a dataset's scans in one table: of each case, and of several together.
+
+It always succeeds, so that the table stays; what comes next refuses a table with errors.
+"""
+
+from collections import defaultdict
+from pathlib import Path
+
+from slicewise.dataset import Dataset, open_dataset
+from slicewise.files import read_json, write_table
+from slicewise.job import logger, run
+from slicewise.problems import (
+    COLUMNS,
+    ERROR,
+    WARNING,
+    Problem,
+    counted,
+    listed,
+    read_tables,
+    rows,
+)
+
+
+def duplicates(records: dict[str, dict], dataset: Dataset) -> list[Problem]:
+    """Return a warning for each case whose images hold the voxels of an earlier one.
+
+    One may be trained on while the other is held out, which makes scores too good.
+    """
+    groups = defaultdict(list)
+    for name in sorted(records):
+        groups[records[name]["digest"], *records[name]["shape"]].append(name)
+    return [
+        Problem(
+            WARNING,
+            name,
+            str(dataset.case(name).images[0].path),
+            f"the voxels of case {first}",
+            "a scan of its own",
+            "take one of both out, or bring folds that keep them together",
+        )
+        for first, *others in groups.values()
+        for name in others
+    ]
+
+
+def unused(files: list[str], dataset: Dataset) -> list[Problem]:
+    """Return a warning for each scan that lies beside the others and belongs to no case."""
+    images, ending, channels = dataset.images_folder, dataset.file_ending, dataset.channel_names
+    found = []
+    for path in map(Path, files):
+        name = path.name.removesuffix(ending)
+        if path.parent == images:
+            name = name.rpartition("_")[0]
+            what = "an image that is no channel of a case"
+            expected = f"_0000 to _{len(channels) - 1:04d}, the channels of dataset.json"
+            mend = "name it there, or take it out; until then it is left out"
+        else:
+            others = ", ".join(sorted(other.name for other in images.glob(f"{name}*"))[:3])
+            what = "a label without an image" + (f", beside {others}" if others else "")
+            expected = f"{images / name}_0000{ending}"
+            mend = "add the image; until then the label is left out"
+        found.append(Problem(WARNING, name, str(path), what, expected, mend))
+    return found
+
+
+def no_foreground(records: dict[str, dict], dataset: Dataset) -> list[Problem]:
+    """Return an error where the labels of all cases are empty: nothing could be learnt.
+
+    nnU-Net breaks down over the intensities of no voxel.
+    """
+    if not records or any(record["foreground_voxels"] for record in records.values()):
+        return []
+    expected = f"voxels of {', '.join(dataset.labels.classes)}"
+    mend = "look into the label files"
+    return [Problem(ERROR, "", str(dataset.root), "no foreground in any label", expected, mend)]
+
+
+def main(*, dataset_json, problems, analyses, unused_files, validation):
+    """Write all problems of a dataset as CSV, errors first, and log them."""
+    dataset = open_dataset(dataset_json)
+    records = {name: record for path in analyses for name, record in read_json(path).items()}
+    found = read_tables(problems)
+    found += unused(unused_files, dataset) + duplicates(records, dataset)
+    found += no_foreground(records, dataset)
+    found.sort(key=lambda problem: (problem.severity, problem.case, problem.file))
+    write_table(validation, COLUMNS, rows(found))
+    if found:
+        logger.warning(listed(found, f"{dataset_json}: {counted(found)} in {validation}"))
+    else:
+        logger.info("%s: no problems", dataset_json)
+
+
+if "snakemake" in globals():
+    run(main, snakemake)  # noqa: F821
