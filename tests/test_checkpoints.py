@@ -3,6 +3,7 @@
 import copy
 import logging
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,9 +13,10 @@ from defaults import training_settings
 from networks import SQUARE
 from scans import labels_of
 from slicewise import checkpoints, network
-from slicewise.checkpoints import identity, read_whole, resume, save
+from slicewise.checkpoints import identity, resume, save
 from slicewise.files import write_torch
 from slicewise.loss import Loss
+from slicewise.nnunet_checkpoints import read_torch
 from slicewise.problems import BadInput
 from slicewise.training import Training
 
@@ -130,6 +132,7 @@ def test_a_damaged_file_is_named_with_what_is_lost_and_what_to_do(latest, damage
     assert "what this fold has been trained so far cannot be read" in said
     assert "delete it to train this fold anew" in said
     assert "\n" not in said
+    assert said.count(str(latest)) == 1
     assert latest.read_bytes() == damaged
 
 
@@ -167,7 +170,7 @@ CONTENTS = {
 @pytest.mark.parametrize("kind", CONTENTS)
 def test_a_file_with_other_content_is_named(latest, kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_torch(latest, CONTENTS[kind](copy.deepcopy(read_whole(latest))))
+    write_torch(latest, CONTENTS[kind](copy.deepcopy(read_torch(latest))))
     with pytest.raises(BadInput, match="found a checkpoint that is damaged") as raised:
         resumed(latest)
     assert "only if you trust" not in str(raised.value)
@@ -178,7 +181,7 @@ def test_a_file_that_may_not_be_read_is_not_called_damaged(latest, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError("on purpose")
 
-    monkeypatch.setattr(checkpoints.zipfile, "ZipFile", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(PermissionError):
         resumed(latest)
 
@@ -223,4 +226,4 @@ def test_what_changes_no_result_does_not(tmp_path, settings):
 def test_an_identity_survives_a_checkpoint(tmp_path):
     own = identity_of(tmp_path)
     save(training_of(0), tmp_path / "checkpoint_latest.pt", own)
-    assert read_whole(tmp_path / "checkpoint_latest.pt")["identity"] == own
+    assert read_torch(tmp_path / "checkpoint_latest.pt")["identity"] == own

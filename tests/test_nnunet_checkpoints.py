@@ -40,6 +40,18 @@ def test_a_checkpoint_of_nnunet_is_read():
     assert content["inference_allowed_mirroring_axes"] == (0,)
 
 
+def test_a_changed_byte_of_the_weights_is_found(tmp_path):
+    """torch reads it without a word."""
+    weights, path = torch.arange(100.0), tmp_path / "checkpoint_final.pt"
+    torch.save({"network": {"a": weights}}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(weights.numpy().tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path, weights_only=True)["network"]["a"], weights)
+    with pytest.raises(ValueError, match=r"checkpoint_final\.pt: found .* other bytes than were"):
+        read_weights(path)
+
+
 def test_numpys_numbers_become_pythons(tmp_path):
     numbers = [np.float64(0.1), np.float32(2.5), np.int64(-7), np.bool_(True), np.float16(0.5)]
     path = save(tmp_path, logging=[*numbers, np.array([1.5], ">f8")[0]])

@@ -200,6 +200,17 @@ def test_skipped_steps_are_counted_and_survive_an_end_on_the_way(
     assert files_in(tmp_path / "ended") == files_in(tmp_path / "whole")
 
 
+def test_a_validation_loss_that_is_not_finite_is_said_but_stops_nothing(
+    chain, tmp_path, monkeypatch, caplog
+):
+    dice = np.array([np.nan])
+    monkeypatch.setattr(train_fold.Training, "validate", lambda *_: (float("nan"), dice))
+    _, history = train(chain, tmp_path)
+    assert history["validation_loss"].isna().all()
+    assert len(history) == 3
+    assert "epoch 2: the validation loss is not finite" in caplog.text
+
+
 def test_a_run_that_only_skips_stops_and_names_cases_and_slices(chain, tmp_path, spoil):
     first, second = json.loads(chain.splits.read_text())[0]["train"]
     changes = {"arrays": spoil(2), **NOT_FINITE, "batch_size": 6, "max_skipped_steps": 3}

@@ -190,6 +190,7 @@ def test_a_state_within_an_epoch_holds_its_losses_and_what_was_skipped():
     other.restore(copy.deepcopy(whole.state()))
     for training in (whole, other):
         training.step(spoilt_batch())
+        assert training.skipped_in_a_row == 2
         training.step(batch_of(1))
         assert training.skipped == [1, 2]
     assert_same_weights(whole, other)

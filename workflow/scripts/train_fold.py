@@ -123,7 +123,6 @@ def train(
     training: Training,
     batches: Batches,
     validation: Batches,
-    names: list[str],
     *,
     axis: int,
     save: Callable[[], None],
@@ -160,8 +159,10 @@ def train(
                 skipped,
                 iterations,
             )
+        if not np.isfinite(validation_loss):
+            logger.warning("epoch %d: the validation loss is not finite", epoch)
         ema = training.history[-1]["ema_pseudo_dice"] if training.history else None
-        per_class = dict(zip(names, dice.tolist(), strict=True))
+        per_class = dict(zip(batches.labels.classes, dice.tolist(), strict=True))
         row = history_row(epoch, rate, (loss, validation_loss), skipped, per_class, ema)
         training.history.append(row)
         bar.set_postfix(loss=f"{loss:.3f}", Dice=f"{row['pseudo_dice']:.3f}", refresh=False)
@@ -269,14 +270,12 @@ def main(
 
     streams = make_batches(plan, cases, dataset.labels, settings, fold, seed)
     keep = partial(save, training, latest, own)
-    names = list(dataset.labels.classes)
     with stop_between() as stoppable:
         try:
             train(
                 training,
                 streams["train"],
                 streams["val"],
-                names,
                 axis=axis,
                 save=keep,
                 stoppable=stoppable,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -17,6 +15,7 @@ from slicewise.device import surroundings
 from slicewise.files import write_torch
 from slicewise.job import logger
 from slicewise.labels import Labels
+from slicewise.nnunet_checkpoints import read_torch
 from slicewise.plans import Plan
 from slicewise.sources import digest
 from slicewise.training import Training
@@ -30,7 +29,6 @@ WITHOUT_EFFECT = (
 )
 """Settings that change how a training is run but not what comes of it, or only by what they lead
 to: a kind of device, a file."""
-
 
 LONGEST_REASON = 200
 """Characters of what torch says of a damaged file."""
@@ -78,8 +76,12 @@ def resume(training: Training, latest: Path, own: dict[str, Any]) -> None:
     """
     if not latest.exists():
         return
+    with latest.open("rb"):  # one that may not be read is not damaged
+        pass
     try:
-        state = read_whole(latest)
+        state = read_torch(latest)
+        if not isinstance(state, dict):
+            raise ValueError(f"no state of a training, but a {type(state).__name__}")
         changed = _changed(state["identity"], own)
         if changed:
             logger.warning(
@@ -98,7 +100,7 @@ def resume(training: Training, latest: Path, own: dict[str, Any]) -> None:
         raise problems.error(
             "",
             latest,
-            f"a checkpoint that is damaged ({_first_line(error)})",
+            f"a checkpoint that is damaged ({_reason(error)})",
             "the state of this training as it was written",
             "what this fold has been trained so far cannot be read; restore the file from a "
             "backup, or delete it to train this fold anew",
@@ -113,27 +115,10 @@ def resume(training: Training, latest: Path, own: dict[str, Any]) -> None:
     logger.info("going on from %s: epoch %d, step %d", latest, len(training.history), steps)
 
 
-def read_whole(path: Path) -> dict[str, Any]:
-    """Read a file of torch's, without running code from it, if it is what was written.
-
-    torch takes a changed byte of a tensor as it comes; the sums in the file, a zip, tell. Raises
-    some exception or other for a file that is not whole.
-    """
-    with zipfile.ZipFile(path) as archive:
-        broken = archive.testzip()
-    if broken:
-        raise ValueError(f"the sum of {broken} is wrong")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError:  # torch's own words tell how to run the code in it
-        raise ValueError("it holds other things than tensors and plain values") from None
-    if not isinstance(state, dict):
-        raise ValueError(f"it holds no state, but a {type(state).__name__}")
-    return state
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:LONGEST_REASON]
+def _reason(error: Exception) -> str:
+    """Return what is wrong in a few words."""
+    found = error.problems[0].found if isinstance(error, problems.BadInput) else str(error)
+    return (found or type(error).__name__).splitlines()[0][:LONGEST_REASON]
 
 
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -73,7 +73,7 @@ def read_torch(path: str | Path) -> Any:
     try:
         if Path(path).stat().st_size == 0:
             raise error("", path, "an empty file", EXPECTED)
-        _refuse_compressed(path)
+        _check_archive(path)
         with torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except BadInput:
@@ -85,13 +85,19 @@ def read_torch(path: str | Path) -> Any:
         raise error("", path, reason, EXPECTED) from None
 
 
-def _refuse_compressed(path: str | Path) -> None:
-    """Raise BadInput for an archive that would take more memory than disk: torch writes none."""
+def _check_archive(path: str | Path) -> None:
+    """Raise BadInput for an archive that is compressed or whose sums are wrong.
+
+    torch writes none that would take more memory than disk, and takes changed bytes as they come.
+    """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > Path(path).stat().st_size:
-            raise error("", path, f"a compressed archive of {unpacked:,} bytes", EXPECTED)
+            if unpacked > Path(path).stat().st_size:
+                raise error("", path, f"a compressed archive of {unpacked:,} bytes", EXPECTED)
+            damaged = archive.testzip()
+        if damaged:
+            raise error("", path, f"{damaged} with other bytes than were written", EXPECTED)
 
 
 def _first_line(refused: BaseException) -> str:
