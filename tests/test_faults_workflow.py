@@ -49,14 +49,12 @@ def test_a_file_that_changed_or_is_missing_is_named(tmp_path):
 def test_a_second_run_in_the_same_folder_is_refused(clean):
     made, _ = clean
     (made.folder / "results/locks/run.lock").unlink()
-    first = start(made, ["all", "--forcerun", "make_phantom"], made.folder / "said.log")
+    first = start(made, [], made.folder / "said.log")
     try:
         workflow_disks.wait_for(made.folder / "results/locks/run.lock")
         second = made.snakemake("--configfile", "tiny.yaml")
-        free = [
-            made.snakemake(mode, "--configfile", "tiny.yaml").returncode
-            for mode in ("--dry-run", "--unlock", "--summary")
-        ]
+        modes = ("--dry-run", "--unlock", "--summary")
+        free = [made.snakemake(mode, "--configfile", "tiny.yaml") for mode in modes]
     finally:
         first.kill()
         first.wait()
@@ -64,4 +62,4 @@ def test_a_second_run_in_the_same_folder_is_refused(clean):
     assert second.returncode == 1
     assert f"another run is at work in results: snakemake, process {first.pid} on " in said
     assert "Traceback" not in said
-    assert free == [0, 0, 0]
+    assert [done.stdout + done.stderr for done in free if done.returncode] == []
