@@ -3,6 +3,7 @@
 `make test-faults` does the same at full length.
 """
 
+import base64
 import random
 import signal
 
@@ -44,6 +45,16 @@ def test_a_file_that_changed_or_is_missing_is_named(tmp_path):
     (tmp_path / "b/x.csv").write_text("2")
     found = differing(digests(tmp_path / "a"), digests(tmp_path / "b"))
     assert found == [".1.z.csv", "x.csv", "y.csv"]
+
+
+def test_what_a_killed_job_was_at_is_made_again_without_being_asked_for(clean):
+    made, _ = clean
+    begun = base64.urlsafe_b64encode(b"results/phantom/splits_final.json").decode()
+    marker = made.folder / ".snakemake/incomplete" / begun
+    marker.write_text("{}")
+    assert made.jobs("plan")["split_folds"] == 1
+    marker.unlink()
+    assert "split_folds" not in made.jobs("plan")
 
 
 def test_a_second_run_in_the_same_folder_is_refused(clean):
