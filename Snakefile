@@ -14,7 +14,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/networks.smk"
-include: "workflow/rules/datasets.smk"  # generated phantoms
+include: "workflow/rules/datasets.smk"  # generated phantoms, archives -> raw/
 include: "workflow/rules/fingerprint.smk"  # spacing analysis, problems of scans -> dataset_fingerprint.json
 include: "workflow/rules/plan.smk"  # sliced axis, patch, batch, network -> plans.json
 include: "workflow/rules/export.smk"  # crop, normalise, resample -> slice-major .npy

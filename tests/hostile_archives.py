@@ -128,11 +128,13 @@ def crowded_directory(path: Path) -> None:
         file.write(struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, size, 4, 0))
 
 
-def early_directory(path: Path) -> None:
-    """Write a .zip whose directory is said to be so large that it begins before the file does."""
+def early_member(path: Path) -> None:
+    """Write a .zip whose member is said to begin before the file does."""
     zip_of(path, "a")
     content = bytearray(path.read_bytes())
-    struct.pack_into("<I", content, content.index(b"PK\x05\x06") + 12, 5000)
+    place = content.index(b"PK\x05\x06") + 16
+    (directory,) = struct.unpack_from("<I", content, place)
+    struct.pack_into("<I", content, place, directory + 10)
     path.write_bytes(content)
 
 
@@ -227,7 +229,7 @@ TRIES: dict[str, Callable[[Path], None]] = {
     "zip: larger than stated": stating(3),
     "zip: nothing stated": stating(0),
     "zip: directory larger than the memory": crowded_directory,
-    "zip: directory before the beginning": early_directory,
+    "zip: member before the beginning": early_member,
     "zip: no name": nameless,
     "zip: bomb": lambda path: zeros_in_zip(path, archives.SMALL + 1),
     "a web page": lambda path: path.write_text("<!DOCTYPE html><title>Sign in</title>"),

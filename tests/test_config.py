@@ -249,7 +249,9 @@ def test_all_mistakes_are_told_at_once():
     assert len(mistakes("training: {epochs: ten, momentum: 2}\nfigurs: {}")) == 3
 
 
-@pytest.mark.parametrize("name", ["a b", "a/b", "", "_a", "ä", "figures", "logs", "arrays"])
+@pytest.mark.parametrize(
+    "name", ["a b", "a/b", "", "_a", "ä", "figures", "logs", "locks", "arrays"]
+)
 @pytest.mark.parametrize("section", ["datasets", "experiments", "ensembles"])
 def test_names_that_cannot_be_folders_are_refused(section, name):
     content = {"datasets": {"raw": "x"}, "experiments": {}, "ensembles": ["a", "b"]}[section]

@@ -77,7 +77,7 @@ def test_conda_files_name_their_channels(envs, name):
 def test_every_requirement_of_a_job_is_in_a_conda_file(envs):
     required = set(pins(envs / "requirements.txt"))
     in_conda = {package for name in CONDA_FILES for package in conda_pins(envs / name)}
-    assert required - in_conda == {"snakemake", "snakemake-storage-plugin-http"}
+    assert required - in_conda == {"snakemake"}
 
 
 def test_what_nnunet_shares_with_a_run_has_the_same_version(envs):

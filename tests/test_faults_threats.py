@@ -24,6 +24,11 @@ def test_hostile_names_are_refused(tmp_path):
     assert figure.holds, figure.line()
 
 
+def test_a_run_stops_at_a_hostile_archive(tmp_path):
+    figure = threats.through_snakemake(tmp_path / "a", 1)
+    assert figure.holds, figure.line()
+
+
 def test_what_is_let_through_is_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(threats, "TRIES", {"harmless": lambda path: tar_of(path, "a")})
     figure = threats.hostile_archives(tmp_path)

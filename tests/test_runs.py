@@ -1,5 +1,6 @@
 """What a run consists of."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -173,6 +174,18 @@ def test_a_folder_of_the_users_own_may_hold_links(tmp_path):
     image.rename(tmp_path / "elsewhere.nii.gz")
     image.symlink_to(tmp_path / "elsewhere.nii.gz")
     assert opened({"raw": str(raw.parent)}).files(["case_00"])[0] == str(image)
+
+
+def test_a_folder_of_the_users_own_may_list_files_elsewhere(tmp_path):
+    """So does nnU-Net, for scans that datasets share; in an archive it is not their choice."""
+    shared = write_dataset(tmp_path / "shared", [(4, 4, 4)]).parent
+    raw = write_dataset(tmp_path / "raw", [(4, 4, 4)])
+    listed = {
+        "images": [f"{shared}/imagesTr/case_00_0000.nii.gz"],
+        "label": "labelsTr/case_00.nii.gz",
+    }
+    write_json(raw, json.loads(raw.read_text()) | {"dataset": {"a": listed}})
+    assert opened({"raw": str(raw.parent)}).files(["a"])[0] == listed["images"][0]
 
 
 def test_the_command_that_predicts_repeats_what_the_run_was_given():

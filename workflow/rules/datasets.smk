@@ -41,6 +41,8 @@ rule describe_phantoms:
         "../scripts/describe_phantoms.py"
 
 
+# By a script and not through Snakemake's storage, which compares no checksum, waits for a silent
+# server for ever, keeps a page that says 404 as the file, and writes outside of results.
 rule download_archive:
     output:
         archive=temp(DOWNLOADED),

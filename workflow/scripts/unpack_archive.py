@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from slicewise.archives import check_sha256, dataset_json, unpack
+from slicewise.archives import check_sha256, unpack
 from slicewise.job import run
 
 logger = logging.getLogger("slicewise")
@@ -13,7 +13,7 @@ def main(*, archive, sha256: str, raw: str) -> None:
     """Write the folder `raw` with all that the archive holds."""
     check_sha256(Path(archive), sha256)
     unpack(Path(archive), Path(raw))
-    logger.info("unpacked %s, described by %s", archive, dataset_json(Path(raw)))
+    logger.info("unpacked %s", archive)
 
 
 if "snakemake" in globals():

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from slicewise.archive_members import Member, Refused, damaged, members
 from slicewise.files import flush_files
-from slicewise.problems import error
+from slicewise.problems import BadInput, error
 
 MAX_MEMBERS = 250_000
 """Members of an archive: TotalSegmentator's 1,228 scans with 117 masks each are 145,000 files."""
@@ -62,7 +62,7 @@ def check_sha256(archive: Path, expected: str) -> None:
         raise wrong_checksum(archive, found, expected)
 
 
-def wrong_checksum(archive: str | Path, found: str, expected: str) -> Exception:
+def wrong_checksum(archive: str | Path, found: str, expected: str) -> BadInput:
     """Return the exception to raise for an archive that is not the one that was meant."""
     return error(
         "",
@@ -78,10 +78,10 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack a .tar, .tar.gz or .zip file as `folder`, which appears whole or not at all.
 
     Its members are written to a folder beside, which takes the name at the end. Archives within it
-    stay as they are. What macOS adds (`__MACOSX`,
-    `._NAME`, `.DS_Store`) is left out. Raises BadInput, with nothing left on the disk, for a member
-    whose path leads out of the folder or cannot be stored, that is not a file or folder, that is
-    there twice, or that is more than the limits above or the disk allow.
+    stay as they are. What macOS adds (`__MACOSX`, `._NAME`, `.DS_Store`) is left out. Raises
+    BadInput, with nothing left on the disk, for a member whose path leads out of the folder or
+    cannot be stored, that is not a file or folder, that is there twice, or that is more than the
+    limits above or the disk allow.
     """
     partial = folder.with_name(f".{folder.name}.unpacking")
     # What a run that was killed left. It is never a link: rmtree would refuse it.
@@ -164,7 +164,7 @@ def path_of(member: Member) -> tuple[str, ...]:
     name = member.name
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     reasons = {
-        "a control character in its name": not name.isprintable(),
+        "an invisible character in its name": not name.isprintable(),
         "a backslash in its name": "\\" in name,
         "an absolute path": name.startswith("/"),
         "the letter of a drive in its name": re.match("[A-Za-z]:", "/".join(parts)),
