@@ -142,7 +142,9 @@ def test_each_part_of_a_path_is_compared_once(tmp_path, monkeypatch):
     """A quarter of a million files deep in folders would otherwise take half an hour."""
     seen = []
     monkeypatch.setattr(
-        archives, "unicodedata", SimpleNamespace(normalize=lambda _, part: seen.append(part) or part)
+        archives,
+        "unicodedata",
+        SimpleNamespace(normalize=lambda _, part: seen.append(part) or part),
     )
     tar_of(tmp_path / "a.tar.gz", *("a/" * 400 + str(number) for number in range(3)))
     unpack(tmp_path / "a.tar.gz", tmp_path / "raw")

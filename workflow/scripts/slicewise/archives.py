@@ -77,10 +77,10 @@ def wrong_checksum(archive: str | Path, found: str, expected: str) -> BadInput:
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a .tar, .tar.gz or .zip file as `folder`, which appears whole or not at all.
 
-    Archives within it stay as they are. What macOS adds (`__MACOSX`, `._NAME`, `.DS_Store`) is left out. Raises
-    BadInput, with nothing left on the disk, for a member whose path leads out of the folder or
-    cannot be stored, that is not a file or folder, that is there twice, or that is more than the
-    limits above or the disk allow.
+    Archives within it stay as they are. What macOS adds (`__MACOSX`, `._NAME`, `.DS_Store`) is left
+    out. Raises BadInput, with nothing left on the disk, for a member whose path leads out of the
+    folder or cannot be stored, that is not a file or folder, that is there twice, or that is more
+    than the limits above or the disk allow.
     """
     with whole_folder(folder) as unpacked, _in_words(archive):
         flush_files(_extract(archive, unpacked))
