@@ -15,6 +15,7 @@ from slicewise.problems import (
     WARNING,
     Problem,
     counted,
+    errors_of,
     listed,
     read_tables,
     rows,
@@ -76,7 +77,10 @@ def no_foreground(records: dict[str, dict], dataset: Dataset) -> list[Problem]:
 
 
 def main(*, dataset_json, problems, analyses, unused_files, validation):
-    """Write all problems of a dataset as CSV, errors first, and log them."""
+    """Write all problems of a dataset as CSV, errors first, and log warnings.
+
+    Errors are only counted here: what refuses the table lists them.
+    """
     dataset = open_dataset(dataset_json)
     records = {name: record for path in analyses for name, record in read_json(path).items()}
     found = read_tables(problems)
@@ -84,8 +88,9 @@ def main(*, dataset_json, problems, analyses, unused_files, validation):
     found += no_foreground(records, dataset)
     found.sort(key=lambda problem: (problem.severity, problem.case, problem.file))
     write_table(validation, COLUMNS, rows(found))
+    about = f"{dataset_json}: {counted(found)} in {validation}"
     if found:
-        logger.warning(listed(found, f"{dataset_json}: {counted(found)} in {validation}"))
+        logger.warning(about if errors_of(found) else listed(found, about))
     else:
         logger.info("%s: no problems", dataset_json)
 

@@ -188,14 +188,15 @@ class Dataset:
 
         Raises ValueError for a folder without any.
         """
-        names = self.names_in(Path(folder))
+        folder = Path(folder)
+        names = self.names_in(folder)
         if not names:
-            raise ValueError(
-                f"inference.images: found no *_0000{self.file_ending} in {folder}"
-                f"{_among(Path(folder))}, expected at least one case; name its files CASE_0000, "
-                "CASE_0001, ... by channel"
-            )
-        return [Case(name, self.image_sources(Path(folder), name), None) for name in names]
+            found = f"no *_0000{self.file_ending} in {folder}{_among(folder)}"
+            if not folder.is_dir():
+                found = f"{folder}, which is no folder"
+            mend = "name its files CASE_0000, CASE_0001, ... by channel"
+            raise error("", "inference.images", found, "at least one case", mend)
+        return [Case(name, self.image_sources(folder, name), None) for name in names]
 
     def cases(self) -> list[str]:
         """Return the names of the training cases, sorted."""

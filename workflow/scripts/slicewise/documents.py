@@ -55,12 +55,12 @@ def _read(path: Path) -> bytes:
 
 def _parse(content: bytes, kind: type) -> Any:
     """Return what the bytes of a document say."""
-    if not content.strip():
-        raise _NotPlain("an empty file")
     if content.startswith(_PICKLE):
         raise _NotPlain("a pickle, which is never opened: nnU-Net v1 writes its plans so")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # some editors write a mark in front
+        if not text.strip():
+            raise _NotPlain("an empty file")
         parsed = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
         if "\\ud" in text.lower():
             json.dumps(parsed, ensure_ascii=False).encode("utf-8")
