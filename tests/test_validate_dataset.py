@@ -164,3 +164,23 @@ def test_no_case_at_all_that_could_be_read_is_no_missing_foreground(raw, chain):
         analyse(chain)
     assert {problem.found for problem in refused.value.problems} == {"a file of 0 bytes"}
     assert validate_dataset.no_foreground({}, None) == []
+
+
+@pytest.mark.parametrize("name", ["**x", "[x", "=1+1", "a\nb", "M\udcfcller", "esc\x1b[2J"])
+def test_files_of_no_case_may_have_any_name(name, raw, chain):
+    """A name that no case may have stands in the file's path alone, no formula of a spreadsheet."""
+    (raw.parent / f"labelsTr/{name}.nii.gz").touch()
+    (found,) = validated(chain)
+    assert (found.case, found.found) == ("", "a label without an image")
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [(("CT",), "case_02_0000.nii.gz"), (("a", "b"), "case_02_0000.nii.gz to case_02_0001.nii.gz")],
+)
+def test_an_image_without_the_number_of_its_channel_is_told_its_name(tmp_path, channels, expected):
+    chain = Chain(write_dataset(tmp_path / "raw", [(8, 9, 6)] * 2, channels=channels), tmp_path)
+    odd = tmp_path / "raw/imagesTr/case_02.nii.gz"
+    odd.touch()
+    (found,) = validated(chain)
+    assert (found.case, found.file, found.expected) == ("case_02", str(odd), expected)

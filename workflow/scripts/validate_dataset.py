@@ -3,9 +3,12 @@
 It always succeeds, so that the table stays; what comes next refuses a table with errors.
 """
 
+import re
 from collections import defaultdict
+from glob import escape
 from pathlib import Path
 
+from slicewise.case_names import fault
 from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import read_json, write_table
 from slicewise.job import logger, run
@@ -20,6 +23,9 @@ from slicewise.problems import (
     read_tables,
     rows,
 )
+
+CHANNEL = re.compile(r"_\d{4}$")
+"""How the name of an image ends that has the number of its channel."""
 
 
 def duplicates(records: dict[str, dict], dataset: Dataset) -> list[Problem]:
@@ -51,16 +57,18 @@ def unused(files: list[str], dataset: Dataset) -> list[Problem]:
     for path in map(Path, files):
         name = path.name.removesuffix(ending)
         if path.parent == images:
-            name = name.rpartition("_")[0]
+            name = CHANNEL.sub("", name)
             what = "an image that is no channel of a case"
-            expected = f"_0000 to _{len(channels) - 1:04d}, the channels of dataset.json"
-            mend = "name it there, or take it out; until then it is left out"
+            numbers = dict.fromkeys((0, len(channels) - 1))
+            expected = " to ".join(f"{name}_{number:04d}{ending}" for number in numbers)
+            mend = "name it so, or take it out; until then it is left out"
         else:
-            others = ", ".join(sorted(other.name for other in images.glob(f"{name}*"))[:3])
+            others = ", ".join(sorted(other.name for other in images.glob(f"{escape(name)}*"))[:3])
             what = "a label without an image" + (f", beside {others}" if others else "")
             expected = f"{images / name}_0000{ending}"
             mend = "add the image; until then the label is left out"
-        found.append(Problem(WARNING, name, str(path), what, expected, mend))
+        case = "" if fault(name) else name
+        found.append(Problem(WARNING, case, str(path), what, expected, mend))
     return found
 
 
