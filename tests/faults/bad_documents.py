@@ -96,8 +96,6 @@ def _contents(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 IMPORTING = {"cross_validation": {"folds": 5, "run": [0]}}
-
-
 """What an imported model asks of a run: the folds that nnU-Net cuts of its five cases."""
 
 
@@ -149,7 +147,6 @@ RECORDS = [
 
 COMBINED = ("no labels", "a wrong numTraining", "an unknown case", "a batch of 0")
 """Defects of one run at once, of which all must be named."""
-
 
 SCRIPTS = ["M\xfcller_01", "\u60a3\u8005-2", "\u03b1.\u03b2", "Ze\u0301lie=1,@%"]
 """Names in letters of several scripts, one of them with its accent apart, and signs that may be."""

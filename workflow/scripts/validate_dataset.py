@@ -14,7 +14,6 @@ from slicewise.files import read_json, write_table
 from slicewise.job import logger, run
 from slicewise.problems import (
     COLUMNS,
-    ERROR,
     WARNING,
     Problem,
     counted,
@@ -22,6 +21,7 @@ from slicewise.problems import (
     listed,
     read_tables,
     rows,
+    wrong,
 )
 
 CHANNEL = re.compile(r"_\d{4}$")
@@ -81,7 +81,7 @@ def no_foreground(records: dict[str, dict], dataset: Dataset) -> list[Problem]:
         return []
     expected = f"voxels of {', '.join(dataset.labels.classes)}"
     mend = "look into the label files"
-    return [Problem(ERROR, "", str(dataset.root), "no foreground in any label", expected, mend)]
+    return [wrong(dataset.root, "no foreground in any label", expected, mend)]
 
 
 def main(*, dataset_json, problems, analyses, unused_files, validation):

@@ -16,7 +16,14 @@ LARGEST = 32 * 2**20
 _PICKLE = b"\x80"
 """First byte of a pickle of protocol 2 or later, as nnU-Net v1 writes its plans."""
 
-_IN_WORDS = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+IN_WORDS = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    float: "a number",
+}
+"""What JSON holds, by Python's types."""
 
 
 class _NotPlain(ValueError):
@@ -76,7 +83,7 @@ def _parse(content: bytes, kind: type) -> Any:
     except ValueError:  # of int(), which reads no more than 4,300 digits
         raise _NotPlain("a number of thousands of digits") from None
     if not isinstance(parsed, kind):
-        raise _NotPlain(f"{_IN_WORDS.get(type(parsed), 'a number or null')} at its top level")
+        raise _NotPlain(f"{IN_WORDS.get(type(parsed), 'a number or null')} at its top level")
     return parsed
 
 

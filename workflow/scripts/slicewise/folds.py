@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from slicewise.documents import read_document
-from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.problems import BadInput, wrong
 from slicewise.records import FOLDS, FORM, is_fold
 
 SPLIT_SEED = 12345
@@ -56,7 +56,7 @@ def read_given_folds(
     """
     splits = read_document(path, FOLDS, MEND, kind=list)
     problems = [
-        Problem(ERROR, "", str(path), found, expected, mend or MEND)
+        wrong(path, found, expected, mend or MEND)
         for found, expected, mend in _faults(splits, cases, folds)
     ]
     if problems:

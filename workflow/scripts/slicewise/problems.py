@@ -70,9 +70,14 @@ class BadInput(ValueError):
         super().__init__(listed(self.problems, about))
 
 
+def wrong(file: str | Path, found: str, expected: str, mend: str = "", case: str = "") -> Problem:
+    """Return a problem that makes it impossible to go on."""
+    return Problem(ERROR, case, str(file), found, expected, mend)
+
+
 def error(case: str, file: str | Path, found: str, expected: str, mend: str = "") -> BadInput:
     """Return the exception to raise for one problem that makes it impossible to go on."""
-    return BadInput(Problem(ERROR, case, str(file), found, expected, mend))
+    return BadInput(wrong(file, found, expected, mend, case))
 
 
 def listed(problems: Sequence[Problem], about: str = "") -> str:

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from scans import affine_of, labels_of
-from slicewise.checks import check_grid, check_header, check_label
 from slicewise.nifti import open_nifti
 from slicewise.problems import ERROR
+from slicewise.scan_checks import check_grid, check_header, check_label
 
 VOXELS = np.zeros((8, 9, 6), np.uint8)
 AFFINE = affine_of("RAS", (0.75, 0.75, 3.5), (-170.0, -140.0, 1000.0))
