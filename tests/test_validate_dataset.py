@@ -1,5 +1,6 @@
 """The table of problems of a dataset, and what is a problem of several cases together."""
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -184,3 +185,22 @@ def test_an_image_without_the_number_of_its_channel_is_told_its_name(tmp_path, c
     odd.touch()
     (found,) = validated(chain)
     assert (found.case, found.file, found.expected) == ("case_02", str(odd), expected)
+
+
+@pytest.mark.parametrize(("ending", "other"), [(".nii.gz", ".nii"), (".nii", ".nii.gz")])
+def test_files_of_the_other_ending_are_named(tmp_path, ending, other):
+    """A dataset whose files are gzipped in part would lose the others without a word."""
+    path = write_dataset(tmp_path / "raw", [(8, 9, 6)] * 2)
+    content = json.loads(path.read_text()) | {"file_ending": ending}
+    path.write_text(json.dumps(content))
+    for file in tmp_path.glob("raw/*/*.nii.gz"):
+        nib.save(nib.load(file), str(file).removesuffix(".nii.gz") + ".nii")
+        if ending == ".nii":
+            file.unlink()
+    for name in ("imagesTr/case_00_0000", "labelsTr/case_00"):
+        (tmp_path / f"raw/{name}{other}").touch()
+    found = validated(Chain(path, tmp_path))
+    assert {(one.found, one.expected) for one in found} == {
+        (f"a file that ends with {other}", f"{ending}, the file_ending of dataset.json")
+    }
+    assert {one.case for one in found} >= {"case_00"}

@@ -161,7 +161,7 @@ FOLDS = [
         "a case twice", folds([part(["case_00"] * 2, ["case_01"]), TWO[1]]), ("twice: 'case_00",)
     ),
     Defect("an empty val", folds([part(["case_00"], []), TWO[1]]), ("0 in val",)),
-    Defect("one fold of two", folds(TWO[:1]), ("found 1 folds, expected 2", "folds: 1")),
+    Defect("one fold of two", folds(TWO[:1]), ("found 1 fold, expected 2; mend it",)),
     Defect("three folds of two", folds([*TWO, TWO[0]]), ("found 3 folds, expected 2",)),
 ]
 

@@ -9,7 +9,7 @@ from glob import escape
 from pathlib import Path
 
 from slicewise.case_names import fault
-from slicewise.dataset import Dataset, open_dataset
+from slicewise.dataset import ENDINGS, Dataset, open_dataset
 from slicewise.files import read_json, write_table
 from slicewise.job import logger, run
 from slicewise.problems import (
@@ -52,24 +52,31 @@ def duplicates(records: dict[str, dict], dataset: Dataset) -> list[Problem]:
 
 def unused(files: list[str], dataset: Dataset) -> list[Problem]:
     """Return a warning for each scan that lies beside the others and belongs to no case."""
+    return [_unused(Path(file), dataset) for file in files]
+
+
+def _unused(path: Path, dataset: Dataset) -> Problem:
+    """Return why a scan belongs to no case, and under what name it would."""
     images, ending, channels = dataset.images_folder, dataset.file_ending, dataset.channel_names
-    found = []
-    for path in map(Path, files):
-        name = path.name.removesuffix(ending)
-        if path.parent == images:
-            name = CHANNEL.sub("", name)
-            what = "an image that is no channel of a case"
-            numbers = dict.fromkeys((0, len(channels) - 1))
-            expected = " to ".join(f"{name}_{number:04d}{ending}" for number in numbers)
-            mend = "name it so, or take it out; until then it is left out"
-        else:
-            others = ", ".join(sorted(other.name for other in images.glob(f"{escape(name)}*"))[:3])
-            what = "a label without an image" + (f", beside {others}" if others else "")
-            expected = f"{images / name}_0000{ending}"
-            mend = "add the image; until then the label is left out"
-        case = "" if fault(name) else name
-        found.append(Problem(WARNING, case, str(path), what, expected, mend))
-    return found
+    own_ending = next(one for one in ENDINGS if path.name.endswith(one))
+    name = path.name.removesuffix(own_ending)
+    if path.parent == images:
+        name = CHANNEL.sub("", name)
+    if own_ending != ending:
+        found = f"a file that ends with {own_ending}"
+        expected = f"{ending}, the file_ending of dataset.json"
+        mend = "write it as the others are, or take it out; until then it is left out"
+    elif path.parent == images:
+        found = "an image that is no channel of a case"
+        numbers = dict.fromkeys((0, len(channels) - 1))
+        expected = " to ".join(f"{name}_{number:04d}{ending}" for number in numbers)
+        mend = "name it so, or take it out; until then it is left out"
+    else:
+        others = ", ".join(sorted(other.name for other in images.glob(f"{escape(name)}*"))[:3])
+        found = "a label without an image" + (f", beside {others}" if others else "")
+        expected = f"{images / name}_0000{ending}"
+        mend = "add the image; until then the label is left out"
+    return Problem(WARNING, "" if fault(name) else name, str(path), found, expected, mend)
 
 
 def no_foreground(records: dict[str, dict], dataset: Dataset) -> list[Problem]:

@@ -12,6 +12,9 @@ from slicewise.problems import BadInput, error
 
 EXPECTED = "the description of a dataset, of nnU-Net or of the Medical Segmentation Decathlon"
 
+ENDINGS = (".nii.gz", ".nii")
+"""Endings of the files that are read."""
+
 
 @dataclass(frozen=True)
 class ImageSource:
@@ -167,7 +170,8 @@ class Dataset:
         return sorted(
             str(path)
             for folder in (self.images_folder, self.labels_folder)
-            for path in folder.glob(f"*{self.file_ending}")
+            for path in folder.glob("*")
+            if path.name.endswith(ENDINGS)
             if path not in used and not path.name.startswith(".")
         )
 

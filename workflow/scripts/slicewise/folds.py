@@ -67,7 +67,8 @@ def read_given_folds(
 def _faults(splits: list, cases: Sequence[str], folds: int) -> Iterator[tuple[str, str, str]]:
     """Yield what is wrong with the content of a splits_final.json: found, expected, how to mend."""
     if len(splits) != folds:
-        yield f"{len(splits)} folds", f"{folds}", f"set cross_validation.folds: {len(splits)}"
+        mend = f"set cross_validation.folds: {len(splits)}" if len(splits) > 1 else ""
+        yield f"{len(splits)} fold{'s' * (len(splits) != 1)}", f"{folds}", mend
     known = set(cases)
     for fold, parts in enumerate(splits):
         if not is_fold(parts):
