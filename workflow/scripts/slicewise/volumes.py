@@ -87,6 +87,8 @@ def _open(
 
 def _examine_images(case: Case, reorient: bool) -> _Images:
     """Look at every channel of a case, whatever is wrong with the others."""
+    import numpy as np
+
     found, path = _Images(), None
     for source in case.images:
         volumes = 0 if source.volume is None else len(case.images)
@@ -100,20 +102,12 @@ def _examine_images(case: Case, reorient: bool) -> _Images:
             continue
         if volumes and source.volume >= file.shape[3]:
             continue
-        channel = _single_precision(file.values(source.volume))
+        channel = file.values(source.volume).astype(np.float32, copy=False)
         found.problems += scan_checks.check_image(case.name, path, channel)
         if usable:
             orientation = found.first.orientation
             found.channels.append(geometry.to_reading_order(channel, orientation, reorient))
     return found
-
-
-def _single_precision(voxels: np.ndarray) -> np.ndarray:
-    """Return voxels as float32; those that are too large become infinite."""
-    import numpy as np
-
-    with np.errstate(over="ignore"):
-        return voxels.astype(np.float32)
 
 
 def _examine_label(
@@ -128,8 +122,6 @@ def _examine_label(
     file, _, problems = _open(case.name, case.label, 0, first)
     if file is not None:
         voxels = file.values()
-        if voxels.dtype.kind == "f":
-            voxels = _single_precision(voxels)
         problems += scan_checks.check_label(case.name, case.label, voxels, labels)
     if errors_of(problems):
         return None, problems
