@@ -1,7 +1,7 @@
 """Documents of a user's that are wrong are named, all at once, and nothing else happens.
 
-`defects` holds those that are found before the first job. A job finds those of `checkpoint_defects`
-and, here, files of a former stage that somebody changed.
+`document_defects` holds those that are found before the first job. A job finds those of
+`checkpoint_defects` and, here, files of a former stage that somebody changed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 import yaml
 
 from faults.checkpoint_defects import CHECKPOINTS
-from faults.defects import ALL
+from faults.document_defects import ALL
 from faults.figures import Figure
-from faults.spoiling import Defect, Run, modelled
+from faults.spoilt_documents import Defect, Run, modelled
 from scans import write_dataset
 from slicewise import inputs
 from slicewise.config import load

@@ -87,8 +87,10 @@ def _channel_problems(dataset: Dataset) -> Iterator[Problem]:
     """Yield the gap in the numbers of the channels, if there is one."""
     numbers = sorted(map(int, dataset.named_channels))
     if numbers != list(range(len(numbers))):
-        found = f"the channels {', '.join(map(str, numbers))}"
-        yield _problem(dataset, found, f"0 to {len(numbers) - 1} without a gap")
+        found, expected = (
+            f"the channels {', '.join(map(str, some))}" for some in (numbers, range(len(numbers)))
+        )
+        yield _problem(dataset, found, expected)
 
 
 def check_dataset(
