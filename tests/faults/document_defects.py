@@ -68,7 +68,11 @@ DESCRIPTIONS = [
     Defect("an ignored region", described(labels=LABELS | {"ignore": [3]}), ("labels.ignore",)),
     Defect("no channel_names", described(channel_names=None), ("found no channel_names",)),
     Defect("channels by name", described(channel_names={"T1": "T1"}), ('"T1" cannot be a name',)),
-    Defect("a gap of channels", described(channel_names={"0": "a", "2": "b"}), ("found the channels 0, 2, expected the channels 0, 1",)),
+    Defect(
+        "a gap of channels",
+        described(channel_names={"0": "a", "2": "b"}),
+        ("found the channels 0, 2, expected the channels 0, 1",),
+    ),
     Defect("a numbered channel", described(channel_names={"0": 1}), ("channel_names.0: 1",)),
     Defect("no numTraining", described(numTraining=None), ("found no numTraining",)),
     Defect("numTraining in words", described(numTraining="4"), ('found numTraining: "4"',)),
