@@ -46,7 +46,7 @@ def identity(
         f"training.{name}": value for name, value in settings.items() if name not in WITHOUT_EFFECT
     }
     content = hashlib.sha256()
-    for path in sorted(map(str, files)):
+    for path in files:
         content.update(Path(path).read_bytes())
     return about | {
         "plans.json": _digest(plan.raw),

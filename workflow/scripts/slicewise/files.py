@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NOT_OF_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+"""What disks answer that flush no folders."""
+
 SPARE_FILES = 256
 """Files that may be opened beside those that were announced: logs, libraries, pipes of programs."""
 
@@ -138,7 +141,7 @@ def _flush_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # of disks that know no such thing
+        if error.errno not in NOT_OF_FOLDERS:
             raise
     finally:
         os.close(descriptor)
