@@ -45,7 +45,7 @@ def test_signals_mean_what_they_did_before_once_the_loop_is_over():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_that_is_ignored_stays_so(number):
-    """A shell has what it runs in the background ignore Ctrl-C, and nohup a terminal that closes."""
+    """What a shell runs in the background ignores Ctrl-C, and nohup a terminal that closes."""
     before = signal.signal(number, signal.SIG_IGN)
     try:
         with stop_between() as stoppable:
