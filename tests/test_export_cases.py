@@ -65,7 +65,7 @@ def test_all_files_are_flushed_before_the_manifest_names_them(chain, tmp_path, m
 
 
 def test_a_missing_array_is_named(chain, tmp_path):
-    with pytest.raises(ValueError, match=r"case nobody: .*nobody\.npy is missing"):
+    with pytest.raises(ValueError, match=r"case nobody: .*nobody\.npy: found no such file"):
         open_case(chain.arrays, "nobody")
 
 

@@ -1,5 +1,7 @@
 """A few inputs and examples of `make test-faults`, and that a broken reader would be seen."""
 
+import os
+import sys
 import time
 from random import Random
 
@@ -9,12 +11,15 @@ from hypothesis import strategies as st
 
 from faults import fuzz_properties
 from faults.fuzz import Seen, figure, read_inputs
-from faults.fuzz_child import READERS, reader_of
+from faults.fuzz_child import READERS, WARMING_UP, reader_of
 from faults.mutations import mutated_bytes, mutated_json
 
 INPUTS = 150
 
+needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="needs limits of Linux")
 
+
+@needs_limits
 @pytest.mark.parametrize("reader", READERS)
 def test_every_input_is_read_whole_or_refused_by_name(reader):
     seen = read_inputs(reader, 0, INPUTS)
@@ -39,7 +44,7 @@ class Broken:
     """A reader that breaks at its third input, in the way of its subclass."""
 
     def __init__(self, folder):
-        self.folder, self.read_so_far = folder, -2  # two are read to warm up
+        self.folder, self.read_so_far = folder, -WARMING_UP
 
     def write(self, rng):
         self.read_so_far += 1
@@ -65,8 +70,6 @@ class Hungry(Broken):
 
 class Dying(Broken):
     def fail(self):
-        import os
-
         os.abort()
 
 
@@ -80,6 +83,7 @@ class Undocumented(Broken):
         raise KeyError(str(self.folder))
 
 
+@needs_limits
 @pytest.mark.parametrize(
     ("kind", "said"),
     [

@@ -3,6 +3,7 @@
 `make test-faults` does the same at full length.
 """
 
+import base64
 import random
 import signal
 
@@ -46,14 +47,25 @@ def test_a_file_that_changed_or_is_missing_is_named(tmp_path):
     assert found == [".1.z.csv", "x.csv", "y.csv"]
 
 
+def test_what_a_killed_job_was_at_is_made_again_without_being_asked_for(clean):
+    made, _ = clean
+    begun = base64.urlsafe_b64encode(b"results/phantom/splits_final.json").decode()
+    marker = made.folder / ".snakemake/incomplete" / begun
+    marker.write_text("{}")
+    assert made.jobs("plan")["split_folds"] == 1
+    marker.unlink()
+    assert "split_folds" not in made.jobs("plan")
+
+
 def test_a_second_run_in_the_same_folder_is_refused(clean):
     made, _ = clean
     (made.folder / "results/locks/run.lock").unlink()
-    first = start(made, ["all", "--forcerun", "make_phantom"], made.folder / "said.log")
+    first = start(made, [], made.folder / "said.log")
     try:
         workflow_disks.wait_for(made.folder / "results/locks/run.lock")
         second = made.snakemake("--configfile", "tiny.yaml")
-        dry = made.snakemake("--dry-run", "--configfile", "tiny.yaml")
+        modes = ("--dry-run", "--unlock", "--summary")
+        free = [made.snakemake(mode, "--configfile", "tiny.yaml") for mode in modes]
     finally:
         first.kill()
         first.wait()
@@ -61,4 +73,4 @@ def test_a_second_run_in_the_same_folder_is_refused(clean):
     assert second.returncode == 1
     assert f"another run is at work in results: snakemake, process {first.pid} on " in said
     assert "Traceback" not in said
-    assert dry.returncode == 0
+    assert [done.stdout + done.stderr for done in free if done.returncode] == []

@@ -86,6 +86,13 @@ def test_post_processing_is_applied_and_leaves_the_probabilities(raw, members, t
     np.testing.assert_allclose(np.load(tmp_path / "out/case_00.npy"), mean, atol=1e-7)
 
 
+def test_no_folder_is_there_before_it_has_all_cases(raw, members, tmp_path):
+    (members[2] / "case_01.npy").unlink()
+    with pytest.raises(ValueError, match="case_01: found no probabilities"):
+        fuse(raw, members, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_mean_at_a_time_is_held(tmp_path):
     shape = (16, 48, 40, 24)
     raw = write_dataset(tmp_path / "raw", [shape[1:]] * 2, classes=15)

@@ -112,9 +112,7 @@ def test_the_lock_of_a_killed_job_goes_with_the_next_run(tmp_path, begin):
 
 def test_a_job_that_comes_to_its_work_after_the_next_run_began_is_refused(tmp_path, monkeypatch):
     with locks.run(tmp_path):
-        monkeypatch.setenv(
-            locks.RUN, f"snakemake, process 1 on {locks.platform.node()}, since then"
-        )
+        monkeypatch.setenv(locks.RUN, f"snakemake, process 1 on {os.uname().nodename}, since then")
         with pytest.raises(locks.Busy, match="another run has begun"), locks.job(tmp_path, "x"):
             pass
         assert job_locks(tmp_path) == []

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from scans import peak_memory
 from slicewise import nnunet_checkpoints
 from slicewise.nnunet_checkpoints import read_checkpoint, read_weights
 
@@ -128,6 +129,20 @@ def test_a_missing_file_and_a_broken_one_are_named(tmp_path):
     (tmp_path / "half.pth").write_bytes((PLAIN / "checkpoint_final.pth").read_bytes()[:3000])
     with pytest.raises(ValueError, match=r"half\.pth: found what torch cannot read"):
         read_checkpoint(tmp_path / "half.pth")
+
+
+def test_a_text_that_claims_to_be_longer_than_the_file_takes_no_memory(tmp_path):
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"a": "text"}, path, _use_new_zipfile_serialization=False)
+    content, text = path.read_bytes(), b"X\4\0\0\0text"
+    assert text in content
+    path.write_bytes(content.replace(text, b"X\xff\xff\xff\x3ftext"))
+
+    def read():
+        with pytest.raises(ValueError, match=r"checkpoint\.pth"):
+            nnunet_checkpoints.read_torch(path)
+
+    assert peak_memory(read) < 2**20
 
 
 def test_weights_are_found_in_both_kinds_of_checkpoint(tmp_path):

@@ -1,5 +1,6 @@
 """Patches of single slices: where they lie and what they hold."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from slicewise.files import read_json
 from slicewise.labels import parse_labels
 from slicewise.loss import Loss
 from slicewise.preprocessing import OUTSIDE
+from slicewise.problems import BadInput
 from slicewise.slices import slice_table
 
 
@@ -123,6 +125,13 @@ def test_drawn_patches_lie_within_their_range_and_forced_ones_show_a_class(
     forced = patches.is_forced(np.arange(6), 6, oversample)
     has_class = np.array([cases[case].counts.any() for case in drawn["case"]])
     assert (shown[forced & has_class] > 0).any(axis=(1, 2)).all()
+
+
+def test_a_slice_table_that_names_more_voxels_than_there_are_is_refused():
+    case = case_of(ellipsoid())
+    label = np.zeros_like(case.label)
+    with pytest.raises(BadInput, match=r"case case: .*found 0 voxels of class\d in slice \d"):
+        draw_many([replace(case, label=label)], oversample=1.0)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from scans import (
     write_dataset,
     write_json_of,
 )
+from slicewise import files
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_nifti, write_torch
 from slicewise.network import build_network, initialise
@@ -210,6 +211,22 @@ def test_probabilities_go_beside_the_predictions_or_to_a_folder_of_their_own(cha
         assert found.shape == (3, *segmentation.shape)
         np.testing.assert_allclose(found.sum(0), 1, atol=1e-6)
         np.testing.assert_array_equal(found.argmax(0), segmentation.dataobj)
+
+
+def test_no_folder_is_there_before_it_has_all_cases(chain, tmp_path, monkeypatch):
+    written = []
+
+    def fail_at_the_second(folder, case, found):
+        written.append(case.name)
+        if len(written) == 2:
+            raise OSError
+        files.write_npy(folder / f"{case.name}.npy", found)
+
+    monkeypatch.setattr(predict_cases, "write_probabilities", fail_at_the_second)
+    images = chain.dataset_json.parent / "imagesTr"
+    with pytest.raises(OSError):  # noqa: PT011
+        predict(chain, tmp_path / "a", images=images, probabilities=tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_post_processing_is_applied(chain, tmp_path):

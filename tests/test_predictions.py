@@ -45,6 +45,29 @@ def test_probabilities_that_are_missing_are_named(folders):
         mean_probabilities(folders, CASE, (3, 3, 5, 4))
 
 
+def test_probabilities_that_are_damaged_are_named(folders):
+    path = folders[1] / "scan.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"case scan: .*1/scan\.npy: found a damaged array"):
+        mean_probabilities(folders, CASE, (3, 3, 5, 4))
+
+
+@pytest.mark.parametrize("claimed", [b"\xff" * 4, b"\0" * 4, b"\xf0\xff\xff\x7f"])
+def test_extensions_of_the_images_header_are_not_looked_at(tmp_path, claimed):
+    """nibabel takes as much memory as an extension claims to be long."""
+    image = nib.Nifti1Image(np.ones((4, 5, 6), np.float32), np.eye(4))
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"about the patient"))
+    content = bytearray(image.to_bytes())
+    content[352:356] = claimed
+    path = tmp_path / "scan_0000.nii"
+    path.write_bytes(content)
+    segmentation = np.ones((4, 5, 6), np.uint8)
+    write_segmentation(tmp_path, Case("scan", (ImageSource(path),), None), segmentation)
+    written = nib.load(tmp_path / "scan.nii.gz")
+    np.testing.assert_array_equal(np.asarray(written.dataobj), segmentation)
+    assert not written.header.extensions
+
+
 def test_probabilities_on_another_grid_are_named(folders):
     write_npy(folders[2] / "scan.npy", np.zeros((3, 3, 4, 5), np.float32))
     with pytest.raises(

@@ -14,7 +14,7 @@ from slicewise.selection import FORMS, Selection, parse_selection
 TEXTS = ["all", "foreground", "central 20", "every 2", "-20 to 35 mm", "0.5 to 7.25 mm"]
 PATTERN = schemas.read_schema("config")["$defs"]["slices"]["pattern"]
 OTHER = ["", "All", "central", "central 0", "every 0", "every -1", "every 1.5", "20", "-20 to 35"]
-OTHER += ["all\n", "central 1\u0663"]
+OTHER += ["all\n", "central 1\u0663", "every 10000000000000000000"]
 
 
 def indices(text, slices=10, filled=(), position_mm=None):

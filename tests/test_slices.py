@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from preparations import as_volume, preparation
 from scans import ORIENTATIONS, affine_of, labels_of, named_labels
 from slicewise import geometry, slices
-from slicewise.files import write_json, write_npy
+from slicewise.files import read_json, write_json, write_npy
 from slicewise.labels import parse_labels
 from slicewise.preprocessing import CaseGeometry, preprocess
+from slicewise.problems import BadInput
 from slicewise.selection import parse_selection
 from slicewise.slices import (
     ExportedCase,
@@ -73,7 +74,56 @@ def test_cases_are_opened_in_the_given_order(arrays):
 def test_each_missing_file_is_named(arrays, index):
     path = case_paths(arrays, "a")[index]
     path.unlink()
-    with pytest.raises(ValueError, match=f"case a: .*{path.name} is missing"):
+    with pytest.raises(ValueError, match=f"{path.name}: found no such file.*export"):
+        open_case(arrays, "a")
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content[:100],
+        lambda content: content[:-1],
+        lambda content: b"",
+        lambda content: content.replace(b"(2, ", b"(9, ", 1),
+        lambda content: content.replace(b"(2, ", b"(-2,", 1),
+        lambda content: content.replace(b"'shape'", b"'shape\0", 1),
+        lambda content: content.replace(b"NUMPY\1", b"NUMPY\3", 1),
+        lambda content: content.replace(b"'descr': '", b"'descr': 'O", 1),
+    ],
+)
+def test_a_damaged_array_is_named(arrays, index, change):
+    path = case_paths(arrays, "a")[index]
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(BadInput, match=rf"case a: .*{path.name}: .*exports anew"):
+        open_case(arrays, "a")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("geometry", {}),
+        ("geometry", None),
+        ("slice_table", {"classes": {"class1": [1], "class2": [0, 3]}}),
+        ("slice_table", {"classes": {"class1": [0, 0, 0], "class2": [0, 3, 0]}}),
+        ("slice_table", {"classes": {"class1": [0, -1], "class2": [0, 3]}}),
+        ("slice_table", {"classes": [1, 2]}),
+        ("slice_table", {"classes": {"class1": [0, 0], "class2": [0, 3]}, "annotated": [1]}),
+        ("slice_table", {"classes": {"class1": [0, 0], "class2": [0, 10**30]}}),
+    ],
+)
+def test_a_damaged_record_is_named(arrays, key, value):
+    path = case_paths(arrays, "a")[2]
+    write_json(path, read_json(path) | {key: value})
+    with pytest.raises(BadInput, match=r"a\.json: found .*anew"):
+        open_case(arrays, "a")
+
+
+@pytest.mark.parametrize("voxels", [np.zeros((3, 1, 3, 4), np.float32), np.zeros((2, 1, 3, 4))])
+def test_an_image_of_another_grid_or_type_is_named(arrays, voxels):
+    path = case_paths(arrays, "a")[0]
+    write_npy(path, voxels)
+    with pytest.raises(BadInput, match=r"case a: .*a\.npy: found float.*on the grid of the label"):
         open_case(arrays, "a")
 
 

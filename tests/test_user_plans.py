@@ -4,12 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from slicewise import schemas
 from slicewise.files import read_json
-from slicewise.plans import parse_plan
-from slicewise.user_plans import read_user_plan, with_configuration
+from slicewise.planners import PLANNERS
+from slicewise.plans import architecture_json, parse_plan
+from slicewise.topology import pool_and_kernel_sizes
+from slicewise.user_plans import contradictions, read_user_plan, with_configuration
 
 GOLDEN = Path(__file__).parent / "golden" / "thick_z" / "plans.json"
+SCHEMA = schemas.read_schema("plans")
 
 
 def read_changed(tmp_path, change, channels=1, reorient=False, configuration="2d"):
@@ -23,6 +29,19 @@ def read_changed(tmp_path, change, channels=1, reorient=False, configuration="2d
 
 def test_a_plan_of_nnunet_is_used_as_it_is():
     assert read_user_plan(GOLDEN, 1, reorient=False) == read_json(GOLDEN)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content, _: content.update(transpose_forward=[0.0, 1.0, 2.0]),
+        lambda _, plan: plan.update(batch_size=12.0),
+        lambda _, plan: plan["architecture"]["arch_kwargs"]["features_per_stage"].insert(0, 32.0),
+    ],
+)
+def test_counts_and_axes_with_a_decimal_point_are_refused(tmp_path, change):
+    with pytest.raises(ValueError, match=r"\.0"):
+        read_changed(tmp_path, change)
 
 
 def test_a_patch_that_the_strides_do_not_divide_is_refused(tmp_path):
@@ -81,6 +100,25 @@ def test_blocks_under_the_key_of_the_other_network_are_refused(tmp_path):
 
     with pytest.raises(ValueError, match="found no key 'n_blocks_per_stage'"):
         read_changed(tmp_path, change)
+
+
+@given(
+    st.tuples(*[st.floats(0.1, 6)] * 2),
+    st.tuples(*[st.integers(16, 700)] * 2),
+    st.sampled_from(list(PLANNERS.values())),
+    st.integers(2, 64),
+)
+def test_whatever_is_planned_here_can_be_brought_as_a_plan(spacing, size, planner, batch):
+    topology = pool_and_kernel_sizes(spacing, size)
+    content = read_json(GOLDEN)
+    content["configurations"]["2d"] |= {
+        "architecture": architecture_json(planner.architecture(topology)),
+        "patch_size": list(topology.patch_size),
+        "spacing": list(spacing),
+        "batch_size": batch,
+    }
+    assert not schemas.mistakes(content, SCHEMA)
+    assert not list(contradictions(GOLDEN, parse_plan(content), 1, False))
 
 
 def test_a_missing_plan_is_named(tmp_path):

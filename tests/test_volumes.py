@@ -107,6 +107,15 @@ def test_voxels_that_are_not_numbers_are_counted(raw):
         read_all(raw)
 
 
+def test_voxels_whose_deviation_leaves_single_precision_are_refused(raw):
+    """Their z-scores would be nan."""
+    voxels = np.zeros((12, 14, 9), np.float32)
+    voxels[2:4] = -1e20
+    change_file(raw, "imagesTr", voxels=voxels)
+    with pytest.raises(ValueError, match="252 voxels that are nan, infinite or too large"):
+        read_images(open_dataset(raw).case("case_00"), reorient=False)
+
+
 def test_a_4d_image_is_refused_where_3d_is_due(raw):
     change_file(raw, "imagesTr", voxels=np.zeros((12, 14, 9, 2), np.float32))
     with pytest.raises(ValueError, match="4 dimensions"):

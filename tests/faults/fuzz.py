@@ -69,7 +69,7 @@ def read_inputs(
         folder = Path(tempfile.mkdtemp(prefix="slicewise-fuzz-", dir=place))
         try:
             code, said = _run_child(reader, folder, seed, first, last - first, seconds)
-            first, part = _left_behind(folder)
+            first, part = _left_behind(folder, said)
         finally:
             shutil.rmtree(folder)
         if code:
@@ -96,11 +96,11 @@ def _run_child(reader: str, folder: Path, *numbers: int) -> tuple[int, str]:
         return code, said.read()[-2000:].strip()
 
 
-def _left_behind(folder: Path) -> tuple[int, Seen]:
+def _left_behind(folder: Path, said: str) -> tuple[int, Seen]:
     """Return the number of the input at which a process ended, and what became of those before."""
     state = folder / "state"
     if not state.exists():
-        raise RuntimeError("fuzzing: a process ended before it read any input")
+        raise RuntimeError(f"fuzzing: a process ended before it read any input: {said}")
     number, accepted, refused, slowest = STATE.unpack(state.read_bytes())
     lines = (folder / "faults").read_text(encoding="utf-8").splitlines()
     faults = [tuple(json.loads(line)) for line in lines]

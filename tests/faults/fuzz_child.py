@@ -1,7 +1,7 @@
 """Reads fuzzed inputs in a process of its own, which may die of one without taking the rest along.
 
-Called as `python -m faults.fuzz_child READER FOLDER SEED FIRST COUNT SECONDS`. What it has seen goes
-into two files in FOLDER: `state`, and `faults`, a line for each input that went wrong.
+Called as `python -m faults.fuzz_child READER FOLDER SEED FIRST COUNT SECONDS`. What it has seen
+goes into two files in FOLDER: `state`, and `faults`, a line for each input that went wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import faulthandler
 import json
 import logging
 import os
-import resource
 import signal
 import struct
 import sys
@@ -29,6 +28,9 @@ READERS = {
     "checkpoints": "faults.fuzz_arrays.Checkpoints",
 }
 """What can be fuzzed: a class for each."""
+
+WARMING_UP = 100
+"""Inputs that are read at most before time and memory are counted."""
 
 SECONDS = 10
 """An input that takes longer hangs."""
@@ -81,7 +83,9 @@ def _line(error: BaseException) -> str:
 
 
 def limit_memory() -> None:
-    """Let this process take MEMORY bytes more than it has."""
+    """Let this process take MEMORY bytes more than it has; on Linux alone."""
+    import resource
+
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
 
@@ -94,9 +98,10 @@ def main(name: str, folder: Path, seed: int, first: int, count: int, seconds: in
     inputs = folder / "inputs"
     inputs.mkdir()
     reader = reader_of(name, inputs)
-    for number in (-1, -2):  # brings in what is imported late
-        reader.write(Random(f"{seed} {number}"))
-        outcome(reader, str(inputs))
+    for number in range(WARMING_UP):  # until what is imported late is there
+        reader.write(Random(f"warm {number}"))
+        if outcome(reader, str(inputs)) == "accepted":
+            break
     limit_memory()
     state, faults = os.open(folder / "state", os.O_RDWR | os.O_CREAT), (folder / "faults").open("a")
     accepted, refused, slowest = 0, 0, 0.0

@@ -137,12 +137,14 @@ class Scans:
         image, label = (self.folder / f"{name}{self.ending}" for name in ("image", "label"))
         case = Case("case", (ImageSource(image, self.volume),), label)
         header = read_header(case)
+        if not self.reorient:
+            result, problems = analyze_cases.examine_and_analyse(case, LABELS, "auto")
+            refuse_errors(problems)
+            json.dumps(result[0], allow_nan=False)
         images, truth, problems = examine(case, LABELS, self.reorient)
         refuse_errors(problems)
         assert header.shape == images.shape, "a header of another shape than its voxels"
         self._use(case, images, truth)
-        if not self.reorient:
-            json.dumps(analyze_cases.analyse(images, truth, LABELS, "auto")[0], allow_nan=False)
 
     def _use(self, case: Case, images: Volume, truth: np.ndarray) -> None:
         """Export the case and write its truth back as a prediction; the voxels must be the same."""

@@ -22,6 +22,7 @@ MODULES = (
     "repeat",
     "workflow_kills",
     "workflow_disks",
+    "fuzz",
 )
 """Modules of this package, each with a function `measure(folder)`, in the order they are run."""
 

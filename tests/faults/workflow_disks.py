@@ -105,16 +105,15 @@ def fill_up_all(folder: Path, clean: dict[str, str], megabytes: float) -> None:
 
 
 def read_only(folder: Path, clean: dict[str, str]) -> None:
-    """Let the results be read-only from the start, and from a moment of a run on."""
-    with disk(folder / "results", "size=1g,ro"):
+    """Let the results be read-only, before there are any and when there are some."""
+    with disk(folder / "results", "size=1g"):
         made = prepared(folder, training=LONGER)
-        fails(made, saying="Read-only file system")
-        remount(folder / "results", "rw")
-        process = start(made, (), folder / "said.log")
-        wait_for(folder / "results/phantom/splits_final.json")
-        subprocess.run(["mount", "-o", "remount,ro", folder / "results"], check=False)
-        process.wait(timeout=LONGEST)
-        remount(folder / "results", "rw")
+        for targets in ((), ("plan",)):
+            if targets:
+                made.snakemake(*targets, "--configfile", "tiny.yaml")
+            remount(folder / "results", "ro")
+            fails(made, saying="Read-only file system; the disk can only be read")
+            remount(folder / "results", "rw")
         goes_on(made, clean)
 
 
@@ -136,12 +135,12 @@ def scans_unmounted(folder: Path, _clean: dict[str, str]) -> None:
     scans = folder / "scans"
     own = {"datasets": {"own": {"raw": str(scans)}}, "execution": {"cases_per_job": 1}}
     with disk(scans, "size=64m"):
-        write_dataset(scans, [(64, 64, 20)] * 30)
+        write_dataset(scans, [(64, 64, 20)] * 8)
         kept = shutil.copytree(scans, folder / "kept")
         clean = clean_run(folder / "clean", ["export"], **own)
         made = prepared(folder / "run", **own)
         process = start(made, ["export"], folder / "said.log")
-        wait_for(folder / "run/results/own/fingerprint/group-2.json")
+        wait_for(folder / "run/results/own/dataset_fingerprint.json")
         subprocess.run(["umount", "-l", scans], check=True)
         process.wait(timeout=LONGEST)
         said = (folder / "said.log").read_text()

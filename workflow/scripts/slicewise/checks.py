@@ -37,6 +37,10 @@ SHEAR = 1e-2
 FLAT = 1e-3
 """Unit axes that span less than this volume lie in a plane: the affine has no inverse."""
 
+LARGEST = 1e14
+"""Values that voxels have at most: the squares of larger ones, added up for a standard deviation,
+leave single precision."""
+
 SHOWN_VALUES = 5
 
 AFFINE = "mend sform and qform in its header"
@@ -170,7 +174,7 @@ def check_same_spacing(case: str, file: NiftiFile, first: NiftiFile) -> Iterator
 def check_image(case: str, path: Path, image: np.ndarray) -> Iterator[Problem]:
     """Look at the voxels of one channel, of any shape: numbers, and not all the same."""
     lowest, highest = image.min(), image.max()
-    if not (np.isfinite(lowest) and np.isfinite(highest)):
+    if not (lowest >= -LARGEST and highest <= LARGEST):  # so for nan, too
         yield _not_finite(case, path, image)
     elif lowest == highest:
         found = "zeros in all voxels" if lowest == 0 else f"{lowest:g} in all voxels"
@@ -179,7 +183,7 @@ def check_image(case: str, path: Path, image: np.ndarray) -> Iterator[Problem]:
 
 
 def _not_finite(case: str, path: Path, voxels: np.ndarray) -> Problem:
-    count = np.count_nonzero(~np.isfinite(voxels))
+    count = np.count_nonzero(~(np.abs(voxels) <= LARGEST))
     found = f"{count} voxels that are nan, infinite or too large for single precision"
     mend = "set them to the background's value"
     return Problem(ERROR, case, str(path), found, "numbers", mend)

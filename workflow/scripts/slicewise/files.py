@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slicewise.problems import error
+
 if TYPE_CHECKING:
     import nibabel as nib
     import numpy as np
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 NOT_OF_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """What disks answer that flush no folders."""
+
+NPY = b"\x93NUMPY\x01\x00"
+"""How an array begins that is written here. Later versions of the format have longer headers, for
+which numpy takes as much memory as they claim to be long."""
 
 SPARE_FILES = 256
 """Files that may be opened beside those that were announced: logs, libraries, pipes of programs."""
@@ -215,6 +221,26 @@ def write_npy(path: str | Path, array: np.ndarray, *, flush: bool = True) -> Non
 
     with atomic(path, flush=flush) as temporary:
         np.save(temporary, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def open_array(case: str, path: Path, mend: str) -> np.ndarray:
+    """Return an array that `write_npy` wrote for a case, mapped into memory to be read.
+
+    mend: what to do where it is missing or damaged, which a BadInput says.
+    """
+    import numpy as np
+
+    expected = "an array as it was written"
+    try:
+        with path.open("rb") as file:
+            if file.read(len(NPY)) != NPY:
+                raise ValueError("another beginning")
+        return np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise error(case, path, "no such file", expected, mend) from None
+    except Exception as damage:  # of many kinds: numpy reads a header as a Python literal
+        found = f"a damaged array ({damage!r:.80})"
+        raise error(case, path, found, expected, mend) from None
 
 
 def write_torch(path: str | Path, content: Any) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import platform
 import signal
 import threading
 import time
@@ -128,8 +127,8 @@ def job(results: str | Path, rule: str) -> Iterator[None]:
     if run_name is None:
         yield
         return
-    at_home = f" on {platform.node()}, " in run_name
-    own = folder / f"{platform.node()}-{os.getpid()}-{time.time_ns()}.lock"
+    at_home = f" on {os.uname().nodename}, " in run_name
+    own = folder / f"{os.uname().nodename}-{os.getpid()}-{time.time_ns()}.lock"
     with (folder / "run.lock").open(encoding="utf-8") as of_run, own.open("w+") as file:
         try:
             _take(file)
@@ -208,7 +207,7 @@ def _at_work(folder: Path) -> list[str]:
 def _name(file: IO[str], what: str) -> str:
     """Write into a lock which process holds it, in words that name no other; return them."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
-    text = f"{what}, process {os.getpid()} on {platform.node()}, since {since}"
+    text = f"{what}, process {os.getpid()} on {os.uname().nodename}, since {since}"
     file.seek(0)
     file.truncate()
     file.write(text)

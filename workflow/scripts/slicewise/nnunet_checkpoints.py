@@ -7,6 +7,7 @@ that is added for them, and it stands for numpy's own code, which is not run eit
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 from pathlib import Path
@@ -61,6 +62,9 @@ DAMAGED = (
 )
 """What torch raises for files that are cut off, damaged or made up."""
 
+ZIP = b"PK\3\4"
+"""How torch knows an archive."""
+
 MOST_WEIGHTS = 2 * 10**9
 """Weights of a network at most, twice as many as a plan may ask for."""
 
@@ -75,7 +79,7 @@ def read_torch(path: str | Path) -> Any:
             raise error("", path, "an empty file", EXPECTED)
         _check_archive(path)
         with torch.serialization.safe_globals(ALLOWED):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(_source(path), map_location="cpu", weights_only=True)
     except BadInput:
         raise
     except FileNotFoundError:
@@ -83,6 +87,15 @@ def read_torch(path: str | Path) -> Any:
     except DAMAGED as refused:
         reason = _forbidden(path) or f"what torch cannot read ({_first_line(refused)})"
         raise error("", path, reason, EXPECTED) from None
+
+
+def _source(path: str | Path) -> str | Path | io.BytesIO:
+    """Return what torch is to read: the file, or its bytes where it is no archive.
+
+    Out of a file, torch would ask for as much memory as any text in it claims to be long.
+    """
+    with open(path, "rb") as file:
+        return path if file.read(4) == ZIP else io.BytesIO(Path(path).read_bytes())
 
 
 def _check_archive(path: str | Path) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 
 from slicewise.labels import Labels
 from slicewise.preprocessing import OUTSIDE
+from slicewise.problems import BadInput, error
 from slicewise.reading import SliceReader
 from slicewise.sampling import Pool
-from slicewise.slices import ExportedCase
+from slicewise.slices import EXPORT_ANEW, ExportedCase
 
 POSITION = np.dtype([(name, np.int64) for name in ("case", "slice", "row", "column")])
 """Where one patch lies: index of the case and slice, and its first row and column.
@@ -70,6 +71,13 @@ def empty_share(cases: Sequence[ExportedCase], share: float) -> EmptyShare:
                 "slices as they come"
             )
     return EmptyShare(share, empty, filled)
+
+
+def _fewer_voxels(case: ExportedCase, name: str | None, index: int, count: int) -> BadInput:
+    """Return the error of a slice table that names more voxels than the label of its case has."""
+    found = f"{count} voxels {f'of {name}' if name else 'annotated'} in slice {index}"
+    path = getattr(case.label, "filename", "its exported label")
+    return error(case.name, path, found, "as many as its slice table says", EXPORT_ANEW)
 
 
 class Sampler:
@@ -163,7 +171,10 @@ class Sampler:
             label = self.segmentations.rows(of_case, of_slice, 0, self.size[of_case, 0])
             name = names[of_kind]
             mask = self.labels.annotated(label) if name is None else self.labels.mask(label, name)
-            found[sample] = divmod(np.flatnonzero(mask)[nth], label.shape[1])
+            places = np.flatnonzero(mask)
+            if nth >= len(places):
+                raise _fewer_voxels(self.cases[of_case], name, of_slice, len(places))
+            found[sample] = divmod(places[nth], label.shape[1])
         return found
 
     def cut(self, positions: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

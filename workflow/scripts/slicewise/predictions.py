@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 
 from slicewise.dataset import Case, Dataset
-from slicewise.files import write_nifti, write_npy
+from slicewise.files import open_array, write_nifti, write_npy
+from slicewise.nifti import open_nifti
 from slicewise.records import read_fold
 
 
@@ -19,9 +20,13 @@ def held_out_cases(dataset: Dataset, splits: str | Path, fold: int | str) -> lis
 
 
 def write_segmentation(folder: str | Path, case: Case, segmentation: np.ndarray) -> None:
-    """Write CASE.nii.gz: a segmentation (i, j, k) with affine and header of the case's image."""
-    original = nib.load(case.images[0].path)
+    """Write CASE.nii.gz: a segmentation (i, j, k) with affine and header of the case's image.
+
+    Extensions of the header stay behind: they are about the scan, and nobody looked at them.
+    """
+    original = open_nifti(case.name, case.images[0].path, header_only=True)
     header = original.header.copy()
+    header.set_data_offset(0)  # the writer knows where voxels go
     header.set_data_dtype(segmentation.dtype)
     header.set_slope_inter(1, 0)
     header["cal_min"], header["cal_max"] = 0, 0
@@ -53,7 +58,7 @@ def mean_probabilities(
                 f"case {case.name}: found no probabilities, expected {path}; the members of an "
                 "ensemble predict the same images: set inference.images for all of them at once"
             )
-        member = np.load(path, mmap_mode="r", allow_pickle=False)
+        member = open_array(case.name, path, "predict it again")
         if member.shape != shape:
             raise ValueError(
                 f"case {case.name}: {path} has shape {member.shape}, expected {shape}, one volume "

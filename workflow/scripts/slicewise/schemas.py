@@ -33,6 +33,10 @@ _IN_WORDS = {
 }
 
 
+def _is_integer(_checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _is_finite_number(_checker: Any, value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     try:
@@ -42,9 +46,12 @@ def _is_finite_number(_checker: Any, value: Any) -> bool:
 
 
 # Infinity and not-a-number pass every comparison of JSON Schema's, so they must fail as types.
+# And 2.0 is an integer for it, but neither an index nor a size for numpy and torch.
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("number", _is_finite_number),
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"number": _is_finite_number, "integer": _is_integer}
+    ),
 )
 
 

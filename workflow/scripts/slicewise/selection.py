@@ -18,8 +18,8 @@ NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 FORMS = {
     "all": r"all",
     "foreground": r"foreground",
-    "central": r"central ([1-9][0-9]*)",
-    "every": r"every ([1-9][0-9]*)",
+    "central": r"central ([1-9][0-9]{0,8})",
+    "every": r"every ([1-9][0-9]{0,8})",
     "range": rf"({NUMBER}) to ({NUMBER}) mm",
 }
 """What the words look like, by kind; the pattern of the config's schema is the same."""

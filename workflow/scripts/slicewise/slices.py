@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from slicewise import geometry
-from slicewise.files import allow_open_files, read_json
+from slicewise.documents import read_document
+from slicewise.files import allow_open_files, open_array
 from slicewise.job import logger
 from slicewise.labels import Labels
 from slicewise.preprocessing import CaseGeometry
+from slicewise.problems import error
 from slicewise.selection import Selection
+
+EXPORT_ANEW = "delete the manifests beside it, and the next run exports anew"
 
 
 @dataclass(frozen=True)
@@ -90,24 +94,49 @@ def case_paths(arrays: str | Path, name: str) -> tuple[Path, Path, Path]:
 def open_case(arrays: str | Path, name: str) -> ExportedCase:
     """Open one exported case; its voxels stay on disk until they are used.
 
-    Raises ValueError naming the case and the file that is missing.
+    Raises BadInput naming the case and the file that is missing, damaged or of another case.
     """
-    image, label, record = case_paths(arrays, name)
-    for path in (image, label, record):
-        if not path.exists():
-            raise ValueError(
-                f"case {name}: {path} is missing; delete the manifests beside it to export again"
-            )
-    content = read_json(record)
-    table = content["slice_table"]
-    return ExportedCase(
-        name,
-        np.load(image, mmap_mode="r", allow_pickle=False),
-        np.load(label, mmap_mode="r", allow_pickle=False),
-        np.array(list(table["classes"].values()), dtype=np.int64),
-        CaseGeometry.from_json(content["geometry"]),
-        np.array(table["annotated"], dtype=np.int64) if "annotated" in table else None,
+    image_path, label_path, record = case_paths(arrays, name)
+    image, label = (open_array(name, path, EXPORT_ANEW) for path in (image_path, label_path))
+    content = read_document(record, "what an export writes", EXPORT_ANEW)
+    try:
+        table = content["slice_table"]
+        case = ExportedCase(
+            name,
+            image,
+            label,
+            np.array(list(table["classes"].values()), dtype=np.int64),
+            CaseGeometry.from_json(content["geometry"]),
+            np.array(table["annotated"], dtype=np.int64) if "annotated" in table else None,
+        )
+    except (LookupError, AttributeError, TypeError, ValueError, OverflowError) as damage:
+        found = f"a record that cannot be followed ({damage!r:.80})"
+        raise error(name, record, found, "what an export writes", EXPORT_ANEW) from None
+    _check_agreement(case, image_path, record)
+    return case
+
+
+def _check_agreement(case: ExportedCase, image_path: Path, record: Path) -> None:
+    """Raise BadInput unless the arrays of a case and its record are of the same slices."""
+    shape = case.label.shape
+    alike = case.image.ndim == 4 and (len(case.image), *case.image.shape[2:]) == shape
+    if (
+        not alike
+        or not case.image.size
+        or case.image.dtype != np.float32
+        or case.label.dtype.kind not in "iu"
+    ):
+        found = f"{case.image.dtype} of {case.image.shape}, beside a label, {case.label.dtype} of "
+        expected = "float32 (slice, channel, row, column) on the grid of the label"
+        raise error(case.name, image_path, f"{found}{shape}", expected, EXPORT_ANEW)
+    tables = [case.counts] if case.annotated is None else [case.counts, case.annotated[None]]
+    in_order = all(
+        table.ndim == 2 and table.shape[1] == len(case.label) and table.min(initial=0) >= 0
+        for table in tables
     )
+    if not in_order or case.geometry.resampled_shape != shape:
+        found = f"a slice table or a geometry that is not of {shape} voxels"
+        raise error(case.name, record, found, "those of the exported label", EXPORT_ANEW)
 
 
 def open_cases(arrays: str | Path, names: Sequence[str]) -> list[ExportedCase]:
