@@ -242,6 +242,15 @@ def test_a_new_learning_rate_retrains_and_does_not_export(finished):
     assert not {"analyze_cases", "plan_arrays", "plan_network", "export_cases"} & set(jobs)
 
 
+def test_how_a_training_runs_is_no_reason_to_train_again(finished):
+    running = {"loader_workers": 2, "checkpoint_every": 3, "max_skipped_steps": 5}
+    finished.configure(training=TINY["training"] | running)
+    try:
+        assert finished.jobs() == {}
+    finally:
+        finished.configure()
+
+
 def test_one_more_case_reruns_its_group_the_merge_and_what_follows(finished):
     one_more = {"cases": 5, "seed": 1, "thick_axis": "mixed"}
     finished.configure(datasets={"phantom": {"phantom": one_more}}, execution={"cases_per_job": 3})
