@@ -107,7 +107,8 @@ def test_predict_says_that_it_needs_a_folder_of_images(fresh):
 
 
 def test_a_folder_without_images_stops_predict_before_its_first_job(fresh):
-    given = f"inference={{images: {fresh.folder / 'nowhere'}}}"
+    (fresh.folder / "new").mkdir()
+    given = f"inference={{images: {fresh.folder / 'new'}}}"
     done = fresh.snakemake("predict", "--dry-run", "--config", given, "--configfile", "tiny.yaml")
     assert done.returncode != 0
     assert "inference.images: found no *_0000.nii.gz in" in done.stdout + done.stderr
