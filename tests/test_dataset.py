@@ -102,6 +102,12 @@ def test_a_folder_with_files_of_another_ending_says_so(tmp_path):
         open_dataset(path).new_cases(tmp_path / "imagesTr")
 
 
+def test_a_folder_of_new_images_that_is_none_is_named(raw):
+    for path in (raw, raw.with_name("nowhere")):
+        with pytest.raises(ValueError, match=rf"images: found {path}, which is no folder"):
+            open_dataset(raw).new_cases(path)
+
+
 def test_a_case_without_its_first_channel_is_a_case(raw):
     (raw.parent / "imagesTr/case_01_0000.nii.gz").unlink()
     assert "case_01" in open_dataset(raw).cases()

@@ -76,3 +76,18 @@ def test_the_bound_on_size_is_that_of_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(documents, "LARGEST", 7)
     with pytest.raises(BadInput, match="a file of 8 bytes, more than 7"):
         read_document(path, "anything")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("blank", ["", " ", "\u00a0", "\u2028\n"])
+def test_blanks_of_any_kind_are_an_empty_file(tmp_path, mark, blank):
+    path = tmp_path / "a.json"
+    path.write_text(mark + blank, encoding="utf-8")
+    with pytest.raises(BadInput, match=r"a\.json: found an empty file"):
+        read_document(path, "anything")
+
+
+def test_the_mark_that_editors_of_windows_write_in_front_is_passed_over(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"a": "\u00fc"}', encoding="utf-8-sig")
+    assert read_document(path, "anything") == {"a": "\u00fc"}

@@ -1,4 +1,4 @@
-"""Wrong documents are named: those of `faults.defects`, tried without Snakemake but for a few."""
+"""Wrong documents are named: `faults.document_defects`, tried without Snakemake but for a few."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from faults.bad_documents import (
     message,
     rename,
 )
-from faults.defects import CONFIGS, FOLDS, NAMES
+from faults.document_defects import CONFIGS, FOLDS, NAMES
 from models import PLAIN, bring_in
 from scans import write_dataset
 from slicewise.files import write_json

@@ -7,7 +7,9 @@ import pytest
 
 import merge_fingerprint
 from chain import Chain, analyse
-from faults.bad_scans import DEFECTS, Scan, Workplace, cut, write_whole
+from faults.bad_scans import Workplace, write_whole
+from faults.scan_defects import DEFECTS
+from faults.spoilt_scans import Scan, cut
 from slicewise.problems import ERROR, BadInput, errors_of, read_tables
 
 

@@ -83,8 +83,9 @@ def test_names_are_flushed_where_the_system_can(tmp_path, monkeypatch):
 
         return fail
 
-    monkeypatch.setattr(os, "fsync", fail_with(errno.EINVAL))
-    files._flush_folder(tmp_path)
+    for number in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+        monkeypatch.setattr(os, "fsync", fail_with(number))
+        files._flush_folder(tmp_path)
     monkeypatch.setattr(os, "fsync", fail_with(errno.EIO))
     with pytest.raises(OSError, match="on purpose"):
         files._flush_folder(tmp_path)

@@ -62,3 +62,13 @@ def test_errors_are_refused_and_warnings_are_not():
     with pytest.raises(BadInput) as refused:
         refuse_errors([EMPTY, CUT], "a dataset:")
     assert refused.value.problems == [CUT]
+
+
+def test_what_cannot_be_seen_is_written_out(tmp_path):
+    """Names of files may hold escape sequences of a terminal, and bytes that are no text."""
+    odd = Problem(ERROR, "", "a\x1b[2J/M\udcfcller.nii.gz", "M\u00fcller", "\u60a3\u8005\u202e")
+    assert str(odd) == (
+        r"a\x1b[2J/M\udcfcller.nii.gz: found M" + "\u00fcller, expected \u60a3\u8005" + r"\u202e"
+    )
+    write_table(tmp_path / "a.csv", COLUMNS, rows([odd]))
+    assert str(*read_tables([tmp_path / "a.csv"])) == str(odd)

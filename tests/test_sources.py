@@ -99,13 +99,13 @@ def test_a_change_of_what_is_written_for_nnunet_never_trains_again():
     assert not {"nnunet_logs", "model_folders"} & set(sources.modules("train_fold"))
 
 
-def test_logging_counts_for_nothing():
-    assert "job" not in sources.modules("train_fold")
+def test_logging_and_signals_count_for_nothing():
+    assert not {"job", "stopping"} & set(sources.modules("train_fold"))
 
 
 @pytest.mark.parametrize("script", ["analyze_cases", "merge_fingerprint", "export_cases"])
 def test_other_words_for_a_problem_neither_analyse_nor_train_again(script):
-    assert not {"problems", "checks"} & set(sources.modules(script))
+    assert not {"problems", "scan_checks"} & set(sources.modules(script))
 
 
 def test_scripts_differ_in_their_digest():

@@ -7,7 +7,7 @@ import pytest
 
 from slicewise.stopping import Stopped, stop_between
 
-EXIT_STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
+EXIT_STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 
 
 @pytest.mark.parametrize("number", EXIT_STATUS)
@@ -43,12 +43,13 @@ def test_signals_mean_what_they_did_before_once_the_loop_is_over():
     assert [signal.getsignal(number) for number in EXIT_STATUS] == before
 
 
-def test_a_signal_that_is_ignored_stays_so():
-    """A shell has what it runs in the background ignore Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_is_ignored_stays_so(number):
+    """What a shell runs in the background ignores Ctrl-C, and nohup a terminal that closes."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with stop_between() as stoppable:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             assert list(stoppable(range(3))) == [0, 1, 2]
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)

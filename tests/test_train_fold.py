@@ -1,7 +1,6 @@
 """Training one fold."""
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -14,11 +13,11 @@ import torch
 import train_fold
 from chain import Chain, analyse, export, plan
 from defaults import training_settings
-from scans import write_dataset
+from scans import labels_of, write_dataset
 from slicewise import patches
+from slicewise.plans import read_plan
 from slicewise.problems import BadInput
-from slicewise.selection import parse_selection
-from slicewise.slices import ExportedCase, open_cases
+from slicewise.slices import open_cases
 
 SETTINGS = training_settings() | {
     "epochs": 3,
@@ -38,7 +37,7 @@ def chain(tmp_path_factory):
     return export(plan(analyse(Chain(raw, folder))))
 
 
-def train(chain, folder, pretrained=(), arrays=None, **changes):
+def train(chain, folder, pretrained=(), arrays=None, running=None, **changes):
     """Train, on other arrays where there are any; return the weights and the history."""
     train_fold.main(
         dataset_json=chain.dataset_json,
@@ -49,6 +48,7 @@ def train(chain, folder, pretrained=(), arrays=None, **changes):
         fold=0,
         seed=0,
         settings=SETTINGS | changes,
+        running=running or {},
         checkpoint=folder / "checkpoint_final.pt",
         history=folder / "history.csv",
         pretrained=pretrained,
@@ -153,6 +153,18 @@ def test_a_run_that_is_told_to_end_loses_no_step(
     taken = signal_at(monkeypatch, "step", None)
     train(chain, tmp_path, checkpoint_every=50)
     assert len(taken) == 6 - steps
+    assert files_in(tmp_path) == files_in(whole_folder)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_run_goes_on_however_it_is_run(whole_folder, chain, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        signal_at(patched, "step", 3)
+        with pytest.raises(SystemExit):
+            train(chain, tmp_path, running={"checkpoint_every": 50, "loader_workers": 2})
+    taken = signal_at(monkeypatch, "step", None)
+    train(chain, tmp_path, running={"checkpoint_every": 1, "max_skipped_steps": 7})
+    assert len(taken) == 3
     assert files_in(tmp_path) == files_in(whole_folder)
 
 
@@ -343,22 +355,22 @@ def test_training_on_slices_that_no_case_has_is_refused(chain, tmp_path):
         train(chain, tmp_path, slices="900 to 950 mm")
 
 
-def test_only_training_insists_on_its_chosen_slices(chain, caplog):
-    cases = open_cases(chain.arrays, ["case_00"])
-    nowhere = parse_selection("900 to 950 mm")
-    with pytest.raises(ValueError, match=r"training\.slices: found '900 to 950 mm'"):
-        train_fold.chosen_cases(cases, nowhere, 0, "train")
-    assert train_fold.chosen_cases(cases, nowhere, 0, "val") == cases
-    assert "validation batches are of all slices" in caplog.text
-
-
-def test_only_training_insists_on_its_share_of_empty_slices(caplog):
-    case = ExportedCase("a", None, np.ones((2, 3, 3)), np.array([[9, 9]]), None)
-    with pytest.raises(ValueError, match=r"training\.empty_slices: found 0\.1"):
-        train_fold.share_of_empty([case], 0.1, "train")
-    with caplog.at_level(logging.WARNING, "slicewise"):
-        assert train_fold.share_of_empty([case], 0.1, "val") is None
-    assert "validation batches take slices as they come" in caplog.text
+@pytest.mark.parametrize(
+    ("changes", "named", "instead"),
+    [
+        ({"slices": "900 to 950 mm"}, "slices: found '900 to 950 mm'", "are of all slices"),
+        ({"empty_slices": 0.1}, "empty_slices: found 0.1", "take slices as they come"),
+    ],
+)
+def test_only_training_insists_on_its_slices(chain, caplog, changes, named, instead):
+    (case,) = open_cases(chain.arrays, ["case_00"])
+    cases = [case.limited(case.filled)]
+    of = [cases, read_plan(chain.plan), labels_of(1), SETTINGS | changes, (0, 0)]
+    with pytest.raises(ValueError, match=f"training.{named}"):
+        train_fold.make_batches("train", *of)
+    batches = train_fold.make_batches("val", *of)
+    assert (batches.cases, batches.empty) == (cases, None)
+    assert f"validation batches {instead} (training.{named}" in caplog.text
 
 
 def test_pseudo_dice_is_the_mean_of_the_classes_that_exist():

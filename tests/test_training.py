@@ -168,6 +168,16 @@ def test_the_scale_falls_first_before_gradients_that_overflow_are_steps_in_a_row
     assert training.end_epoch()[1] == 5
 
 
+def test_a_gradient_whose_norm_alone_overflows_is_one_in_a_row():
+    """The scaler sees finite gradients then, and no scale that falls would ever end it."""
+    training = scaled_training()
+    spoil_gradients(training, 1e30)
+    for index in range(2):
+        training.step(batch_of(index))
+    assert training.skipped == [0, 1]
+    assert training.skipped_in_a_row == 2
+
+
 def test_no_scale_can_mend_a_loss_that_is_not_finite():
     training = scaled_training()
     training.step(spoilt_batch())

@@ -1,5 +1,6 @@
 """The table of problems of a dataset, and what is a problem of several cases together."""
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -122,12 +123,12 @@ def test_channels_in_one_4d_file_are_counted(tmp_path):
             analyse(chain)
 
 
-def test_problems_are_logged_and_the_table_stays(raw, chain, caplog):
+def test_errors_are_counted_and_listed_once_and_the_table_stays(raw, chain, caplog):
     (raw.parent / "labelsTr/case_02.nii.gz").unlink()
-    with caplog.at_level(logging.INFO), pytest.raises(BadInput):
+    with caplog.at_level(logging.INFO), pytest.raises(BadInput, match="error: case case_02: "):
         analyse(chain)
     assert "1 error and 0 warnings" in caplog.text
-    assert "error: case case_02: " in caplog.text
+    assert "error: case case_02: " not in caplog.text
     assert len(errors_of(read_tables([chain.validation]))) == 1
 
 
@@ -164,3 +165,42 @@ def test_no_case_at_all_that_could_be_read_is_no_missing_foreground(raw, chain):
         analyse(chain)
     assert {problem.found for problem in refused.value.problems} == {"a file of 0 bytes"}
     assert validate_dataset.no_foreground({}, None) == []
+
+
+@pytest.mark.parametrize("name", ["**x", "[x", "=1+1", "a\nb", "M\udcfcller", "esc\x1b[2J"])
+def test_files_of_no_case_may_have_any_name(name, raw, chain):
+    """A name that no case may have stands in the file's path alone, no formula of a spreadsheet."""
+    (raw.parent / f"labelsTr/{name}.nii.gz").touch()
+    (found,) = validated(chain)
+    assert (found.case, found.found) == ("", "a label without an image")
+
+
+@pytest.mark.parametrize(
+    ("channels", "expected"),
+    [(("CT",), "case_02_0000.nii.gz"), (("a", "b"), "case_02_0000.nii.gz to case_02_0001.nii.gz")],
+)
+def test_an_image_without_the_number_of_its_channel_is_told_its_name(tmp_path, channels, expected):
+    chain = Chain(write_dataset(tmp_path / "raw", [(8, 9, 6)] * 2, channels=channels), tmp_path)
+    odd = tmp_path / "raw/imagesTr/case_02.nii.gz"
+    odd.touch()
+    (found,) = validated(chain)
+    assert (found.case, found.file, found.expected) == ("case_02", str(odd), expected)
+
+
+@pytest.mark.parametrize(("ending", "other"), [(".nii.gz", ".nii"), (".nii", ".nii.gz")])
+def test_files_of_the_other_ending_are_named(tmp_path, ending, other):
+    """A dataset whose files are gzipped in part would lose the others without a word."""
+    path = write_dataset(tmp_path / "raw", [(8, 9, 6)] * 2)
+    content = json.loads(path.read_text()) | {"file_ending": ending}
+    path.write_text(json.dumps(content))
+    for file in tmp_path.glob("raw/*/*.nii.gz"):
+        nib.save(nib.load(file), str(file).removesuffix(".nii.gz") + ".nii")
+        if ending == ".nii":
+            file.unlink()
+    for name in ("imagesTr/case_00_0000", "labelsTr/case_00"):
+        (tmp_path / f"raw/{name}{other}").touch()
+    found = validated(Chain(path, tmp_path))
+    assert {(one.found, one.expected) for one in found} == {
+        (f"a file that ends with {other}", f"{ending}, the file_ending of dataset.json")
+    }
+    assert {one.case for one in found} >= {"case_00"}

@@ -107,7 +107,8 @@ def test_predict_says_that_it_needs_a_folder_of_images(fresh):
 
 
 def test_a_folder_without_images_stops_predict_before_its_first_job(fresh):
-    given = f"inference={{images: {fresh.folder / 'nowhere'}}}"
+    (fresh.folder / "new").mkdir()
+    given = f"inference={{images: {fresh.folder / 'new'}}}"
     done = fresh.snakemake("predict", "--dry-run", "--config", given, "--configfile", "tiny.yaml")
     assert done.returncode != 0
     assert "inference.images: found no *_0000.nii.gz in" in done.stdout + done.stderr
@@ -239,6 +240,15 @@ def test_a_new_learning_rate_retrains_and_does_not_export(finished):
     assert jobs["train_fold"] == jobs["predict_member_fold"] == 4
     assert jobs["evaluate_fold"] == 6
     assert not {"analyze_cases", "plan_arrays", "plan_network", "export_cases"} & set(jobs)
+
+
+def test_how_a_training_runs_is_no_reason_to_train_again(finished):
+    running = {"loader_workers": 2, "checkpoint_every": 3, "max_skipped_steps": 5}
+    finished.configure(training=TINY["training"] | running)
+    try:
+        assert finished.jobs() == {}
+    finally:
+        finished.configure()
 
 
 def test_one_more_case_reruns_its_group_the_merge_and_what_follows(finished):

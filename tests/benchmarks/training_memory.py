@@ -64,6 +64,7 @@ def train(folder: Path, size: int) -> None:
         fold=0,
         seed=0,
         settings=SETTINGS,
+        running={},
         checkpoint=folder / str(size) / "checkpoint_final.pt",
         history=folder / str(size) / "history.csv",
     )

@@ -1,7 +1,7 @@
 """Documents of a user's that are wrong are named, all at once, and nothing else happens.
 
-`defects` holds those that are found before the first job. A job finds those of `checkpoint_defects`
-and, here, files of a former stage that somebody changed.
+`document_defects` holds those that are found before the first job. A job finds those of
+`checkpoint_defects` and, here, files of a former stage that somebody changed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 import yaml
 
 from faults.checkpoint_defects import CHECKPOINTS
-from faults.defects import ALL
+from faults.document_defects import ALL
 from faults.figures import Figure
-from faults.spoiling import Defect, Run, modelled
+from faults.spoilt_documents import Defect, Run, modelled
 from scans import write_dataset
 from slicewise import inputs
 from slicewise.config import load
@@ -96,8 +96,6 @@ def _contents(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 IMPORTING = {"cross_validation": {"folds": 5, "run": [0]}}
-
-
 """What an imported model asks of a run: the folds that nnU-Net cuts of its five cases."""
 
 
@@ -149,7 +147,6 @@ RECORDS = [
 
 COMBINED = ("no labels", "a wrong numTraining", "an unknown case", "a batch of 0")
 """Defects of one run at once, of which all must be named."""
-
 
 SCRIPTS = ["M\xfcller_01", "\u60a3\u8005-2", "\u03b1.\u03b2", "Ze\u0301lie=1,@%"]
 """Names in letters of several scripts, one of them with its accent apart, and signs that may be."""

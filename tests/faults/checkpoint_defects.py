@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from faults.spoiling import Defect, modelled
+from faults.spoilt_documents import Defect, modelled
 from slicewise.nnunet_checkpoints import read_checkpoint
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from faults.spoiling import (
+from faults.spoilt_documents import (
     GOLDEN_PLAN,
     Defect,
     built,

@@ -191,6 +191,7 @@ class Trainings:
             "fold": 0,
             "seed": 0,
             "settings": SETTINGS,
+            "running": {},
             "checkpoint": folder / "checkpoint_final.pt",
             "history": folder / "history.csv",
         }

@@ -3,6 +3,8 @@
 FOLD_ALL_CHECKPOINT = f"{RESULTS}/{{dataset}}/{{experiment}}/fold-all/checkpoint_final.pt"
 IMPORTED = [name for name in EXPERIMENTS if config["experiments"][name]["model"]["nnunet"]]
 TRAINED = [name for name in EXPERIMENTS if name not in IMPORTED]
+# How a training runs, whatever comes of it: a change of these is no reason to train again.
+RUNNING = ("checkpoint_every", "loader_workers", "max_skipped_steps")
 
 
 def model(wildcards) -> dict:
@@ -42,3 +44,18 @@ def pretrained(wildcards) -> list[str]:
     """Return the checkpoint that the wildcards' experiment starts from, if any."""
     path = section("training", "pretrained")(wildcards)
     return [path] if path else []
+
+
+def training_settings(wildcards) -> dict:
+    """Return how the wildcards' experiment is trained, as far as results depend on it."""
+    settings = section("training")(wildcards)
+    return {name: value for name, value in settings.items() if name not in RUNNING}
+
+
+def training_running(wildcards, threads) -> dict:
+    """Return the settings of a training that its results do not depend on.
+
+    Snakemake records no param of a function that asks for `threads`: a change reruns nothing.
+    """
+    settings = section("training")(wildcards)
+    return {name: settings[name] for name in RUNNING}

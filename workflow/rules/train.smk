@@ -24,7 +24,8 @@ rule train_fold:
         arrays=arrays,
         fold="{fold}",
         seed="{seed}",
-        settings=section("training"),
+        settings=training_settings,
+        running=training_running,
         code=digest("train_fold"),
     conda:
         "../../envs/torch.yaml"

@@ -5,9 +5,10 @@ A killed run goes on from its last checkpoint and ends with the weights of an un
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,20 +17,20 @@ from tqdm import tqdm
 
 from slicewise.batches import Batches
 from slicewise.checkpoints import identity, resume, save
-from slicewise.dataset import open_dataset
+from slicewise.dataset import Dataset, open_dataset
 from slicewise.device import choose_device, keep_freed_memory, set_determinism
 from slicewise.files import write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.loss import Loss
 from slicewise.network import build_network, initialise
-from slicewise.patches import EmptyShare, empty_share
+from slicewise.patches import empty_share
 from slicewise.plans import Plan, read_plan
 from slicewise.pretrained import start_from
 from slicewise.problems import ERROR, BadInput, Problem
 from slicewise.randomness import seed_from
 from slicewise.records import read_fold
-from slicewise.selection import Selection, parse_selection
+from slicewise.selection import parse_selection
 from slicewise.slices import ExportedCase, choose_cases, open_cases, stored_slices
 from slicewise.stopping import Stopped, stop_between
 from slicewise.training import Training, learning_rate
@@ -97,26 +98,29 @@ def stopped_by_numbers(training: Training, batches: Batches, step: int, axis: in
     )
 
 
-def take_steps(
-    training: Training,
-    batches: Batches,
-    epoch: int,
-    axis: int,
-    stoppable: Callable[[Iterable], Iterator],
-) -> Iterator[None]:
-    """Take the steps of an epoch that are left to take, and yield after each.
+def end_epoch(
+    training: Training, checked: Iterable[tuple], rate: float, classes: Iterable[str]
+) -> None:
+    """Check the network, and add a row for the epoch to the history; warn of what is not finite.
 
-    axis and stoppable: as `train` has them. Raises BadInput when too many in a row were skipped.
+    checked: batches of cases that are held out; rate: the learning rate of the epoch.
     """
-    settings = training.settings
-    iterations = settings["iterations_per_epoch"]
-    steps = range(epoch * iterations + len(training.losses), (epoch + 1) * iterations)
-    stream = batches.stream(steps, settings["loader_workers"], training.device)
-    for step, batch in zip(steps, stoppable(stream), strict=True):
-        training.step(batch)
-        if training.skipped_in_a_row >= settings["max_skipped_steps"]:
-            raise stopped_by_numbers(training, batches, step, axis)
-        yield
+    validation_loss, dice = training.validate(checked)
+    steps, epoch = len(training.losses), len(training.history)
+    loss, skipped = training.end_epoch()
+    if skipped:
+        logger.warning(
+            "epoch %d: %d of %d steps skipped, their loss or gradient was not finite",
+            epoch,
+            skipped,
+            steps,
+        )
+    if not np.isfinite(validation_loss):
+        logger.warning("epoch %d: the validation loss is not finite", epoch)
+    ema = training.history[-1]["ema_pseudo_dice"] if training.history else None
+    per_class = dict(zip(classes, dice.tolist(), strict=True))
+    row = history_row(epoch, rate, (loss, validation_loss), skipped, per_class, ema)
+    training.history.append(row)
 
 
 def train(
@@ -132,8 +136,9 @@ def train(
 
     axis: the sliced axis in reading order; `stoppable` goes over batches and may raise between two
     of them, where the state is whole: an epoch that is under way goes on behind its last loss.
+    Raises BadInput when too many steps in a row were skipped.
     """
-    settings = training.settings
+    settings, device = training.settings, training.device
     epochs, iterations = settings["epochs"], settings["iterations_per_epoch"]
     checks, workers = settings["validation_iterations"], settings["loader_workers"]
     bar = tqdm(
@@ -146,85 +151,88 @@ def train(
         rate = learning_rate(settings["learning_rate"], epoch, epochs)
         for group in training.optimizer.param_groups:
             group["lr"] = rate
-        for _ in take_steps(training, batches, epoch, axis, stoppable):
+        steps = range(epoch * iterations + len(training.losses), (epoch + 1) * iterations)
+        stream = stoppable(batches.stream(steps, workers, device))
+        for step, batch in zip(steps, stream, strict=True):
+            training.step(batch)
+            if training.skipped_in_a_row >= settings["max_skipped_steps"]:
+                raise stopped_by_numbers(training, batches, step, axis)
             bar.update()
         held_out = range(epoch * checks, (epoch + 1) * checks)
-        checked = stoppable(validation.stream(held_out, workers, training.device))
-        validation_loss, dice = training.validate(checked)
-        loss, skipped = training.end_epoch()
-        if skipped:
-            logger.warning(
-                "epoch %d: %d of %d steps skipped, their loss or gradient was not finite",
-                epoch,
-                skipped,
-                iterations,
-            )
-        if not np.isfinite(validation_loss):
-            logger.warning("epoch %d: the validation loss is not finite", epoch)
-        ema = training.history[-1]["ema_pseudo_dice"] if training.history else None
-        per_class = dict(zip(batches.labels.classes, dice.tolist(), strict=True))
-        row = history_row(epoch, rate, (loss, validation_loss), skipped, per_class, ema)
-        training.history.append(row)
-        bar.set_postfix(loss=f"{loss:.3f}", Dice=f"{row['pseudo_dice']:.3f}", refresh=False)
+        checked = stoppable(validation.stream(held_out, workers, device))
+        end_epoch(training, checked, rate, batches.labels.classes)
+        last = training.history[-1]
+        bar.set_postfix(
+            loss=f"{last['train_loss']:.3f}", Dice=f"{last['pseudo_dice']:.3f}", refresh=False
+        )
         if (epoch + 1) % settings["checkpoint_every"] == 0 and epoch + 1 < epochs:
             save()
     bar.close()
 
 
-def chosen_cases(
-    cases: list[ExportedCase], selection: Selection, axis: int, purpose: str
-) -> list[ExportedCase]:
-    """Return the cases limited to the chosen slices, across an axis in reading order.
+def as_asked(purpose: str, find: Callable[[], Any], otherwise: Any, instead: str) -> Any:
+    """Return what `find` does; it raises ValueError for slices that the cases do not have.
 
-    The few cases of a validation fold may have none: all slices are taken then, with a warning.
+    The few cases of a validation fold may lack them: there it is `otherwise`, with a warning.
+    instead: what is done then, in words.
     """
     try:
-        return choose_cases(cases, selection, axis)
+        return find()
     except ValueError as error:
         if purpose == "train":
             raise
-        logger.warning("validation batches are of all slices (%s)", error)
-        return cases
-
-
-def share_of_empty(
-    cases: list[ExportedCase], share: float | None, purpose: str
-) -> EmptyShare | None:
-    """Return the share of empty slices with the cases that serve it, None to leave it to chance.
-
-    The few cases of a validation fold may lack such slices: there chance decides, with a warning.
-    """
-    if share is None:
-        return None
-    try:
-        return empty_share(cases, share)
-    except ValueError as error:
-        if purpose == "train":
-            raise
-        logger.warning("validation batches take slices as they come (%s)", error)
-        return None
+        logger.warning("validation batches %s (%s)", instead, error)
+        return otherwise
 
 
 def make_batches(
-    plan: Plan, cases: list[ExportedCase], labels: Labels, settings: dict, fold: int, seed: int
-) -> dict[str, Batches]:
-    """Return the streams of training and validation batches; `cases` by purpose."""
-    return {
-        purpose: Batches(
-            cases=cases[purpose],
-            labels=labels,
-            batch_size=settings["batch_size"] or plan.batch_size,
-            patch=plan.patch_size,
-            oversample=settings["oversample_foreground"],
-            augmented=purpose == "train" and settings["augmentation"] == "default",
-            masked_channels=plan.preparation.use_mask_for_norm,
-            seed=seed,
-            fold=fold,
-            purpose=purpose,
-            empty=share_of_empty(cases[purpose], settings["empty_slices"], purpose),
+    purpose: str,
+    cases: list[ExportedCase],
+    plan: Plan,
+    labels: Labels,
+    settings: dict,
+    key: tuple[int, int],
+) -> Batches:
+    """Return the stream of batches of a purpose, train or val, from its cases; key: seed, fold."""
+    selection, axis = parse_selection(settings["slices"]), plan.preparation.transpose_forward[0]
+    cases = as_asked(
+        purpose, lambda: choose_cases(cases, selection, axis), cases, "are of all slices"
+    )
+    empty, share = None, settings["empty_slices"]
+    if share is not None:
+        empty = as_asked(
+            purpose, lambda: empty_share(cases, share), None, "take slices as they come"
         )
-        for purpose in ("train", "val")
-    }
+    seed, fold = key
+    return Batches(
+        cases=cases,
+        labels=labels,
+        batch_size=settings["batch_size"] or plan.batch_size,
+        patch=plan.patch_size,
+        oversample=settings["oversample_foreground"],
+        augmented=purpose == "train" and settings["augmentation"] == "default",
+        masked_channels=plan.preparation.use_mask_for_norm,
+        seed=seed,
+        fold=fold,
+        purpose=purpose,
+        empty=empty,
+    )
+
+
+def new_training(
+    plan: Plan, dataset: Dataset, settings: dict, key: tuple[int, int], pretrained: Sequence[str]
+) -> Training:
+    """Return a training before its first step, from pretrained weights if there are any.
+
+    key: seed and fold, which the random weights follow from.
+    """
+    network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
+    initialise(network, seed_from(*key, "weights"))
+    for path in pretrained:
+        start_from(network, path)
+    device = choose_device(settings["device"])
+    set_determinism(device, settings["deterministic"])
+    return Training(network, settings, device, Loss(dataset.labels, plan.batch_dice))
 
 
 def main(
@@ -237,49 +245,37 @@ def main(
     fold,
     seed,
     settings,
+    running,
     checkpoint,
     history,
     pretrained=(),
 ):
     """Write checkpoint_final.pt and history.csv of one fold and seed.
 
-    `pretrained` holds the file of the weights to start from, if there is one.
+    `settings` and `running` are the config's section `training`, the latter what changes nothing
+    that comes of it; `pretrained` holds the file of the weights to start from, if there is one.
     """
     torch.set_num_threads(settings["threads"])
     keep_freed_memory()
-    fold, seed = int(fold), int(seed)
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
-    split = read_fold(splits, fold, "train", "val")
-    selection, axis = parse_selection(settings["slices"]), plan.preparation.transpose_forward[0]
-    cases = {
-        purpose: chosen_cases(open_cases(arrays, split[purpose]), selection, axis, purpose)
+    key = int(seed), int(fold)
+    split = read_fold(splits, int(fold), "train", "val")
+    streams = [
+        make_batches(
+            purpose, open_cases(arrays, split[purpose]), plan, dataset.labels, settings, key
+        )
         for purpose in ("train", "val")
-    }
-
-    network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
-    initialise(network, seed_from(seed, fold, "weights"))
-    for path in pretrained:
-        start_from(network, path)
-    device = choose_device(settings["device"])
-    set_determinism(device, settings["deterministic"])
-    training = Training(network, settings, device, Loss(dataset.labels, plan.batch_dice))
+    ]
+    training = new_training(plan, dataset, settings | running, key, pretrained)
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
-    key, files = (device.type, fold, seed), [*manifests, *pretrained]
-    own = identity(plan, dataset.labels, settings, split, key, files)
+    where = (training.device.type, int(fold), int(seed))
+    own = identity(plan, dataset.labels, settings, split, where, [*manifests, *pretrained])
     resume(training, latest, own)
-
-    streams = make_batches(plan, cases, dataset.labels, settings, fold, seed)
     keep = partial(save, training, latest, own)
+    axis = plan.preparation.transpose_forward[0]
     with stop_between() as stoppable:
         try:
-            train(
-                training,
-                streams["train"],
-                streams["val"],
-                axis=axis,
-                save=keep,
-                stoppable=stoppable,
-            )
+            train(training, *streams, axis=axis, save=keep, stoppable=stoppable)
         except Stopped as stopped:
             keep()
             logger.warning("told to end (%s): %s holds all steps so far", stopped, latest)
@@ -289,9 +285,8 @@ def main(
             checkpoint, {"network": training.network.state_dict(), "plan": json.dumps(plan.raw)}
         )
         latest.unlink(missing_ok=True)
-    logger.info(
-        "pseudo Dice %.4f after %d epochs", training.history[-1]["pseudo_dice"], settings["epochs"]
-    )
+    last = training.history[-1]
+    logger.info("pseudo Dice %.4f after %d epochs", last["pseudo_dice"], settings["epochs"])
 
 
 if "snakemake" in globals():

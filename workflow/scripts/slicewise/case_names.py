@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from slicewise.problems import ERROR, Problem
+from slicewise.problems import Problem, wrong
 
 LONGEST = 200
 """Bytes of a name: file systems take 255, which endings and temporary names add to."""
@@ -34,6 +34,8 @@ EXPECTED = (
     "a name of letters, digits, _, - and . in between, without spaces, slashes, brackets, quotes "
     f"and other signs of a shell, of {LONGEST} bytes at most"
 )
+
+MEND = "rename its files, and its entry where dataset.json or splits_final.json has one"
 
 
 def fault(name: str) -> str:
@@ -59,9 +61,9 @@ def name_problems(file: str | Path, names: Iterable[str]) -> list[Problem]:
     """
     names = list(names)
     found = [
-        _problem(file, f"the case name {shown(name)}, which {wrong}", EXPECTED)
+        wrong(file, f"the case name {shown(name)}, which {odd}", EXPECTED, MEND)
         for name in names
-        if (wrong := fault(name))
+        if (odd := fault(name))
     ]
     first: dict[str, str] = {}
     for name in names:
@@ -70,17 +72,15 @@ def name_problems(file: str | Path, names: Iterable[str]) -> list[Problem]:
                 "names that differ in more than upper and lower case or how letters are "
                 "composed, which many file systems take for one"
             )
-            found.append(
-                _problem(file, f"the case names {shown(other)} and {shown(name)}", expected)
-            )
+            pair = f"the case names {shown(other)} and {shown(name)}"
+            found.append(wrong(file, pair, expected, MEND))
     for name in names:
         if other := first.get(_folded(name + LABEL)):
             expected = (
                 f"no two of which {name}{LABEL}.npy is the label of the one and the other's image"
             )
-            found.append(
-                _problem(file, f"the case names {shown(name)} and {shown(other)}", expected)
-            )
+            pair = f"the case names {shown(name)} and {shown(other)}"
+            found.append(wrong(file, pair, expected, MEND))
     return found
 
 
@@ -95,8 +95,3 @@ def _folded(name: str) -> str:
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-def _problem(file: str | Path, found: str, expected: str) -> Problem:
-    mend = "rename its files, and its entry where dataset.json or splits_final.json has one"
-    return Problem(ERROR, "", str(file), found, expected, mend)

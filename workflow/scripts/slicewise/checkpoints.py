@@ -20,15 +20,8 @@ from slicewise.plans import Plan
 from slicewise.sources import digest
 from slicewise.training import Training
 
-WITHOUT_EFFECT = (
-    "checkpoint_every",
-    "device",
-    "loader_workers",
-    "max_skipped_steps",
-    "pretrained",
-)
-"""Settings that change how a training is run but not what comes of it, or only by what they lead
-to: a kind of device, a file."""
+BY_WHAT_THEY_LEAD_TO = ("device", "pretrained")
+"""Settings that change a training by a kind of device and a file, which count in their place."""
 
 LONGEST_REASON = 200
 """Characters of what torch says of a damaged file."""
@@ -39,14 +32,17 @@ def identity(
 ) -> dict[str, Any]:
     """Return all that a training depends on, by name; a checkpoint of another is not resumed.
 
-    key: device type, fold and seed; files: those that hold a digest of each exported case, and the
-    pretrained weights, if any. The code counts too: its script and all modules behind it.
+    settings: those that its results depend on; key: device type, fold and seed; files: those that
+    hold a digest of each exported case, in the order of the groups, and the pretrained weights, if
+    any. The code counts too: its script and all modules behind it.
     """
     about = {
-        f"training.{name}": value for name, value in settings.items() if name not in WITHOUT_EFFECT
+        f"training.{name}": value
+        for name, value in settings.items()
+        if name not in BY_WHAT_THEY_LEAD_TO
     }
     content = hashlib.sha256()
-    for path in sorted(map(str, files)):
+    for path in files:
         content.update(Path(path).read_bytes())
     return about | {
         "plans.json": _digest(plan.raw),

@@ -12,6 +12,9 @@ from slicewise.problems import BadInput, error
 
 EXPECTED = "the description of a dataset, of nnU-Net or of the Medical Segmentation Decathlon"
 
+ENDINGS = (".nii.gz", ".nii")
+"""Endings of the files that are read."""
+
 
 @dataclass(frozen=True)
 class ImageSource:
@@ -167,7 +170,8 @@ class Dataset:
         return sorted(
             str(path)
             for folder in (self.images_folder, self.labels_folder)
-            for path in folder.glob(f"*{self.file_ending}")
+            for path in folder.glob("*")
+            if path.name.endswith(ENDINGS)
             if path not in used and not path.name.startswith(".")
         )
 
@@ -188,14 +192,15 @@ class Dataset:
 
         Raises ValueError for a folder without any.
         """
-        names = self.names_in(Path(folder))
+        folder = Path(folder)
+        names = self.names_in(folder)
         if not names:
-            raise ValueError(
-                f"inference.images: found no *_0000{self.file_ending} in {folder}"
-                f"{_among(Path(folder))}, expected at least one case; name its files CASE_0000, "
-                "CASE_0001, ... by channel"
-            )
-        return [Case(name, self.image_sources(Path(folder), name), None) for name in names]
+            found = f"no *_0000{self.file_ending} in {folder}{_among(folder)}"
+            if not folder.is_dir():
+                found = f"{folder}, which is no folder"
+            mend = "name its files CASE_0000, CASE_0001, ... by channel"
+            raise error("", "inference.images", found, "at least one case", mend)
+        return [Case(name, self.image_sources(folder, name), None) for name in names]
 
     def cases(self) -> list[str]:
         """Return the names of the training cases, sorted."""

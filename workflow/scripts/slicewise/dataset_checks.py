@@ -13,7 +13,7 @@ from slicewise.case_names import name_problems, shown
 from slicewise.dataset import EXPECTED, Dataset
 from slicewise.documents import read_document
 from slicewise.folds import read_given_folds
-from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.problems import BadInput, Problem, wrong
 
 ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 """How a path begins that counts from a root or, on Windows, from a drive."""
@@ -36,16 +36,16 @@ def _description_problems(dataset: Dataset) -> tuple[list[Problem], set[str]]:
     content = _with_doubtful_entries(dataset.content)
     mistakes = schemas.mistakes(content, schemas.read_schema("dataset"))
     problems = [mistake.problem(dataset.json_path) for mistake in mistakes]
-    wrong = {mistake.key.split(".")[0].split("[")[0] for mistake in mistakes}
-    if not wrong & {"channel_names", "modality"}:
+    wrong_keys = {mistake.key.split(".")[0].split("[")[0] for mistake in mistakes}
+    if not wrong_keys & {"channel_names", "modality"}:
         problems += _channel_problems(dataset)
-    if not wrong & {"labels", "regions_class_order"}:
+    if not wrong_keys & {"labels", "regions_class_order"}:
         try:
             _ = dataset.labels
             problems += _class_name_problems(dataset)
         except BadInput as refused:
             problems += refused.problems
-    return problems, wrong
+    return problems, wrong_keys
 
 
 def _class_name_problems(dataset: Dataset) -> Iterator[Problem]:
@@ -87,8 +87,10 @@ def _channel_problems(dataset: Dataset) -> Iterator[Problem]:
     """Yield the gap in the numbers of the channels, if there is one."""
     numbers = sorted(map(int, dataset.named_channels))
     if numbers != list(range(len(numbers))):
-        found = f"the channels {', '.join(map(str, numbers))}"
-        yield _problem(dataset, found, f"0 to {len(numbers) - 1} without a gap")
+        found, expected = (
+            f"the channels {', '.join(map(str, some))}" for some in (numbers, range(len(numbers)))
+        )
+        yield _problem(dataset, found, expected)
 
 
 def check_dataset(
@@ -103,15 +105,17 @@ def check_dataset(
         dataset = Dataset(path, read_document(path, EXPECTED, mend))
     except BadInput as refused:
         return None, (), refused.problems
-    problems, wrong = _description_problems(dataset)
+    problems, wrong_keys = _description_problems(dataset)
     cases: tuple[str, ...] = ()
-    if not wrong & LISTING:
+    if not wrong_keys & LISTING:
         listing = list(_listing_problems(dataset))
         try:
             cases = () if listing else tuple(dataset.cases())
         except BadInput as refused:
             listing = refused.problems
-        problems += listing or _case_problems(dataset, cases, folds, "numTraining" not in wrong)
+        problems += listing or _case_problems(
+            dataset, cases, folds, "numTraining" not in wrong_keys
+        )
     return (None if problems else dataset), cases, problems
 
 
@@ -187,4 +191,4 @@ def _is_inside(path: str) -> bool:
 
 
 def _problem(dataset: Dataset, found: str, expected: str, mend: str = "") -> Problem:
-    return Problem(ERROR, "", str(dataset.json_path), found, expected, mend)
+    return wrong(dataset.json_path, found, expected, mend)

@@ -16,7 +16,14 @@ LARGEST = 32 * 2**20
 _PICKLE = b"\x80"
 """First byte of a pickle of protocol 2 or later, as nnU-Net v1 writes its plans."""
 
-_IN_WORDS = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+IN_WORDS = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    float: "a number",
+}
+"""What JSON holds, by Python's types."""
 
 
 class _NotPlain(ValueError):
@@ -55,12 +62,12 @@ def _read(path: Path) -> bytes:
 
 def _parse(content: bytes, kind: type) -> Any:
     """Return what the bytes of a document say."""
-    if not content.strip():
-        raise _NotPlain("an empty file")
     if content.startswith(_PICKLE):
         raise _NotPlain("a pickle, which is never opened: nnU-Net v1 writes its plans so")
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")  # some editors write a mark in front
+        if not text.strip():
+            raise _NotPlain("an empty file")
         parsed = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
         if "\\ud" in text.lower():
             json.dumps(parsed, ensure_ascii=False).encode("utf-8")
@@ -76,7 +83,7 @@ def _parse(content: bytes, kind: type) -> Any:
     except ValueError:  # of int(), which reads no more than 4,300 digits
         raise _NotPlain("a number of thousands of digits") from None
     if not isinstance(parsed, kind):
-        raise _NotPlain(f"{_IN_WORDS.get(type(parsed), 'a number or null')} at its top level")
+        raise _NotPlain(f"{IN_WORDS.get(type(parsed), 'a number or null')} at its top level")
     return parsed
 
 

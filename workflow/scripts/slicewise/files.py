@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NOT_OF_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+"""What disks answer that flush no folders."""
+
 NPY = b"\x93NUMPY\x01\x00"
 """How an array begins that is written here. Later versions of the format have longer headers, for
 which numpy takes as much memory as they claim to be long."""
@@ -144,7 +147,7 @@ def _flush_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # of disks that know no such thing
+        if error.errno not in NOT_OF_FOLDERS:
             raise
     finally:
         os.close(descriptor)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from slicewise.documents import read_document
-from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.problems import BadInput, wrong
 from slicewise.records import FOLDS, FORM, is_fold
 
 SPLIT_SEED = 12345
@@ -56,7 +56,7 @@ def read_given_folds(
     """
     splits = read_document(path, FOLDS, MEND, kind=list)
     problems = [
-        Problem(ERROR, "", str(path), found, expected, mend or MEND)
+        wrong(path, found, expected, mend or MEND)
         for found, expected, mend in _faults(splits, cases, folds)
     ]
     if problems:
@@ -67,7 +67,8 @@ def read_given_folds(
 def _faults(splits: list, cases: Sequence[str], folds: int) -> Iterator[tuple[str, str, str]]:
     """Yield what is wrong with the content of a splits_final.json: found, expected, how to mend."""
     if len(splits) != folds:
-        yield f"{len(splits)} folds", f"{folds}", f"set cross_validation.folds: {len(splits)}"
+        mend = f"set cross_validation.folds: {len(splits)}" if len(splits) > 1 else ""
+        yield f"{len(splits)} fold{'s' * (len(splits) != 1)}", f"{folds}", mend
     known = set(cases)
     for fold, parts in enumerate(splits):
         if not is_fold(parts):

@@ -8,7 +8,7 @@ from pathlib import Path
 from slicewise.archives import is_address
 from slicewise.case_names import name_problems
 from slicewise.model_checks import folder_problems
-from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.problems import BadInput, Problem, wrong
 from slicewise.runs import RunDataset, open_datasets, readable
 from slicewise.user_plans import read_user_plan
 
@@ -50,16 +50,14 @@ def _place_problems(config: dict) -> Iterator[Problem]:
     place = results.resolve()
     in_the_way = next((p for p in (place, *place.parents) if p.exists()), place)
     if not in_the_way.is_dir():
-        yield Problem(ERROR, "", "results", f"{results}, where {in_the_way} is a file", "a folder")
+        yield wrong("results", f"{results}, where {in_the_way} is a file", "a folder")
     for name, kind in config["datasets"].items():
         key = "raw" if "raw" in kind else "archive"
         if key not in kind or is_address(kind[key]):
             continue
         given = Path(kind[key]).resolve()
         if place == given or place.is_relative_to(given) or given.is_relative_to(place):
-            yield Problem(
-                ERROR,
-                "",
+            yield wrong(
                 "results",
                 f"{results}, which overlaps with datasets.{name}.{key}, {kind[key]}",
                 "two places, neither of them in the other",
@@ -85,5 +83,5 @@ def _experiment_problems(
             yield from refused.problems
     pretrained = experiment["training"]["pretrained"]
     if pretrained and not model["nnunet"] and not Path(pretrained).is_file():
-        key, expected = f"experiments.{name}.training.pretrained", "a checkpoint"
-        yield Problem(ERROR, "", key, f"{pretrained}, which is no file", expected)
+        key = f"experiments.{name}.training.pretrained"
+        yield wrong(key, f"{pretrained}, which is no file", "a checkpoint")

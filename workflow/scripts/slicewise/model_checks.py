@@ -8,7 +8,7 @@ from pathlib import Path
 from slicewise.dataset_checks import read_description
 from slicewise.documents import read_document
 from slicewise.model_folders import ALL, checkpoint_path
-from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.problems import BadInput, Problem, wrong
 from slicewise.records import read_folds
 
 
@@ -33,10 +33,8 @@ def folder_problems(experiment: str, model: dict, folds: Sequence[int]) -> Itera
     there = sorted(path.parent.name.removeprefix("fold_") for path in folder.glob(pattern))
     missing = [fold for fold in wanted if not checkpoint_path(model, fold).is_file()]
     if missing:
-        yield Problem(
-            ERROR,
-            "",
-            str(checkpoint_path(model, missing[0])),
+        yield wrong(
+            checkpoint_path(model, missing[0]),
             f"no such file, but of fold {', '.join(there) or 'none'}",
             f"one for each fold of {', '.join(map(str, wanted))}",
             f"set cross_validation.run to the folds that are there, or {key}.fold: all for "
@@ -50,4 +48,4 @@ def _configuration_problems(path: Path, plans: dict, model: dict, key: str) -> I
     if not isinstance(known, dict) or model["configuration"] not in known:
         named = ", ".join(known) if isinstance(known, dict) and known else "none"
         found = f"the configurations {named}, and {key}.configuration: {model['configuration']}"
-        yield Problem(ERROR, "", str(path), found, "the name of one that is there")
+        yield wrong(path, found, "the name of one that is there")

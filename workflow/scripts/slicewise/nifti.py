@@ -36,6 +36,9 @@ HEADER_BYTES = 540
 PIECE = 2**16
 """Bytes that are read at once."""
 
+SCALED_AT_ONCE = 2**16
+"""Voxels that are scaled at once, in double precision."""
+
 COPY_ANEW = "copy it anew from where it came from"
 
 _quiet = logging.Logger("nibabel's remarks on headers", logging.CRITICAL)
@@ -84,17 +87,27 @@ class NiftiFile:
     def values(self, volume: int | None = None) -> np.ndarray:
         """Return the scaled voxels (i, j, k) of the file, or of one volume of it.
 
-        Where nothing is scaled they are a view of what is stored, not to be written to.
+        Whole numbers that nothing scales are a view of what is stored, not to be written to. Others
+        become float32, those that are too large infinite.
         """
         import numpy as np
         from nibabel.volumeutils import apply_read_scaling
 
         stored = self.stored if volume is None else self.stored[..., volume]
         slope, inter = self.header.get_slope_inter()
-        if slope is None:  # 0 is no scaling by the standard, and nan by custom
+        scaled = slope is not None and (slope, inter) != (1, 0)  # None for 0, and nan by custom
+        if not scaled and stored.dtype.kind != "f":
             return stored
+        voxels = np.empty(stored.shape, np.float32, order="F")
+        *plane, depth = stored.shape
+        step = math.ceil(SCALED_AT_ONCE / math.prod(plane))
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is looked at later
-            return apply_read_scaling(stored, np.float64(slope), np.float64(inter))
+            for start in range(0, depth, step):
+                part = stored[..., start : start + step]
+                if scaled:
+                    part = apply_read_scaling(part, np.float64(slope), np.float64(inter))
+                voxels[..., start : start + step] = part
+        return voxels
 
 
 def open_nifti(case: str, path: Path, *, header_only: bool = False) -> NiftiFile:

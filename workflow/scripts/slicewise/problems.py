@@ -32,11 +32,16 @@ class Problem:
     def __str__(self) -> str:
         case = f"case {self.case}: " if self.case else ""
         mend = f"; {self.mend}" if self.mend else ""
-        return f"{case}{self.file}: found {self.found}, expected {self.expected}{mend}"
+        return visible(f"{case}{self.file}: found {self.found}, expected {self.expected}{mend}")
 
 
 COLUMNS = [field.name for field in fields(Problem)]
 """The columns of a table of problems."""
+
+
+def visible(text: str) -> str:
+    """Return a text with what cannot be seen, or would act on a terminal, written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def counted(problems: Sequence[Problem]) -> str:
@@ -65,9 +70,14 @@ class BadInput(ValueError):
         super().__init__(listed(self.problems, about))
 
 
+def wrong(file: str | Path, found: str, expected: str, mend: str = "", case: str = "") -> Problem:
+    """Return a problem that makes it impossible to go on."""
+    return Problem(ERROR, case, str(file), found, expected, mend)
+
+
 def error(case: str, file: str | Path, found: str, expected: str, mend: str = "") -> BadInput:
     """Return the exception to raise for one problem that makes it impossible to go on."""
-    return BadInput(Problem(ERROR, case, str(file), found, expected, mend))
+    return BadInput(wrong(file, found, expected, mend, case))
 
 
 def listed(problems: Sequence[Problem], about: str = "") -> str:
@@ -95,4 +105,4 @@ def read_tables(paths: Iterable[str | Path]) -> list[Problem]:
 
 def rows(problems: Iterable[Problem]) -> list[tuple[str, ...]]:
     """Return the rows of a table of problems, under COLUMNS."""
-    return [astuple(problem) for problem in problems]
+    return [tuple(map(visible, astuple(problem))) for problem in problems]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slicewise.documents import read_document
+from slicewise.documents import IN_WORDS, read_document
 from slicewise.problems import error
 
 ANEW = "delete it, and the next run makes it anew"
@@ -15,14 +15,6 @@ ANEW = "delete it, and the next run makes it anew"
 FOLDS = "folds as nnU-Net writes them"
 FORM = '{"train": [case, ...], "val": [case, ...]}'
 """What each fold of a splits_final.json looks like."""
-
-_IN_WORDS = {
-    str: "text",
-    dict: "an object",
-    list: "a list",
-    bool: "true or false",
-    float: "a number",
-}
 
 
 def read_record(path: str | Path, keys: Mapping[str, type]) -> dict[str, Any]:
@@ -34,9 +26,9 @@ def read_record(path: str | Path, keys: Mapping[str, type]) -> dict[str, Any]:
     content = read_document(path, f"a file with {', '.join(keys)}", ANEW)
     for key, kind in keys.items():
         if key not in content:
-            raise error("", path, f"no {key}", _IN_WORDS[kind], ANEW)
+            raise error("", path, f"no {key}", IN_WORDS[kind], ANEW)
         if not _is_a(content[key], kind):
-            raise error("", path, f"{key}: {content[key]!r:.80}", _IN_WORDS[kind], ANEW)
+            raise error("", path, f"{key}: {content[key]!r:.80}", IN_WORDS[kind], ANEW)
     return content
 
 

@@ -18,7 +18,7 @@ from slicewise.archives import is_address
 from slicewise.config import as_yaml
 from slicewise.dataset import Dataset
 from slicewise.dataset_checks import check_dataset, read_description
-from slicewise.problems import ERROR, Problem
+from slicewise.problems import Problem, wrong
 from slicewise.records import ANEW
 
 ARRAYS_FOLLOW = (
@@ -173,7 +173,7 @@ def _archive_problems(name: str, archive: str) -> list[Problem]:
     if is_address(archive) or Path(archive).is_file():
         return []
     found = f"{archive}, which is no file"
-    return [Problem(ERROR, "", f"datasets.{name}.archive", found, "a .tar, .tar.gz or .zip file")]
+    return [wrong(f"datasets.{name}.archive", found, "a .tar, .tar.gz or .zip file")]
 
 
 def arrays_key(planning: dict, preprocessing: dict) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from slicewise.problems import ERROR, Problem
+from slicewise.problems import Problem, wrong
 
 FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 
@@ -159,7 +159,7 @@ class Mistake:
         if self.found == MISSING:
             found = f"no {self.key}"
         expected = self.remedy.removeprefix("allowed: ").removeprefix("give ")
-        return Problem(ERROR, "", str(path), found, expected, mend)
+        return wrong(path, found, expected, mend)
 
 
 def mistakes(document: Any, schema: dict) -> list[Mistake]:

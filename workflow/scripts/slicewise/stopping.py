@@ -1,6 +1,7 @@
-"""A word to end that is heeded between two steps: Slurm's at a time limit, or Ctrl-C.
+"""A word to end that is heeded between two steps: Slurm's, Ctrl-C, a terminal that closes.
 
-Slurm sends SIGTERM and, half a minute later, SIGKILL. A long loop uses the time to save its state.
+At a time limit Slurm sends SIGTERM and, half a minute later, SIGKILL. A long loop uses the time to
+save its state.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""Windows has no SIGHUP."""
 
 
 class Stopped(Exception):

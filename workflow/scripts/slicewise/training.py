@@ -113,18 +113,14 @@ class Training:
         """Count a step that is not taken, and let the scaler of 16 bits adapt.
 
         It starts high and halves its scale at each gradient that overflows, which is how it finds
-        one that fits: such a step is none of those in a row while the scale is above 1 and can
-        fall. A loss that is not finite would be so at every scale, so the scale stays.
+        one that fits: such a step is none of those in a row while the scale falls, down to 1. A
+        loss that is not finite would be so at every scale, so the scale stays.
         """
         self.skipped.append(len(self.losses))
         scale = self.scaler.get_scale()  # 1 where nothing is scaled
-        if not torch.isfinite(loss):
-            self.scaler.update(scale)
-        else:
-            self.scaler.update()
-            if scale > 1:
-                return
-        self.skipped_in_a_row += 1
+        self.scaler.update(None if torch.isfinite(loss) else scale)
+        if not 1 <= self.scaler.get_scale() < scale:
+            self.skipped_in_a_row += 1
 
     def end_epoch(self) -> tuple[float, int]:
         """Return the mean loss of the steps that were taken, and how many were skipped.

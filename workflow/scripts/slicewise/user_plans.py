@@ -20,7 +20,7 @@ from slicewise.plans import (
     architecture_json,
     parse_plan,
 )
-from slicewise.problems import ERROR, BadInput, Problem, error
+from slicewise.problems import BadInput, Problem, error, wrong
 
 WHERE = f"configurations.{CONFIGURATION}"
 """Where in a plans.json the configuration stands that is used."""
@@ -76,9 +76,9 @@ def read_user_plan(
         try:
             problems = list(contradictions(path, parse_plan(content), channels, reorient))
         except KeyError as refused:
-            problems = [_problem(path, f"no key {refused}", "every key that nnU-Net writes")]
+            problems = [wrong(path, f"no key {refused}", "every key that nnU-Net writes")]
         except ValueError as refused:
-            problems = [_problem(path, str(refused), "a network and layers that can be built here")]
+            problems = [wrong(path, str(refused), "a network and layers that can be built here")]
     if problems:
         raise BadInput(problems)
     return content
@@ -150,18 +150,18 @@ def contradictions(
     forward, backward = plan.preparation.transpose_forward, plan.preparation.transpose_backward
     if [forward[axis] for axis in backward] != [0, 1, 2]:
         expected = f"what undoes transpose_forward, {list(forward)}"
-        yield _problem(path, f"transpose_backward: {list(backward)}", expected)
+        yield wrong(path, f"transpose_backward: {list(backward)}", expected)
     preparation = plan.preparation
     for key in ("normalization_schemes", "use_mask_for_norm"):
         count = len(getattr(preparation, key))
         if channels is not None and count != channels:
-            yield _problem(path, f"{WHERE}.{key}: {count}", f"one for each of {channels} channels")
+            yield wrong(path, f"{WHERE}.{key}: {count}", f"one for each of {channels} channels")
     known = preparation.intensity_properties
     channels = len(preparation.normalization_schemes) if channels is None else channels
     lacking = [channel for channel in range(channels) if str(channel) not in known]
     if lacking:
         key = "foreground_intensity_properties_per_channel"
-        yield _problem(path, f"{key}: those of {', '.join(known)}", f"of channel {lacking[0]} too")
+        yield wrong(path, f"{key}: those of {', '.join(known)}", f"of channel {lacking[0]} too")
     yield from _reader_problems(path, plan.image_reader_writer, reorient)
     lengths = list(_length_problems(path, plan.architecture))
     # What follows counts stages, and has no say where they are not known.
@@ -172,10 +172,10 @@ def _reader_problems(path: str | Path, reader: str, reorient: bool | None) -> It
     """Yield that a plan is for files of another kind, or for images turned another way."""
     if reader not in READERS:
         expected = f"one that reads NIfTI files: {', '.join(READERS)}"
-        yield _problem(path, f"image_reader_writer: {reader}", expected)
+        yield wrong(path, f"image_reader_writer: {reader}", expected)
     elif reorient is not None and READERS[reader] != reorient:
         way, setting = ("turned to RAS+", "always") if not reorient else ("as stored", "never")
-        yield _problem(
+        yield wrong(
             path,
             f"image_reader_writer: {reader}, so the plan counts axes of images {way}",
             "a plan that counts axes as they are read here",
@@ -196,7 +196,7 @@ def _length_problems(path: str | Path, network: Architecture) -> Iterator[Proble
     ):
         if len(values) != expected:
             found = f"{WHERE}.architecture.arch_kwargs.{key}: {len(values)} entries"
-            yield _problem(path, found, f"{expected}, as n_stages is {stages}")
+            yield wrong(path, found, f"{expected}, as n_stages is {stages}")
 
 
 def _size_problems(path: str | Path, plan: Plan, channels: int) -> Iterator[Problem]:
@@ -204,23 +204,23 @@ def _size_problems(path: str | Path, plan: Plan, channels: int) -> Iterator[Prob
     network, patch = plan.architecture, list(plan.patch_size)
     if plan.strides[0] != (1, 1):
         found = f"{WHERE}.architecture.arch_kwargs.strides: {list(plan.strides[0])} first"
-        yield _problem(path, found, "[1, 1], as the first stage keeps the resolution")
+        yield wrong(path, found, "[1, 1], as the first stage keeps the resolution")
     divisors = [math.prod(stride[axis] for stride in plan.strides) for axis in range(2)]
     for axis, divisor in enumerate(divisors):
         if patch[axis] % divisor:
             expected = f"multiples of {divisor} along axis {axis}, as the strides divide it"
-            yield _problem(path, f"{WHERE}.patch_size: {patch}", expected)
+            yield wrong(path, f"{WHERE}.patch_size: {patch}", expected)
     if patch == divisors:
         expected = "a larger one, of which the strides leave more than one voxel to normalise over"
-        yield _problem(path, f"{WHERE}.patch_size: {patch}", expected)
+        yield wrong(path, f"{WHERE}.patch_size: {patch}", expected)
     voxels = plan.batch_size * math.prod(patch)
     if voxels > LARGEST_BATCH:
         found = f"{WHERE}: a batch of {plan.batch_size} patches of {patch[0]} x {patch[1]} voxels"
-        yield _problem(path, found, f"{LARGEST_BATCH:,} voxels at most, not {voxels:,}")
+        yield wrong(path, found, f"{LARGEST_BATCH:,} voxels at most, not {voxels:,}")
     weights = weight_count(network, channels)
     if weights > MOST_WEIGHTS:
         found = f"{WHERE}.architecture: a network of {weights:,} weights"
-        yield _problem(path, found, f"{MOST_WEIGHTS:,} at most")
+        yield wrong(path, found, f"{MOST_WEIGHTS:,} at most")
 
 
 def weight_count(network: Architecture, channels: int) -> int:
@@ -237,7 +237,3 @@ def weight_count(network: Architecture, channels: int) -> int:
         total += kernels[stage] * width * (2 * width + (layers - 1) * width)
         total += width * features[stage + 1] * math.prod(network.strides[stage + 1])
     return total
-
-
-def _problem(path: str | Path, found: str, expected: str, mend: str = "") -> Problem:
-    return Problem(ERROR, "", str(path), found, expected, mend)

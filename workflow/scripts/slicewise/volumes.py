@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slicewise import checks, geometry
+from slicewise import geometry, scan_checks
 from slicewise.dataset import Case
 from slicewise.labels import Labels
 from slicewise.nifti import NiftiFile, open_nifti
@@ -63,7 +63,7 @@ def _volume(image: np.ndarray, file: NiftiFile, reorient: bool) -> Volume:
 
 
 def _open(
-    case: str, path: Path, volumes: int, first: checks.Grid | None
+    case: str, path: Path, volumes: int, first: scan_checks.Grid | None
 ) -> tuple[NiftiFile | None, bool, list[Problem]]:
     """Return a file of a case, whether it has a grid that can be used, and the problems of both.
 
@@ -74,19 +74,21 @@ def _open(
         file = open_nifti(case, path)
     except BadInput as bad:
         return None, False, bad.problems
-    problems = list(checks.check_header(case, file, volumes))
+    problems = list(scan_checks.check_header(case, file, volumes))
     usable = not errors_of(problems)
     if usable and first is not None:
         # What is odd about a grid is said once, of the file that the others are held against.
-        problems = list(checks.check_grid(case, file, first))
+        problems = list(scan_checks.check_grid(case, file, first))
         if isinstance(first, NiftiFile):
-            problems += checks.check_same_spacing(case, file, first)
-    problems += checks.check_scaling(case, file)
+            problems += scan_checks.check_same_spacing(case, file, first)
+    problems += scan_checks.check_scaling(case, file)
     return file, usable, problems
 
 
 def _examine_images(case: Case, reorient: bool) -> _Images:
     """Look at every channel of a case, whatever is wrong with the others."""
+    import numpy as np
+
     found, path = _Images(), None
     for source in case.images:
         volumes = 0 if source.volume is None else len(case.images)
@@ -100,24 +102,16 @@ def _examine_images(case: Case, reorient: bool) -> _Images:
             continue
         if volumes and source.volume >= file.shape[3]:
             continue
-        channel = _single_precision(file.values(source.volume))
-        found.problems += checks.check_image(case.name, path, channel)
+        channel = file.values(source.volume).astype(np.float32, copy=False)
+        found.problems += scan_checks.check_image(case.name, path, channel)
         if usable:
             orientation = found.first.orientation
             found.channels.append(geometry.to_reading_order(channel, orientation, reorient))
     return found
 
 
-def _single_precision(voxels: np.ndarray) -> np.ndarray:
-    """Return voxels as float32; those that are too large become infinite."""
-    import numpy as np
-
-    with np.errstate(over="ignore"):
-        return voxels.astype(np.float32)
-
-
 def _examine_label(
-    case: Case, labels: Labels, reorient: bool, first: checks.Grid | None
+    case: Case, labels: Labels, reorient: bool, first: scan_checks.Grid | None
 ) -> tuple[np.ndarray | None, list[Problem]]:
     """Look at the label of a case and return it, int16 in reading order, with its problems.
 
@@ -128,9 +122,7 @@ def _examine_label(
     file, _, problems = _open(case.name, case.label, 0, first)
     if file is not None:
         voxels = file.values()
-        if voxels.dtype.kind == "f":
-            voxels = _single_precision(voxels)
-        problems += checks.check_label(case.name, case.label, voxels, labels)
+        problems += scan_checks.check_label(case.name, case.label, voxels, labels)
     if errors_of(problems):
         return None, problems
     label = geometry.to_reading_order(voxels.astype(np.int16), file.orientation, reorient)
@@ -165,7 +157,7 @@ def _first_header(case: Case) -> NiftiFile:
     source = case.images[0]
     file = open_nifti(case.name, source.path, header_only=True)
     volumes = 0 if source.volume is None else len(case.images)
-    refuse_errors(checks.check_header(case.name, file, volumes))
+    refuse_errors(scan_checks.check_header(case.name, file, volumes))
     return file
 
 

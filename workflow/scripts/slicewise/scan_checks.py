@@ -29,7 +29,7 @@ SAME_SPACING = 1e-3
 """Spacings are equal that differ by less than this share: headers round them."""
 
 DRIFT_VOXELS = 0.1
-"""How far apart rounded affines may put a corner of two volumes before it is worth a word."""
+"""How far apart two affines may put a corner of two volumes before it is worth a word."""
 
 SHEAR = 1e-2
 """The cosine between two axes from which on they are not taken to be at right angles."""
@@ -43,8 +43,13 @@ leave single precision."""
 
 SHOWN_VALUES = 5
 
+NEARLY_WHOLE = 1e-2
+"""How far scaling and averaging leave a label's values from the whole numbers that they were."""
+
 AFFINE = "mend sform and qform in its header"
 RESAMPLE = "resample it to the first image, or take the case out"
+ALIGN = f"if it was made on that, give it the affine of the first image; else {RESAMPLE}"
+ROUND = "round its values to whole numbers"
 
 
 class Grid(Protocol):
@@ -126,7 +131,8 @@ def _check_affine(file: NiftiFile, error: partial, warning: partial) -> Iterator
             "three that are",
             "distances in mm are taken as if they were",
         )
-    if not np.allclose(lengths, file.zooms, rtol=1e-2, atol=0):
+    as_stored = np.array_equal(file.zooms, file.pixdim)  # else it is an error, named above
+    if as_stored and not np.allclose(lengths, file.zooms, rtol=1e-2, atol=0):
         yield warning(
             f"a spacing of {_numbers(file.zooms)} mm in pixdim, {_numbers(lengths)} in the affine",
             "the same in both",
@@ -140,22 +146,26 @@ def check_grid(case: str, file: NiftiFile, first: Grid) -> Iterator[Problem]:
     as_there = "as in the case's first image"
     if file.shape[:3] != first.shape[:3]:
         yield error(f"shape {file.shape[:3]}", f"{first.shape[:3]} {as_there}", RESAMPLE)
-    same = np.allclose(file.affine, first.affine, atol=SAME_AFFINE_MM)
+    drift = _drift(file, first)
+    same = drift <= DRIFT_VOXELS or np.allclose(file.affine, first.affine, atol=SAME_AFFINE_MM)
     if not same or file.orientation != first.orientation:
         found = f"affine {_numbers(file.affine)} ({file.orientation})"
         expected = f"{_numbers(first.affine)} ({first.orientation}) {as_there}"
-        yield error(found, expected, RESAMPLE)
-        return
-    corners = np.array([*np.ndindex(2, 2, 2)]) * file.shape[:3]
-    drift = np.linalg.norm(corners @ (file.affine - first.affine)[:3, :3].T, axis=1).max()
-    drift = drift + np.abs(file.affine - first.affine)[:3, 3].max()
-    drift = drift / min(np.linalg.norm(first.affine[:3, :3], axis=0))
-    if drift > DRIFT_VOXELS:
+        yield error(found, expected, ALIGN if file.shape[:3] == first.shape[:3] else RESAMPLE)
+    elif drift > DRIFT_VOXELS:
         yield warning(
             f"an affine that differs by up to {drift:.2g} voxels",
             f"the same {as_there}",
             "it is taken for rounding",
         )
+
+
+def _drift(file: NiftiFile, first: Grid) -> float:
+    """Return how far apart two affines put a corner of a file at most, in voxels."""
+    corners = np.array([*np.ndindex(2, 2, 2)]) * file.shape[:3]
+    change = (file.affine - first.affine)[:3]
+    apart = np.linalg.norm(corners @ change[:, :3].T + change[:, 3], axis=1).max()
+    return apart / min(np.linalg.norm(first.affine[:3, :3], axis=0))
 
 
 def check_same_spacing(case: str, file: NiftiFile, first: NiftiFile) -> Iterator[Problem]:
@@ -201,9 +211,11 @@ def check_label(case: str, path: Path, voxels: np.ndarray, labels: Labels) -> It
         wrong = np.unique(voxels)
         wrong = wrong[(wrong != np.rint(wrong)) | (wrong < 0) | (wrong > last)]
         more = ", ..." if len(wrong) > SHOWN_VALUES else ""
-        found = ", ".join(f"{value:g}" for value in wrong[:SHOWN_VALUES].tolist())
+        found = ", ".join(map(_exact, wrong[:SHOWN_VALUES]))
         expected = f"only those of dataset.json, {list(labels.stored)}"
-        mend = "mend the label, or name them in dataset.json"
+        meant = np.rint(wrong)
+        rounded = (np.abs(wrong - meant) < NEARLY_WHOLE) & (meant >= 0) & (meant <= last)
+        mend = ROUND if rounded.all() else "mend the label, or name them in dataset.json"
         yield error(f"the values {found}{more}", expected, mend)
     elif highest == 0 or (highest == labels.ignore and not voxels[voxels != labels.ignore].any()):
         found = "background and ignored voxels" if highest else "background"
@@ -214,3 +226,9 @@ def _numbers(values: Sequence) -> list:
     """Return numbers short enough to read."""
     rounded = np.vectorize(lambda value: float(f"{value:.6g}"), otypes=[float])(values)
     return rounded.tolist()
+
+
+def _exact(value: np.number) -> str:
+    """Return a number in as many digits as tell it from its neighbours."""
+    short = f"{value:g}"
+    return short if float(short) == value else str(value)
