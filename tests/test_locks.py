@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -163,6 +164,20 @@ def test_a_folder_that_can_only_be_read_needs_no_lock(tmp_path, monkeypatch):
         assert not locked
     with pytest.raises(OSError, match="Read-only"), locks.run(tmp_path / "none"):
         pass
+
+
+def test_a_disk_that_went_away_is_left_to_the_job_to_say(tmp_path, monkeypatch):
+    seen, looked = [], threading.Event()
+
+    def stale(_):
+        looked.set()
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(threading, "excepthook", seen.append)
+    with locks.run(tmp_path), locks.job(tmp_path, "train_fold"):
+        monkeypatch.setattr(locks, "_text", stale)
+        assert looked.wait(60)
+    assert seen == []
 
 
 def test_a_workflow_of_two_modules_holds_the_results_of_both(tmp_path):

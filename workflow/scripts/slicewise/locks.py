@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -157,15 +157,16 @@ def _ending_with(of_run: IO[str], run_name: str) -> Iterator[None]:
     done = threading.Event()
 
     def watch() -> None:
-        while _text(of_run) == run_name and not _take(of_run, shared=True):
-            if done.wait(POLL):
-                return
-        fcntl.flock(of_run, fcntl.LOCK_UN)
-        logger.error("%s has ended, and so does this job of it", run_name)
-        # As from the keyboard, so that temporary files go; then without asking.
-        os.kill(os.getpid(), signal.SIGINT)
-        if not done.wait(GRACE):
-            os.kill(os.getpid(), signal.SIGKILL)
+        with suppress(OSError):  # of a disk that went away, which the job itself will say
+            while _text(of_run) == run_name and not _take(of_run, shared=True):
+                if done.wait(POLL):
+                    return
+            fcntl.flock(of_run, fcntl.LOCK_UN)
+            logger.error("%s has ended, and so does this job of it", run_name)
+            # As from the keyboard, so that temporary files go; then without asking.
+            os.kill(os.getpid(), signal.SIGINT)
+            if not done.wait(GRACE):
+                os.kill(os.getpid(), signal.SIGKILL)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
