@@ -63,7 +63,7 @@ def test_a_missing_fold_stops_before_the_first_job(own):
     done = own.snakemake("evaluate", "--configfile", "tiny.yaml")
     said = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "found no such file, but of fold 0, expected one for each of 0, 1" in said
+    assert "found no such file, but of fold 0, expected one for each fold of 0, 1" in said
     assert "Traceback" not in said
 
 
