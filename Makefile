@@ -33,7 +33,7 @@ PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
-	@.venv/bin/python -m snakemake --cores $(CORES) --rerun-incomplete $(ARGS)
+	@.venv/bin/python -m snakemake --cores $(CORES) $(ARGS)
 
 test: .venv/test.stamp
 	@.venv/bin/python -m pytest --numprocesses auto --dist loadfile $(TESTS)

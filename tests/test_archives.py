@@ -124,23 +124,31 @@ def test_what_macos_adds_is_left_out(tmp_path):
     assert tree(tmp_path / "raw") == {"a": None, "a/b": EVIL}
 
 
-def test_what_a_killed_run_left_is_replaced(tmp_path):
-    partial = tmp_path / ".raw.unpacking"
-    partial.mkdir()
-    (partial / "half").write_text("half a file")
-    tar_of(tmp_path / "a.tar.gz", "a")
-    unpack(tmp_path / "a.tar.gz", tmp_path / "raw")
-    assert tree(tmp_path / "raw") == {"a": EVIL}
-    assert not partial.exists()
-
-
-def test_a_link_in_the_place_of_the_unpacked_files_is_not_followed(tmp_path):
+def test_what_a_killed_run_left_is_replaced_and_a_link_not_followed(tmp_path):
+    (tmp_path / "results/.7.raw").mkdir(parents=True)
+    (tmp_path / "results/.7.raw/half").write_text("half a file")
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / ".raw.unpacking").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "results/raw").symlink_to(tmp_path / "elsewhere")
     tar_of(tmp_path / "a.tar.gz", "a")
     with pytest.raises(OSError, match="symbolic link"):
-        unpack(tmp_path / "a.tar.gz", tmp_path / "raw")
+        unpack(tmp_path / "a.tar.gz", tmp_path / "results/raw")
+    (tmp_path / "results/raw").unlink()
+    unpack(tmp_path / "a.tar.gz", tmp_path / "results/raw")
+    assert tree(tmp_path / "results") == {"raw": None, "raw/a": EVIL}
     assert tree(tmp_path / "elsewhere") == {}
+
+
+def test_each_part_of_a_path_is_compared_once(tmp_path, monkeypatch):
+    """A quarter of a million files deep in folders would otherwise take half an hour."""
+    seen = []
+    monkeypatch.setattr(
+        archives,
+        "unicodedata",
+        SimpleNamespace(normalize=lambda _, part: seen.append(part) or part),
+    )
+    tar_of(tmp_path / "a.tar.gz", *("a/" * 400 + str(number) for number in range(3)))
+    unpack(tmp_path / "a.tar.gz", tmp_path / "raw")
+    assert len(seen) == 3 * 401
 
 
 @pytest.mark.parametrize(

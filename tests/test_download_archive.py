@@ -87,18 +87,19 @@ def test_an_address_may_lead_on_but_only_on_the_web(server, moved, archive, tmp_
     assert "unknown url type: ftp" in refused(f"{server}/moved", archive)
 
 
-def test_a_file_larger_than_the_disk_is_not_begun(server, archive, monkeypatch):
+@pytest.mark.parametrize("path", ["/a.tar.gz", "/endless"])
+def test_a_file_larger_than_the_disk_is_refused(server, archive, monkeypatch, path):
     usage = SimpleNamespace(free=SPARE + len(CONTENT) - 1)
     monkeypatch.setattr(download_archive.shutil, "disk_usage", lambda _: usage)
-    assert "expected no more than the 2,097,158 that the disk" in refused(
-        f"{server}/a.tar.gz", archive
-    )
+    assert "expected no more than the 2,097,158 that the disk" in refused(server + path, archive)
 
 
-def test_what_a_killed_run_left_is_replaced_and_a_link_not_followed(server, archive, tmp_path):
+def test_what_a_killed_run_left_is_removed_and_a_link_not_followed(server, archive, tmp_path):
     mine = tmp_path.parent / "mine"
     mine.write_text("mine")
-    archive.with_name("raw.download.part").symlink_to(mine)
+    archive.with_name(".7.raw.download").symlink_to(mine)
+    archive.symlink_to(mine)
     main(url=f"{server}/a.tar.gz", sha256=SHA256, archive=str(archive))
+    assert [path.name for path in tmp_path.iterdir()] == ["raw.download"]
     assert archive.read_bytes() == CONTENT
     assert mine.read_text() == "mine"

@@ -1,10 +1,13 @@
 """One run at a time, and no job without its run: real processes that are really killed."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,10 +127,78 @@ def test_a_job_that_no_run_has_started_needs_no_lock(tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def test_where_there_are_no_locks_runs_go_on_without(tmp_path, monkeypatch):
-    def unsupported(*_):
-        raise OSError(locks.errno.EOPNOTSUPP, "not supported")
+@pytest.fixture
+def without_locks(monkeypatch):
+    """Return a function after which the file system has no locks."""
 
-    monkeypatch.setattr(locks.fcntl, "flock", unsupported)
+    def unsupported(*_):
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    return lambda: monkeypatch.setattr(locks.fcntl, "flock", unsupported)
+
+
+def test_where_there_are_no_locks_runs_go_on_without(tmp_path, without_locks):
+    without_locks()
     with locks.run(tmp_path) as locked, locks.job(tmp_path, "train_fold"):
         assert not locked
+
+
+def test_a_job_on_a_machine_without_locks_goes_on_without(tmp_path, without_locks):
+    with locks.run(tmp_path):
+        without_locks()
+        with locks.job(tmp_path, "train_fold"):
+            pass
+    assert job_locks(tmp_path) == []
+
+
+def test_a_folder_that_can_only_be_read_needs_no_lock(tmp_path, monkeypatch):
+    """Nothing may be to be done there; a job that is says what is wrong with the disk."""
+    (tmp_path / "results").mkdir()
+
+    def read_only(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(locks.Path, "mkdir", read_only)
+    monkeypatch.setattr(locks.os, "access", lambda *_: False)
+    with locks.run(tmp_path / "results") as locked:
+        assert not locked
+    with pytest.raises(OSError, match="Read-only"), locks.run(tmp_path / "none"):
+        pass
+
+
+def test_a_disk_that_went_away_is_left_to_the_job_to_say(tmp_path, monkeypatch):
+    seen, looked = [], threading.Event()
+
+    def stale(_):
+        looked.set()
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(threading, "excepthook", seen.append)
+    with locks.run(tmp_path), locks.job(tmp_path, "train_fold"):
+        monkeypatch.setattr(locks, "_text", stale)
+        assert looked.wait(60)
+    assert seen == []
+
+
+def test_a_workflow_of_two_modules_holds_the_results_of_both(tmp_path):
+    begun, plugin = [], SimpleNamespace(common_settings=SimpleNamespace(dryrun_exec=False))
+
+    def execute(**_):
+        begun.append(workflow.execution_settings.lock)
+        for results in ("one", "two"):
+            with locks.job(tmp_path / results, "train_fold"):
+                assert len(job_locks(tmp_path / results)) == 1
+
+    workflow = SimpleNamespace(
+        execute=execute,
+        execution_settings=SimpleNamespace(lock=True),
+        dag_settings=SimpleNamespace(),
+    )
+    for results in ("one", "two", "two"):
+        workflow.execute = locks.one_at_a_time(workflow, tmp_path / results)
+    for _ in range(2):
+        workflow.execute(executor_plugin=plugin)
+    # Without Snakemake's own lock, but that is asked for again by a second run of the same process.
+    assert begun == [False, False]
+    assert workflow.execution_settings.lock
+    assert locks.RUN not in os.environ

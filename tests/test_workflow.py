@@ -209,6 +209,15 @@ def test_a_second_run_does_nothing(finished):
     assert finished.jobs() == {}
 
 
+def test_how_a_training_runs_is_no_reason_to_train_again(finished):
+    running = {"loader_workers": 2, "checkpoint_every": 3, "max_skipped_steps": 5}
+    finished.configure(training=TINY["training"] | running)
+    try:
+        assert finished.jobs() == {}
+    finally:
+        finished.configure()
+
+
 def test_a_plotting_edit_redraws_one_figure(finished):
     script = finished.folder / "workflow/scripts/plot_training.py"
     before = script.read_text()
@@ -240,15 +249,6 @@ def test_a_new_learning_rate_retrains_and_does_not_export(finished):
     assert jobs["train_fold"] == jobs["predict_member_fold"] == 4
     assert jobs["evaluate_fold"] == 6
     assert not {"analyze_cases", "plan_arrays", "plan_network", "export_cases"} & set(jobs)
-
-
-def test_how_a_training_runs_is_no_reason_to_train_again(finished):
-    running = {"loader_workers": 2, "checkpoint_every": 3, "max_skipped_steps": 5}
-    finished.configure(training=TINY["training"] | running)
-    try:
-        assert finished.jobs() == {}
-    finally:
-        finished.configure()
 
 
 def test_one_more_case_reruns_its_group_the_merge_and_what_follows(finished):

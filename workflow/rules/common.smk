@@ -40,6 +40,7 @@ PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
 POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
 
 
+# Two runs in one folder of results would each delete what the other has begun.
 workflow.execute = locks.one_at_a_time(workflow, RESULTS)
 
 

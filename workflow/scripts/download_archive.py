@@ -11,7 +11,7 @@ from urllib import request
 from urllib.error import URLError
 
 from slicewise.archives import CHUNK, SPARE, wrong_checksum
-from slicewise.files import flush_files
+from slicewise.files import atomic
 from slicewise.job import run
 from slicewise.problems import BadInput, error
 
@@ -36,23 +36,13 @@ BROKEN = (URLError, HTTPException, ConnectionError, TimeoutError, SSLError)
 
 
 def main(*, url: str, sha256: str, archive: str) -> None:
-    """Write the archive at an address, under another name until it is whole and has its checksum.
-
-    A file with another checksum is deleted, as is what a download leaves that broke off.
-    """
-    target = Path(archive)
-    partial = target.with_name(f"{target.name}.part")
-    partial.unlink(missing_ok=True)
-    try:
+    """Write the archive at an address, whole and with its checksum or not at all."""
+    with atomic(archive) as partial:
         with partial.open("xb") as file:
             found = download(url, file)
         if found != sha256.lower():
             raise wrong_checksum(url, found, sha256)
-        flush_files([partial])
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    logger.info("downloaded %s: %s bytes", url, f"{target.stat().st_size:,}")
+    logger.info("downloaded %s: %s bytes", url, f"{Path(archive).stat().st_size:,}")
 
 
 def download(url: str, file: BinaryIO) -> str:
@@ -71,25 +61,31 @@ def download(url: str, file: BinaryIO) -> str:
 
 
 def _copy(response: HTTPResponse, file: BinaryIO, url: str) -> str:
-    """Write all that a server announced into a file; return its checksum (sha256)."""
+    """Write all that a server sends into a file; return its checksum (sha256)."""
     announced = response.length
     room = shutil.disk_usage(Path(file.name).parent).free - SPARE
-    if announced and announced > room:
-        raise error(
-            "",
-            url,
-            f"a file of {announced:,} bytes",
-            f"no more than the {max(0, room):,} that the disk has to give",
-            "make room or choose another folder for `results`",
-        )
+    _check_room(url, announced or 0, room)
     digest, received = hashlib.sha256(), 0
     while chunk := response.read(CHUNK):
+        received += len(chunk)
+        _check_room(url, received, room)
         file.write(chunk)
         digest.update(chunk)
-        received += len(chunk)
     if announced not in (None, received):
         raise _failed(url, f"{received:,} of {announced:,} bytes before the connection broke")
     return digest.hexdigest()
+
+
+def _check_room(url: str, size: int, room: int) -> None:
+    """Raise BadInput for a file of more bytes than the disk has to give."""
+    if size > room:
+        raise error(
+            "",
+            url,
+            f"a file of {size:,} bytes or more",
+            f"no more than the {max(0, room):,} that the disk has to give",
+            "make room or choose another folder for `results`",
+        )
 
 
 def _failed(url: str, found: str) -> BadInput:

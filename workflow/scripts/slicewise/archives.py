@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from slicewise.archive_members import Member, Refused, damaged, members
-from slicewise.files import flush_files
+from slicewise.files import flush_files, whole_folder
 from slicewise.problems import BadInput, error
 
 MAX_MEMBERS = 250_000
@@ -77,23 +77,13 @@ def wrong_checksum(archive: str | Path, found: str, expected: str) -> BadInput:
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a .tar, .tar.gz or .zip file as `folder`, which appears whole or not at all.
 
-    Its members are written to a folder beside, which takes the name at the end. Archives within it
-    stay as they are. What macOS adds (`__MACOSX`, `._NAME`, `.DS_Store`) is left out. Raises
-    BadInput, with nothing left on the disk, for a member whose path leads out of the folder or
-    cannot be stored, that is not a file or folder, that is there twice, or that is more than the
-    limits above or the disk allow.
+    Archives within it stay as they are. What macOS adds (`__MACOSX`, `._NAME`, `.DS_Store`) is left
+    out. Raises BadInput, with nothing left on the disk, for a member whose path leads out of the
+    folder or cannot be stored, that is not a file or folder, that is there twice, or that is more
+    than the limits above or the disk allow.
     """
-    partial = folder.with_name(f".{folder.name}.unpacking")
-    # What a run that was killed left. It is never a link: rmtree would refuse it.
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    try:
-        with _in_words(archive):
-            flush_files(_extract(archive, partial))
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with whole_folder(folder) as unpacked, _in_words(archive):
+        flush_files(_extract(archive, unpacked))
 
 
 def dataset_json(folder: Path) -> Path:
@@ -195,16 +185,17 @@ def _claim(taken: dict, member: Member, parts: tuple[str, ...]) -> None:
     taken: (path, is it a folder) by path in one spelling; the member's path and the folders above
     it are added. A folder may be named again.
     """
-    for depth in range(1, len(parts) + 1):
-        is_folder = member.is_folder or depth < len(parts)
-        mine = (parts[:depth], is_folder)
-        spelling = tuple(unicodedata.normalize("NFC", part).casefold() for part in mine[0])
-        before = taken.setdefault(spelling, mine)
-        repeated = depth == len(parts) and not is_folder and before is not mine
-        if before != mine or repeated:
+    spelling = tuple(unicodedata.normalize("NFC", part).casefold() for part in parts)
+    for depth in range(len(parts), 0, -1):
+        mine = (parts[:depth], member.is_folder or depth < len(parts))
+        before = taken.setdefault(spelling[:depth], mine)
+        if before is mine:
+            continue
+        if before != mine or not mine[1]:
             raise Refused(
                 f"{member} beside {'/'.join(before[0])!r}", "every path once, in one spelling"
             )
+        return  # the folders above it were added with it
 
 
 def _check_room(member: Member, unpacked: int, allowed: int, folder: Path) -> None:

@@ -235,7 +235,7 @@ def open_array(case: str, path: Path, mend: str) -> np.ndarray:
         with path.open("rb") as file:
             if file.read(len(NPY)) != NPY:
                 raise ValueError("another beginning")
-        return np.lib.format.open_memmap(path, mode="r")
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise error(case, path, "no such file", expected, mend) from None
     except Exception as damage:  # of many kinds: numpy reads a header as a Python literal

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +34,9 @@ FOLDER = "locks"
 
 NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """What a file system without locks answers."""
+
+SINCE = time.strftime("%Y-%m-%d %H:%M:%S")
+"""When this process began: a run that holds several folders has one name in all of them."""
 
 POLL = 0.5
 """Seconds between two looks at a lock."""
@@ -59,6 +62,9 @@ def one_at_a_time(workflow: Any, results: str | Path) -> Callable:
     from snakemake.exceptions import WorkflowError
 
     execute = workflow.execute
+    if hasattr(execute, "folders"):  # the workflow takes in another of ours, as a module
+        execute.folders.add(str(results))
+        return execute
 
     def held(executor_plugin: Any, **given: Any) -> Any:
         settings = workflow.execution_settings
@@ -66,14 +72,17 @@ def one_at_a_time(workflow: Any, results: str | Path) -> Callable:
         if executor_plugin.common_settings.dryrun_exec or not settings.lock:
             return execute(executor_plugin=executor_plugin, **given)
         try:
-            with run(results) as locked:
-                settings.lock = not locked
+            with ExitStack() as runs:
+                locked = [runs.enter_context(run(folder)) for folder in sorted(held.folders)]
+                runs.callback(setattr, settings, "lock", True)
+                settings.lock = not all(locked)
                 return execute(executor_plugin=executor_plugin, **given)
         except Busy as error:
             raise WorkflowError(str(error)) from None
         except OSError as error:
             raise WorkflowError(about_the_machine(error)) from None
 
+    held.folders = {str(results)}
     return held
 
 
@@ -81,18 +90,15 @@ def one_at_a_time(workflow: Any, results: str | Path) -> Callable:
 def run(results: str | Path) -> Iterator[bool]:
     """Hold a folder of results for one run; yield False where there are no locks.
 
+    Nor are there any in a folder that can only be read, where a run may find nothing to be done.
     Raises Busy, naming who is at work, when another run holds it or when jobs of an earlier one do
-    not end; OSError when the folder cannot be written.
+    not end; OSError when the folder cannot be made or written.
     """
     folder = Path(results) / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "run.lock").open("a+", encoding="utf-8") as file:
-        try:
-            # More than once: jobs that ask whether their run is there hold the lock for a moment.
-            taken = _wait(lambda: _take(file), 4 * POLL)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
+    with _opened(folder) or nullcontext() as file:
+        # More than once: jobs that ask whether their run is there hold the lock for a moment.
+        taken = _wait(lambda: _take(file), 4 * POLL) if file else None
+        if taken is None:
             yield False
             return
         if not taken:
@@ -113,7 +119,7 @@ def run(results: str | Path) -> Iterator[bool]:
         try:
             yield True
         finally:
-            del os.environ[RUN]
+            os.environ.pop(RUN, None)
 
 
 @contextmanager
@@ -131,7 +137,9 @@ def job(results: str | Path, rule: str) -> Iterator[None]:
     own = folder / f"{os.uname().nodename}-{os.getpid()}-{time.time_ns()}.lock"
     with (folder / "run.lock").open(encoding="utf-8") as of_run, own.open("w+") as file:
         try:
-            _take(file)
+            if _take(file) is None:  # unlike on the machine of the run
+                yield
+                return
             _name(file, rule)
             # Last: a run that begins after this finds the job at work. Another machine may see late
             # what the run wrote.
@@ -149,15 +157,16 @@ def _ending_with(of_run: IO[str], run_name: str) -> Iterator[None]:
     done = threading.Event()
 
     def watch() -> None:
-        while _text(of_run) == run_name and not _take(of_run, shared=True):
-            if done.wait(POLL):
-                return
-        fcntl.flock(of_run, fcntl.LOCK_UN)
-        logger.error("%s has ended, and so does this job of it", run_name)
-        # As from the keyboard, so that temporary files go; then without asking.
-        os.kill(os.getpid(), signal.SIGINT)
-        if not done.wait(GRACE):
-            os.kill(os.getpid(), signal.SIGKILL)
+        with suppress(OSError):  # of a disk that went away, which the job itself will say
+            while _text(of_run) == run_name and not _take(of_run, shared=True):
+                if done.wait(POLL):
+                    return
+            fcntl.flock(of_run, fcntl.LOCK_UN)
+            logger.error("%s has ended, and so does this job of it", run_name)
+            # As from the keyboard, so that temporary files go; then without asking.
+            os.kill(os.getpid(), signal.SIGINT)
+            if not done.wait(GRACE):
+                os.kill(os.getpid(), signal.SIGKILL)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -168,21 +177,37 @@ def _ending_with(of_run: IO[str], run_name: str) -> Iterator[None]:
         watcher.join()
 
 
-def _take(file: IO[str], *, shared: bool = False) -> bool:
-    """Take the lock of a file and say whether it was free."""
+def _opened(folder: Path) -> IO[str] | None:
+    """Open the lock of a run; return None where the folder is there and can only be read."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / "run.lock").open("a+", encoding="utf-8")
+    except OSError:
+        there = folder if folder.exists() else folder.parent
+        if not there.exists() or os.access(there, os.W_OK):
+            raise
+        return None
+
+
+def _take(file: IO[str], *, shared: bool = False) -> bool | None:
+    """Take the lock of a file and say whether it was free; None where there are no locks."""
     if fcntl is None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        return None
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return None
+        raise
     return True
 
 
-def _wait(ready: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something is so, and return whether it was within some seconds."""
+def _wait(ready: Callable[[], bool | None], seconds: float) -> bool | None:
+    """Wait while something is False, for some seconds; return what it is then."""
     end = time.monotonic() + seconds
-    while not (answer := ready()) and time.monotonic() < end:
+    while (answer := ready()) is False and time.monotonic() < end:
         time.sleep(POLL)
     return answer
 
@@ -206,8 +231,7 @@ def _at_work(folder: Path) -> list[str]:
 
 def _name(file: IO[str], what: str) -> str:
     """Write into a lock which process holds it, in words that name no other; return them."""
-    since = time.strftime("%Y-%m-%d %H:%M:%S")
-    text = f"{what}, process {os.getpid()} on {os.uname().nodename}, since {since}"
+    text = f"{what}, process {os.getpid()} on {os.uname().nodename}, since {SINCE}"
     file.seek(0)
     file.truncate()
     file.write(text)

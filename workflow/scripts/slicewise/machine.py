@@ -10,7 +10,7 @@ MENDS = {
     errno.EROFS: "the disk can only be read: make it writable, or take another for `results`",
     errno.EACCES: "permission is missing: change that of the file or of its folder",
     errno.EPERM: "permission is missing: change that of the file or of its folder",
-    errno.ENOENT: "it is not there: was a folder removed, or a disk, since the run began?",
+    errno.ENOENT: "it is not there: bring back what was removed since the run began, or its disk",
     errno.ESTALE: "its disk went away since the run began: mount it again",
     errno.ENOTCONN: "its disk went away since the run began: mount it again",
     errno.EIO: "the disk cannot be read or written: see whether it is full, or broken",
