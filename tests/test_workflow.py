@@ -1,9 +1,11 @@
 """The workflow as its users run it: dry runs, one whole run on tiny phantoms, and what reruns."""
 
 import json
+import py_compile
 import re
 import shlex
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -86,6 +88,14 @@ def test_no_two_jobs_share_a_log_or_a_benchmark(fresh):
         files = re.findall(rf"^    {kind}: (.+)$", said, re.MULTILINE)
         assert len(files) > least
         assert [path for path, count in Counter(files).items() if count > 1] == []
+
+
+def test_a_compiled_module_that_a_full_disk_cut_off_is_made_again(fresh):
+    """CPython does not look whether all of it was written, and fails at it in every later run."""
+    module = fresh.folder / "workflow/scripts/slicewise/runs.py"
+    compiled = Path(py_compile.compile(str(module), doraise=True))
+    compiled.write_bytes(compiled.read_bytes()[:100])
+    assert "analyze_cases" in fresh.jobs("fingerprint")
 
 
 def test_a_wrong_config_stops_before_the_first_job(fresh):

@@ -1,5 +1,6 @@
 """The config, held against its schema, and what the stages ask of it: cases, groups and keys."""
 
+import marshal
 import sys
 from pathlib import Path
 
@@ -8,6 +9,21 @@ from snakemake.exceptions import WorkflowError
 SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
+
+
+def remove_damaged_bytecode() -> None:
+    """Remove compiled modules that a full disk cut off: Python stops at them ever after."""
+    for path in SCRIPTS.rglob("__pycache__/*.pyc"):
+        try:
+            marshal.loads(path.read_bytes()[16:])  # behind the header
+        except (EOFError, ValueError, TypeError):
+            path.unlink(missing_ok=True)
+        except OSError:
+            pass
+
+
+if workflow.is_main_process:
+    remove_damaged_bytecode()
 
 from slicewise import archives, inputs, locks, model_folders, runs, sources
 from slicewise.config import load

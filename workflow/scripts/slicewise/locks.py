@@ -41,11 +41,12 @@ SINCE = time.strftime("%Y-%m-%d %H:%M:%S")
 POLL = 0.5
 """Seconds between two looks at a lock."""
 
-PATIENCE = 30.0
-"""Seconds that a new run waits for jobs of one that was killed; on its machine they end at once."""
+GRACE = 30.0
+"""Seconds that a job without a run has to end by itself, as at Slurm's time limit: a training saves
+after the step it is at."""
 
-GRACE = 10.0
-"""Seconds that a job without a run has to take its temporary files along."""
+PATIENCE = 2 * GRACE
+"""Seconds that a new run waits for jobs of one that was killed; most end at once."""
 
 
 class Busy(Exception):
@@ -163,8 +164,10 @@ def _ending_with(of_run: IO[str], run_name: str) -> Iterator[None]:
                     return
             fcntl.flock(of_run, fcntl.LOCK_UN)
             logger.error("%s has ended, and so does this job of it", run_name)
-            # As from the keyboard, so that temporary files go; then without asking.
-            os.kill(os.getpid(), signal.SIGINT)
+            # As from the keyboard, so that temporary files go, where that is heeded (it is not in
+            # the background of a shell script); then without asking.
+            ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGTERM if ignored else signal.SIGINT)
             if not done.wait(GRACE):
                 os.kill(os.getpid(), signal.SIGKILL)
 
