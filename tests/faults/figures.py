@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -32,12 +29,3 @@ class Figure:
         said = f"{'ok    ' if self.holds else 'FAILED'} {self.promise}: "
         note = f" ({self.note})" if self.note else ""
         return f"{said}{self.kept:,} of {self.tried:,} {self.unit}{note}"
-
-
-def write_table(path: Path, figures: Sequence[Figure]) -> None:
-    """Write the figures as CSV."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field.name for field in fields(Figure)])
-        writer.writerows(map(astuple, figures))

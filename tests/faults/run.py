@@ -9,10 +9,12 @@ import sys
 import tempfile
 import time
 import traceback
+from dataclasses import astuple, fields
 from importlib import import_module
 from pathlib import Path
 
-from faults.figures import Figure, write_table
+from faults.figures import Figure
+from slicewise.files import write_table
 
 MODULES = (
     "bad_scans",
@@ -54,7 +56,8 @@ def main(arguments: list[str]) -> int:
         print(*(figure.line() for figure in found), sep="\n", flush=True)
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         figures += found
-    write_table(given.table, figures)
+    columns = [field.name for field in fields(Figure)]
+    write_table(given.table, columns, map(astuple, figures))
     broken = sum(not figure.holds for figure in figures)
     print(f"{len(figures) - broken} of {len(figures)} promises kept")
     return int(broken > 0)

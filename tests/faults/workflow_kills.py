@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,15 +91,13 @@ def kill(process: subprocess.Popen, number: signal.Signals, whom: str) -> list[p
     while whom == "job" and not jobs and process.poll() is None:
         time.sleep(0.02)
         jobs = jobs_of(process)
-    try:
+    with suppress(ProcessLookupError, psutil.NoSuchProcess):  # it has ended by itself meanwhile
         if whom == "all":
             os.killpg(process.pid, number)
         elif whom == "snakemake":
             process.send_signal(number)
         elif jobs:
             jobs[0].send_signal(number)
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        pass
     return jobs
 
 

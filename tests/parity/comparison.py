@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+
+from slicewise import files
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,5 @@ def exit_code(comparisons: Sequence[Comparison]) -> int:
 
 def write_table(path: Path, comparisons: Sequence[Comparison]) -> None:
     """Write a row for each comparison: its fields, and whether it is within its bound."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*(field.name for field in fields(Comparison)), "within"])
-        writer.writerows([*astuple(one), one.within] for one in comparisons)
+    columns = [*(field.name for field in fields(Comparison)), "within"]
+    files.write_table(path, columns, ([*astuple(one), one.within] for one in comparisons))

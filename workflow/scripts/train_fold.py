@@ -27,7 +27,7 @@ from slicewise.network import build_network, initialise
 from slicewise.patches import empty_share
 from slicewise.plans import Plan, read_plan
 from slicewise.pretrained import start_from
-from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.problems import BadInput, wrong
 from slicewise.randomness import seed_from
 from slicewise.records import read_fold
 from slicewise.selection import parse_selection
@@ -79,12 +79,11 @@ def stopped_by_numbers(training: Training, batches: Batches, step: int, axis: in
         number = int(stored_slices(case.geometry, axis)[1][index])
         found.setdefault((is_finite, case.name), []).append(number)
     listed = [
-        Problem(
-            ERROR,
-            case,
+        wrong(
             f"slices {', '.join(map(str, sorted(set(slices))))} of the scan",
             "finite voxels" if is_finite else "voxels that are not finite",
             f"a finite {kind}" if is_finite else "finite voxels",
+            case=case,
         )
         for (is_finite, case), slices in sorted(found.items())
     ]

@@ -46,9 +46,7 @@ def atomic(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     id, so that two runs never share one. What a killed process left of the same file goes first.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = _temporary(path)
     try:
         yield temporary
         if flush:
@@ -70,9 +68,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     For the outputs of a rule that are folders: one by that name holds all its files.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = _temporary(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -82,6 +78,13 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         _flush_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """Return what a file or a folder is called while it is written, in a folder made for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    return path.with_name(f".{os.getpid()}.{path.name}")
 
 
 def _say_where(error: Exception, path: Path) -> None:

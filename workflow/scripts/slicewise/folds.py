@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from slicewise.documents import read_document
-from slicewise.problems import BadInput, wrong
+from slicewise.problems import refuse_errors, wrong
 from slicewise.records import FOLDS, FORM, is_fold
 
 SPLIT_SEED = 12345
@@ -55,12 +55,10 @@ def read_given_folds(
     folds: how many there should be. Raises BadInput with all that is wrong with the file.
     """
     splits = read_document(path, FOLDS, MEND, kind=list)
-    problems = [
+    refuse_errors(
         wrong(path, found, expected, mend or MEND)
         for found, expected, mend in _faults(splits, cases, folds)
-    ]
-    if problems:
-        raise BadInput(problems)
+    )
     return splits
 
 

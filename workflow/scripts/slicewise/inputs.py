@@ -8,7 +8,7 @@ from pathlib import Path
 from slicewise.archives import is_address
 from slicewise.case_names import name_problems
 from slicewise.model_checks import folder_problems
-from slicewise.problems import BadInput, Problem, wrong
+from slicewise.problems import BadInput, Problem, refuse_errors, wrong
 from slicewise.runs import RunDataset, open_datasets, readable
 from slicewise.user_plans import read_user_plan
 
@@ -38,9 +38,7 @@ def new_images(dataset: RunDataset, folder: str | Path) -> list[str]:
     Raises BadInput for a folder without any, and for cases with names that none may have.
     """
     cases = dataset.source.new_cases(folder)
-    problems = name_problems(folder, [case.name for case in cases])
-    if problems:
-        raise BadInput(problems)
+    refuse_errors(name_problems(folder, [case.name for case in cases]))
     return readable(path for case in cases for path in case.files)
 
 

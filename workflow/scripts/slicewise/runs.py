@@ -120,7 +120,9 @@ class RunDataset:
 
         A file that is mended may be older than what came of it, if it was copied with its date.
         """
-        return [] if self.generated else [os.path.getsize(path) for path in self.files(cases)]
+        if self.generated:
+            return []
+        return [_bytes_of(path) for case in cases for path in self.source.case(case).files]
 
 
 def readable(files: Iterable[Path]) -> list[str]:

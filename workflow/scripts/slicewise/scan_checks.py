@@ -15,7 +15,7 @@ import numpy as np
 
 from slicewise.labels import Labels
 from slicewise.nifti import NiftiFile
-from slicewise.problems import ERROR, WARNING, Problem
+from slicewise.problems import WARNING, Problem, wrong
 
 SPACING_MM = (1e-3, 1e3)
 """Spacings that a scan may have. A voxel below a micrometre or above a metre is of no scanner but
@@ -91,7 +91,7 @@ def check_scaling(case: str, file: NiftiFile) -> Iterator[Problem]:
 
 def _problems_of(case: str, path: Path) -> tuple[partial, partial]:
     """Return what makes an error and what makes a warning about a file."""
-    return partial(Problem, ERROR, case, str(path)), partial(Problem, WARNING, case, str(path))
+    return partial(wrong, path, case=case), partial(Problem, WARNING, case, str(path))
 
 
 def _check_spacing(file: NiftiFile, error: partial) -> Iterator[Problem]:
@@ -171,10 +171,8 @@ def _drift(file: NiftiFile, first: Grid) -> float:
 def check_same_spacing(case: str, file: NiftiFile, first: NiftiFile) -> Iterator[Problem]:
     """Look at whether a header says the spacing of the first image's, as nnU-Net demands."""
     if not np.allclose(file.zooms, first.zooms, rtol=SAME_SPACING, atol=0):
-        yield Problem(
-            ERROR,
-            case,
-            str(file.path),
+        error, _ = _problems_of(case, file.path)
+        yield error(
             f"a spacing of {_numbers(file.zooms)} mm",
             f"{_numbers(first.zooms)} mm as in the case's first image",
             "mend pixdim in its header",
@@ -196,7 +194,7 @@ def _not_finite(case: str, path: Path, voxels: np.ndarray) -> Problem:
     count = np.count_nonzero(~(np.abs(voxels) <= LARGEST))
     found = f"{count} voxels that are nan, infinite or too large for single precision"
     mend = "set them to the background's value"
-    return Problem(ERROR, case, str(path), found, "numbers", mend)
+    return wrong(path, found, "numbers", mend, case)
 
 
 def check_label(case: str, path: Path, voxels: np.ndarray, labels: Labels) -> Iterator[Problem]:

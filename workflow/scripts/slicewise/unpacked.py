@@ -9,7 +9,7 @@ from pathlib import Path
 from slicewise.archives import dataset_json
 from slicewise.dataset import Dataset
 from slicewise.dataset_checks import check_dataset
-from slicewise.problems import ERROR, BadInput, Problem
+from slicewise.problems import Problem, refuse_errors, wrong
 from slicewise.runs import RunDataset
 
 MEND = "unpack the archive yourself, mend it and name its folder as `raw`"
@@ -44,8 +44,7 @@ def open_unpacked(folder: str | Path, folds: int) -> Dataset:
     source, cases, problems = check_dataset(dataset_json(Path(folder)), folds, MEND)
     if source:
         problems = [one for case in cases for one in _outside(source, case, folder)]
-    if problems:
-        raise BadInput(problems)
+    refuse_errors(problems)
     return source
 
 
@@ -58,4 +57,4 @@ def _outside(source: Dataset, case: str, folder: str | Path) -> Iterator[Problem
     for path in source.case(case).files:
         if not Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder)):
             found = f"the file {path}"
-            yield Problem(ERROR, case, str(source.json_path), found, "a file of the archive", MEND)
+            yield wrong(source.json_path, found, "a file of the archive", MEND, case)

@@ -20,7 +20,7 @@ from slicewise.plans import (
     architecture_json,
     parse_plan,
 )
-from slicewise.problems import BadInput, Problem, error, wrong
+from slicewise.problems import Problem, error, refuse_errors, wrong
 
 WHERE = f"configurations.{CONFIGURATION}"
 """Where in a plans.json the configuration stands that is used."""
@@ -79,8 +79,7 @@ def read_user_plan(
             problems = [wrong(path, f"no key {refused}", "every key that nnU-Net writes")]
         except ValueError as refused:
             problems = [wrong(path, str(refused), "a network and layers that can be built here")]
-    if problems:
-        raise BadInput(problems)
+    refuse_errors(problems)
     return content
 
 
