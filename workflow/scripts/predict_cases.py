@@ -16,6 +16,7 @@ from slicewise.device import choose_device, set_determinism
 from slicewise.files import whole_folder
 from slicewise.inference import predict_logits
 from slicewise.job import logger, run
+from slicewise.labels import Labels
 from slicewise.network import build_network
 from slicewise.nnunet_checkpoints import load_network
 from slicewise.plans import Plan, read_plan
@@ -67,6 +68,37 @@ def load_case(
     return image, geometry
 
 
+def segment(
+    image: np.ndarray,
+    geometry: CaseGeometry,
+    networks: list[nn.Module],
+    plan: Plan,
+    labels: Labels,
+    inference: dict,
+    device: torch.device,
+    *,
+    with_probabilities: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the segmentation (i, j, k) of an exported image (slice, channel, row, column).
+
+    It lies on the grid of the image's file, as do the probabilities (output, i, j, k) that come with
+    it where they are asked for.
+    """
+    logits = predict_logits(
+        image,
+        networks,
+        plan.patch_size,
+        mirroring=inference["mirroring"],
+        tile_step=inference["tile_step"],
+        gaussian=inference["gaussian"],
+        batch_size=inference["batch_size"],
+        device=device,
+    )
+    return restore(
+        logits, geometry, plan.preparation, labels, with_probabilities=with_probabilities
+    )
+
+
 def main(
     *,
     dataset_json,
@@ -107,27 +139,20 @@ def main(
         folder = segmentations if save_probabilities else apart
         for case in tqdm(chosen, unit="case", mininterval=0.5 if sys.stderr.isatty() else 30):
             image, geometry = load_case(case, arrays, plan, stored)
-            logits = predict_logits(
+            segmentation, found = segment(
                 image,
-                networks,
-                plan.patch_size,
-                mirroring=inference["mirroring"],
-                tile_step=inference["tile_step"],
-                gaussian=inference["gaussian"],
-                batch_size=inference["batch_size"],
-                device=device,
-            )
-            segmentation, found = restore(
-                logits,
                 geometry,
-                plan.preparation,
+                networks,
+                plan,
                 dataset.labels,
+                inference,
+                device,
                 with_probabilities=folder is not None,
             )
             write_segmentation(segmentations, case, postprocess(segmentation, steps))
             if folder is not None:
                 write_probabilities(folder, case, found)
-            del logits, found  # or they would stay in memory until those of the next case are there
+            del found  # or they would stay in memory until those of the next case are there
     logger.info("predicted %d cases with %d networks", len(chosen), len(networks))
 
 
