@@ -33,6 +33,12 @@ def test_a_broken_promise_is_a_failure_of_the_run(tmp_path, monkeypatch, capsys)
     ]
 
 
+def test_a_run_in_which_nothing_was_tried_is_a_failure(tmp_path, monkeypatch):
+    """Some faults need rights that not every user has."""
+    monkeypatch.setattr(run, "run_module", lambda _name: [])
+    assert run.main(["--table", str(tmp_path / "faults.csv"), "fuzz"]) == 1
+
+
 def test_a_module_that_breaks_down_is_a_broken_promise(monkeypatch):
     def broken(_name):
         raise RuntimeError("on purpose")
