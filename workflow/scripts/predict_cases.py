@@ -81,8 +81,8 @@ def segment(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the segmentation (i, j, k) of an exported image (slice, channel, row, column).
 
-    It lies on the grid of the image's file, as do the probabilities (output, i, j, k) that come with
-    it where they are asked for.
+    It lies on the grid of the image's file, as do the probabilities (output, i, j, k) that come
+    with it where they are asked for.
     """
     logits = predict_logits(
         image,
