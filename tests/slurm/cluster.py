@@ -97,7 +97,7 @@ def install() -> None:
         if done.returncode:
             raise NoCluster(f"apt-get could not install {' '.join(PACKAGES)}:\n{done.stderr}")
     if subprocess.run(["unshare", "--uts", "true"], capture_output=True).returncode:
-        raise NoCluster("unshare --uts is not allowed here, so the node can have no name of its own")
+        raise NoCluster("unshare --uts is not allowed, so the node cannot have a name of its own")
 
 
 def _refuse_other() -> None:
