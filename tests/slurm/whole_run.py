@@ -6,11 +6,16 @@ import csv
 import re
 from pathlib import Path
 
+from checkouts import TINY
 from faults.figures import Figure
 from faults.repeat import clean_run, compared, digests, prepared
 from slurm import runs
 
-DEFAULT = {"cross_validation": {"folds": 2, "run": [0]}, "ensembles": {}}
+DEFAULT = {
+    "cross_validation": {"folds": 2, "run": [0]},
+    "ensembles": {},
+    "training": TINY["training"],
+}
 """Both experiments of config.yaml on one fold: each rule of the default run."""
 
 

@@ -61,9 +61,10 @@ TORCH_MB = 750
 CUDA_MB = 3000
 """Main memory of PyTorch on a GPU, beside all else. Not measured here: what nnU-Net's users see."""
 
-MAP_COPIES = 4
+MAP_COPIES = 3
 """How often a training on the CPU holds the feature maps of a patch that waits for its gradient, of
-nnU-Net's estimate of them in float32: 2.3 to 4.1 were measured, from 56 x 40 to 256 x 256."""
+nnU-Net's estimate of them in float32: 1.5 to 3.0 times were measured beside TORCH_MB, with patches
+of 56 x 40 to 512 x 512."""
 
 CPU_VALUES = 25e6
 """Values of feature maps that one CPU core trains on in a second, forward and backward: 26 million
