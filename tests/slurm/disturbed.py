@@ -31,13 +31,14 @@ from slurm import runs
 from slurm.runs import Job
 
 TRAINING = TINY["training"] | {"epochs": 3, "iterations_per_epoch": 5, "checkpoint_every": 1}
+TRAINING |= {"device": "cpu"}
 ONE = {"experiments": {"coarsest": {}}, "ensembles": {}, "training": TRAINING}
 FOLD = "results/phantom/coarsest/fold-0_seed-0"
 TARGETS = [f"{FOLD}/history.csv"]
 BEFORE = ["plan", "export"]
 """What a training needs is made once, without Slurm, and copied for each way to disturb it."""
 
-LARGE, LARGE_CASES = (320, 320, 320), 2
+LARGE, LARGE_CASES = (440, 440, 440), 2
 """Scans so empty that their files tell nothing of their size: more memory than is asked for."""
 
 
@@ -123,9 +124,9 @@ def killed_at_its_limit(made: Checkout) -> Disturbed:
 
 
 def _with_a_limit(made: Checkout, meanwhile: Callable[[psutil.Process], None]) -> Disturbed:
-    """Run a training that has a minute, and twice as much at its second attempt."""
+    """Run a training that has a minute, and ten at its second attempt, however slow the machine."""
     seen = Disturbed(made)
-    limit = ["--set-resources", "train_fold:runtime=attempt"]
+    limit = ["--set-resources", "train_fold:runtime=9*attempt-8"]
     process = runs.start(made, made.folder / "said.log", *TARGETS, *limit)
     training = held_training(made, process)
     watching = threading.Thread(target=meanwhile, args=[training], daemon=True)
@@ -133,7 +134,7 @@ def _with_a_limit(made: Checkout, meanwhile: Callable[[psutil.Process], None]) -
     seen.end(process)
     seen.expect(seen.states() == ["TIMEOUT", "COMPLETED"], f"jobs ended {seen.states()}")
     minutes = [job.given.minutes for job in seen.jobs]
-    seen.expect(minutes == [1, 2], f"minutes were {minutes}")
+    seen.expect(minutes == [1, 10], f"minutes were {minutes}")
     _went_on(seen)
     return seen
 

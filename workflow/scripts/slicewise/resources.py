@@ -44,8 +44,11 @@ BYTES_PER_VOXEL = 0.5
 """Of gzipped scans and their labels. Those at hand have 0.9 to 2; much empty space makes it less,
 and such scans take a second attempt."""
 
+ANALYSED_BYTES = 12
+"""What the analysis holds of one voxel of one channel: 8 were measured."""
+
 VOXEL_BYTES = 30
-"""What analysis and export hold of one voxel of one channel: 17 to 22 bytes were measured."""
+"""What the export holds of one voxel of one channel: 17 to 22 were measured."""
 
 SCORED_BYTES = 150
 """What scoring holds of one voxel of a scan, most of it for surface distances: up to 104 were
@@ -168,7 +171,7 @@ def analysing(case_bytes: Iterable[int]) -> Need:
     case_bytes = list(case_bytes) or [0]
     voxels = max(case_bytes) / BYTES_PER_VOXEL
     # 0.3 to 0.6 s for 8 MB of scans (runs.BYTES_PER_JOB)
-    return Need(150 + VOXEL_BYTES * voxels / MB, sum(case_bytes) / (8 * MB))
+    return Need(150 + ANALYSED_BYTES * voxels / MB, sum(case_bytes) / (8 * MB))
 
 
 def merging(intensities_bytes: int) -> Need:
