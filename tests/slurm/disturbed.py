@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -238,7 +238,7 @@ def measure(folder: Path) -> list[Figure]:
         checkouts[promise] = Checkout(copy)
     large = with_large_scans(folder / "starved")
     large.without_messages()
-    with ThreadPoolExecutor(len(checkouts) + 1) as pool:
+    with ThreadPoolExecutor(len(checkouts) + 1) as pool, runs.none_left():
         starving = pool.submit(starved, large)
         seen = {
             promise: pool.submit(disturb, checkouts[promise])
@@ -246,10 +246,21 @@ def measure(folder: Path) -> list[Figure]:
         }
         _without_slurm(base, *TARGETS)
         alone = digests(base.folder / "results")
-        figures = [_figure(promise, run.result(), alone) for promise, run in seen.items()]
-        kept = starving.result()
+        figures = [
+            _figure(promise, _outcome(run, checkouts[promise]), alone)
+            for promise, run in seen.items()
+        ]
+        kept = _outcome(starving, large)
     promise = "a job killed for its memory is tried again with twice as much"
     return [Figure(promise, int(not kept.wrong), 1, "jobs", "; ".join(kept.wrong)), *figures]
+
+
+def _outcome(run: Future, made: Checkout) -> Disturbed:
+    """Return what became of a run; one that was not what was waited for is all wrong."""
+    try:
+        return run.result()
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        return Disturbed(made, wrong=[str(error)])
 
 
 def _without_slurm(made: Checkout, *targets: str) -> None:

@@ -6,8 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,10 @@ SUBMITTED = r"^Job (\d+) has been submitted with SLURM jobid (\d+)"
 
 FIELDS = ("JobID", "State", "MinMemory", "TimeLimit", "NumCPUs", "tres-per-job", "WorkDir")
 WIDTH = 250
+
+
+_started: list[subprocess.Popen] = []
+_over = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -108,10 +114,12 @@ def _resources(block: str) -> dict[str, str]:
 
 def start(made: Checkout, log: Path, *arguments: str) -> subprocess.Popen:
     """Start a run through the cluster; what it says goes to a file."""
+    if _over.is_set():
+        raise RuntimeError("no more runs: the test was told to end")
     here = [word for key, value in HERE.items() for word in (f"--{key}", value) if word]
     command = [sys.executable, "-m", "snakemake", *arguments, *PROFILE, *here]
     with log.open("ab") as said:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*command, "--configfile", "tiny.yaml"],
             cwd=made.folder,
             stdout=said,
@@ -119,6 +127,23 @@ def start(made: Checkout, log: Path, *arguments: str) -> subprocess.Popen:
             start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
+    _started.append(process)
+    return process
+
+
+@contextmanager
+def none_left() -> Iterator[None]:
+    """Kill the runs that are at work when something breaks off what is done here, as Ctrl-C does.
+
+    Threads that wait for them come to their ends by it.
+    """
+    try:
+        yield
+    except BaseException:
+        _over.set()
+        for process in _started:
+            process.kill()
+        raise
 
 
 def wait_until(ready: Callable[[], object], what: str, process: subprocess.Popen) -> object:
@@ -137,11 +162,8 @@ def run(made: Checkout, targets: Sequence[str] = (), options: Sequence[str] = ()
     Raises RuntimeError, with all of that, where it failed.
     """
     log = made.folder / "said.log"
-    process = start(made, log, *targets, *options)
-    try:
-        code = process.wait(timeout=LONGEST)
-    finally:
-        process.kill()
+    with none_left():
+        code = start(made, log, *targets, *options).wait(timeout=LONGEST)
     if code:
         raise RuntimeError(f"a run through Slurm failed:\n{log.read_text()}")
     return log.read_text()
