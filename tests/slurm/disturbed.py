@@ -38,7 +38,7 @@ TARGETS = [f"{FOLD}/history.csv"]
 BEFORE = ["plan", "export"]
 """What a training needs is made once, without Slurm, and copied for each way to disturb it."""
 
-LARGE, LARGE_CASES = (440, 440, 440), 2
+LARGE, LARGE_CASES = (460, 460, 460), 2
 """Scans so empty that their files tell nothing of their size: more memory than is asked for."""
 
 

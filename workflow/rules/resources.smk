@@ -14,7 +14,7 @@ def asked(estimate, amount: str):
     """Return a resource function: the `amount`, mem_mb or runtime, that an estimate comes to.
 
     Until what it looks at is there, a job is far from being started, and the amount is to be
-    determined: Snakemake asks again when the job's inputs are complete. Of a plan that cannot be
+    determined: Snakemake asks again when the job's inputs are complete. Of a file that cannot be
     read the job itself will say what is wrong with it.
     """
 
@@ -23,7 +23,7 @@ def asked(estimate, amount: str):
             need = estimate(wildcards, input)
         except FileNotFoundError:
             return TBDString()
-        except ValueError:
+        except (ValueError, KeyError):
             need = resources.Need(0)
         return getattr(need, amount)(attempt)
 

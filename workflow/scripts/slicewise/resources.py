@@ -22,9 +22,9 @@ from slicewise.topology import conv_feature_map_size
 
 MB = 1_000_000
 
-STARTED_MB = 450
-"""What Snakemake takes beside the script: one process of its own that a cluster starts, one that
-this starts in turn, 90 to 120 MB each, and more with thousands of cases."""
+STARTED_MB = 600
+"""What Snakemake takes beside the script: one process that the cluster starts and one that this
+starts in turn, 205 to 225 MB each, and 290 with 10,000 cases."""
 
 STEP_MB = 50
 """Memory is rounded up to a multiple of it."""
