@@ -30,8 +30,12 @@ from slicewise.files import write_nifti
 from slurm import runs
 from slurm.runs import Job
 
-TRAINING = TINY["training"] | {"epochs": 3, "iterations_per_epoch": 5, "checkpoint_every": 1}
-TRAINING |= {"device": "cpu"}
+TRAINING = TINY["training"] | {
+    "device": "cpu",
+    "epochs": 3,
+    "iterations_per_epoch": 40,  # seconds from one checkpoint to the next, in which it is caught
+    "checkpoint_every": 1,
+}
 ONE = {"experiments": {"coarsest": {}}, "ensembles": {}, "training": TRAINING}
 FOLD = "results/phantom/coarsest/fold-0_seed-0"
 TARGETS = [f"{FOLD}/history.csv"]
@@ -74,9 +78,9 @@ class Disturbed:
 
 def held_training(made: Checkout, process: subprocess.Popen) -> psutil.Process:
     """Wait until a run trains and has a checkpoint; return the training, which stands still."""
+    training = runs.wait_until(lambda: _script(made), "a training", process)
     latest = made.folder / FOLD / "checkpoint_latest.pt"
     runs.wait_until(latest.exists, "a checkpoint", process)
-    training = runs.wait_until(lambda: _script(made), "a training", process)
     training.suspend()
     return training
 
