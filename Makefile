@@ -7,6 +7,8 @@
 #   make benchmark STAGES="patches training"    some of the stages (tests/benchmarks/lines.py)
 #   make test-faults                            kills, bad inputs and fuzzing at full length
 #   make test-faults FAULTS="fuzz"              some of them (tests/faults/run.py)
+#   make test-slurm                             the workflow through a real Slurm on this machine (Debian, root)
+#   make test-slurm SLURM="disturbed"           some of it (tests/slurm/run.py)
 #   make parity                                 slicewise against nnU-Net, run live
 #   make parity COMPARE="training inference"    some of the comparisons (tests/parity/)
 
@@ -16,6 +18,7 @@ ARGS ?=
 TESTS ?= tests
 COMPARE ?=
 FAULTS ?=
+SLURM ?=
 STAGES ?=
 PAIRS ?= 5
 README ?= README.md
@@ -29,7 +32,7 @@ SNAKEMAKE_FILES := $(wildcard Snakefile workflow/rules/*.smk)
 # Compiling every module of PyTorch takes longer than installing it, and a run imports few of them.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 
-.PHONY: run test test-faults lint format config-docs benchmark parity
+.PHONY: run test test-faults test-slurm lint format config-docs benchmark parity
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -40,6 +43,9 @@ test: .venv/test.stamp
 
 test-faults: .venv/test.stamp
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m faults.run $(FAULTS)
+
+test-slurm: .venv/test.stamp
+	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m slurm.run $(SLURM)
 
 lint: .venv/test.stamp
 	@.venv/bin/python -m pytest --quiet tests/test_style_checks.py
@@ -70,7 +76,7 @@ parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@.venv/bin/python $(PIP) --requirement $<
 	@touch $@
 
-.venv/test.stamp: envs/requirements-dev.txt .venv/run.stamp
+.venv/test.stamp: envs/requirements-dev.txt envs/requirements-slurm.txt .venv/run.stamp
 	@rm -f .venv/run.stamp
 	@echo "Installing $< into .venv"
 	@.venv/bin/python $(PIP) --requirement $<

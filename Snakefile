@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/networks.smk"
+include: "workflow/rules/resources.smk"  # memory, minutes and GPUs that jobs ask of a cluster
 include: "workflow/rules/datasets.smk"  # generated phantoms, archives -> raw/
 include: "workflow/rules/fingerprint.smk"  # spacing analysis, problems of scans -> dataset_fingerprint.json
 include: "workflow/rules/plan.smk"  # sliced axis, patch, batch, network -> plans.json

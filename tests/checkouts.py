@@ -39,6 +39,12 @@ class Checkout:
     def configure(self, **changes) -> None:
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | changes))
 
+    def without_messages(self) -> None:
+        """Have Snakemake name the files and resources of each job, as it does without a message."""
+        for path in (self.folder / "workflow/rules").glob("*.smk"):
+            text = path.read_text()
+            path.write_text(re.sub(r"^    message:\n.+\n", "", text, flags=re.MULTILINE))
+
     def snakemake(self, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)

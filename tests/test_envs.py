@@ -47,7 +47,13 @@ def envs(root):
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-nnunet.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-slurm.txt",
+        "requirements-nnunet.txt",
+    ],
 )
 def test_every_requirement_is_pinned_and_says_why_it_is_there(envs, name):
     text = (envs / name).read_text(encoding="utf-8").splitlines()
@@ -86,7 +92,9 @@ def test_what_nnunet_shares_with_a_run_has_the_same_version(envs):
     assert all(required[name] == nnunet[name] for name in required.keys() & nnunet.keys())
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-slurm.txt"]
+)
 def test_the_pinned_versions_are_those_installed(envs, name):
     for package, version in pins(envs / name).items():
         # Builds of PyTorch name their device behind a plus.

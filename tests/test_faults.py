@@ -2,7 +2,7 @@
 
 import pytest
 
-from faults import run
+import promises
 from faults.figures import Figure
 
 
@@ -19,12 +19,11 @@ def test_a_line_says_what_was_promised_and_how_often_it_was_kept():
 
 
 def test_a_broken_promise_is_a_failure_of_the_run(tmp_path, monkeypatch, capsys):
-    found = {"one": [Figure("a", 2, 2, "runs")], "two": [Figure("b", 1, 2, "runs")]}
-    monkeypatch.setattr(run, "MODULES", tuple(found))
-    monkeypatch.setattr(run, "run_module", found.get)
-    table = tmp_path / "faults.csv"
-    assert run.main(["--table", str(table), "one"]) == 0
-    assert run.main(["--table", str(table)]) == 1
+    found = {"x.one": [Figure("a", 2, 2, "runs")], "x.two": [Figure("b", 1, 2, "runs")]}
+    monkeypatch.setattr(promises, "run_module", found.get)
+    table = tmp_path / "x.csv"
+    assert promises.main("x", ("one", "two"), "", ["--table", str(table), "one"]) == 0
+    assert promises.main("x", ("one", "two"), "", ["--table", str(table)]) == 1
     assert "1 of 2 promises kept" in capsys.readouterr().out
     assert table.read_text().splitlines() == [
         "promise,kept,tried,unit,note",
@@ -35,20 +34,20 @@ def test_a_broken_promise_is_a_failure_of_the_run(tmp_path, monkeypatch, capsys)
 
 def test_a_run_in_which_nothing_was_tried_is_a_failure(tmp_path, monkeypatch):
     """Some faults need rights that not every user has."""
-    monkeypatch.setattr(run, "run_module", lambda _name: [])
-    assert run.main(["--table", str(tmp_path / "faults.csv"), "fuzz"]) == 1
+    monkeypatch.setattr(promises, "run_module", lambda _name: [])
+    assert promises.main("x", ("one",), "", ["--table", str(tmp_path / "x.csv")]) == 1
 
 
 def test_a_module_that_breaks_down_is_a_broken_promise(monkeypatch):
     def broken(_name):
         raise RuntimeError("on purpose")
 
-    monkeypatch.setattr(run, "import_module", broken)
-    (figure,) = run.run_module("anything")
+    monkeypatch.setattr(promises, "import_module", broken)
+    (figure,) = promises.run_module("x.anything")
     assert not figure.holds
 
 
 def test_an_unknown_module_is_refused(capsys):
     with pytest.raises(SystemExit):
-        run.main(["nothing"])
+        promises.main("x", ("one",), "", ["nothing"])
     assert "found nothing" in capsys.readouterr().err

@@ -122,6 +122,15 @@ def test_a_job_that_comes_to_its_work_after_the_next_run_began_is_refused(tmp_pa
         monkeypatch.undo()
 
 
+def test_a_job_of_slurm_is_named_by_its_number(tmp_path, monkeypatch):
+    """On another machine a process cannot be ended, but scancel can."""
+    with locks.run(tmp_path):
+        monkeypatch.setenv("SLURM_JOB_ID", "4711")
+        with locks.job(tmp_path, "train_fold"):
+            (path,) = job_locks(tmp_path)
+            assert f" on {os.uname().nodename}, Slurm job 4711, since " in path.read_text()
+
+
 def test_a_job_that_no_run_has_started_needs_no_lock(tmp_path):
     with locks.job(tmp_path, "train_fold"):
         assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ import json
 import py_compile
 import re
 import shlex
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from checkouts import TINY, checkout
+from checkouts import TINY, Checkout, checkout
 from models import PLAIN
 from scans import write_dataset
 from slicewise.files import read_json
+from slurm.runs import PROFILE, described
+from slurm.whole_run import rules_that_are_submitted
 
 FIGURES = ("spacing", "patch", "training", "dice_profile", "comparison", "gallery")
 MODELS = ("coarsest", "finest", "both")
@@ -69,9 +72,7 @@ def test_every_stage_is_a_target(fresh, target, rules):
 
 def test_no_two_jobs_share_a_log_or_a_benchmark(fresh):
     """Joined by an underscore, dataset a, experiment b_c and a_b, c would have the same name."""
-    for path in (fresh.folder / "workflow/rules").glob("*.smk"):
-        # A dry run names the files of jobs that have no message.
-        path.write_text(re.sub(r"^    message:\n.+\n", "", path.read_text(), flags=re.MULTILINE))
+    fresh.without_messages()
     theirs = {"model": {"nnunet": str(PLAIN.folder), "configuration": PLAIN.configuration}}
     fresh.configure(
         datasets=dict.fromkeys(("a", "a_b"), TINY["datasets"]["phantom"]),
@@ -279,6 +280,46 @@ def test_without_its_ensemble_a_run_repeats_no_prediction(finished):
     finally:
         finished.configure()
     assert jobs == {"find_best_configuration": 1, "evaluate": 1}
+
+
+def test_through_slurm_each_job_asks_for_what_it_needs_and_for_twice_as_much_at_once_more(
+    finished, tmp_path
+):
+    copy = Checkout(shutil.copytree(finished.folder, tmp_path / "copy"))
+    copy.without_messages()
+    asked = ["--dry-run", "--forceall", "--configfile", "tiny.yaml", *PROFILE, "--attempt"]
+    first, second = (
+        described(done.stdout + done.stderr)
+        for done in (copy.snakemake(*asked, attempt) for attempt in ("1", "2"))
+    )
+    submitted = rules_that_are_submitted(copy.folder / "workflow/rules") & set(first)
+    assert len(submitted) > 12
+    for rule in submitted:
+        once, twice = (int(found[rule]["mem_mb"]) for found in (first, second))
+        assert 2 * once - 50 <= twice <= 2 * once
+        assert int(second[rule]["runtime"]) == 2 * int(first[rule]["runtime"])
+    assert {rule for rule in submitted if first[rule].get("gpu") == "1"} == {
+        "train_fold",
+        "predict_member_fold",
+    }
+
+
+def test_a_cpu_asks_for_no_gpu_a_batch_for_memory_and_a_broken_plan_for_a_message(
+    finished, tmp_path
+):
+    copy = Checkout(shutil.copytree(finished.folder, tmp_path / "copy"))
+    copy.without_messages()
+    plan = copy.folder / "results/phantom/finest/plans.json"
+    plan.write_text("{")
+    amounts = {}
+    for size in (2, 64):
+        given = f"training={{device: cpu, batch_size: {size}}}"
+        targets = [f"results/phantom/{name}/fold-0_seed-0/history.csv" for name in MODELS[:2]]
+        options = ["--dry-run", "--configfile", "tiny.yaml", "--config", given, *PROFILE]
+        done = copy.snakemake(*targets, "--forcerun", "train_fold", *options)
+        amounts[size] = described(done.stdout + done.stderr)["train_fold"]
+    assert int(amounts[2]["mem_mb"]) < int(amounts[64]["mem_mb"])
+    assert amounts[2]["gpu"] == "0"
 
 
 def test_new_images_are_predicted_by_all_folds_and_fused_by_the_command_that_is_told(finished):

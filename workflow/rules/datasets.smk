@@ -9,6 +9,9 @@ rule make_phantom:
         f"{LOGS}/make_phantom/{{dataset}}/phantom_{{index}}.log",
     wildcard_constraints:
         dataset=one_of(PHANTOMS),
+    resources:
+        mem_mb=memory(making_phantom),
+        runtime=minutes(making_phantom),
     params:
         case="phantom_{index}",
         index=lambda w: int(w.index),
@@ -30,6 +33,7 @@ rule describe_phantoms:
         f"{LOGS}/describe_phantoms/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(PHANTOMS),
+    localrule: True
     params:
         cases=lambda w: len(DATASETS[w.dataset].cases),
         code=digest("describe_phantoms"),
@@ -50,6 +54,7 @@ rule download_archive:
         f"{LOGS}/download_archive/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(ARCHIVES),
+    localrule: True
     # No digest of the code here and below: other code would fetch and unpack the same bytes.
     params:
         url=lambda w: config["datasets"][w.dataset]["archive"],
@@ -72,6 +77,9 @@ rule unpack_archive:
         f"{LOGS}/unpack_archive/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(ARCHIVES),
+    resources:
+        mem_mb=memory(unpacking),
+        runtime=minutes(unpacking),
     params:
         sha256=lambda w: config["datasets"][w.dataset]["sha256"],
     conda:
@@ -92,6 +100,7 @@ checkpoint list_archive:
         f"{LOGS}/list_archive/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(ARCHIVES),
+    localrule: True
     params:
         folds=lookup(within=config, dpath="cross_validation/folds"),
         code=digest("list_archive"),

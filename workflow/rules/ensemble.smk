@@ -14,6 +14,9 @@ rule fuse_fold:
         f"{BENCHMARKS}/fuse_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=one_of(ENSEMBLES),
+    resources:
+        mem_mb=memory(fusing),
+        runtime=minutes(fusing),
     params:
         fold="{fold}",
         save_probabilities=lookup(within=config, dpath="inference/save_probabilities"),
@@ -40,6 +43,9 @@ rule fuse_images:
         f"{BENCHMARKS}/fuse_images/{{dataset}}/{{experiment}}.tsv"
     wildcard_constraints:
         experiment=one_of(ENSEMBLES),
+    resources:
+        mem_mb=memory(fusing),
+        runtime=minutes(fusing),
     params:
         images=images_folder,
         save_probabilities=lookup(within=config, dpath="inference/save_probabilities"),

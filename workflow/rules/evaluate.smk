@@ -23,6 +23,9 @@ rule evaluate_fold:
         f"{BENCHMARKS}/evaluate_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=one_of(MODELS),
+    resources:
+        mem_mb=memory(scoring),
+        runtime=minutes(scoring),
     params:
         dataset="{dataset}",
         experiment="{experiment}",
@@ -55,6 +58,9 @@ rule decide_postprocessing:
         f"{BENCHMARKS}/decide_postprocessing/{{dataset}}/{{experiment}}.tsv"
     wildcard_constraints:
         experiment=one_of(MODELS),
+    resources:
+        mem_mb=memory(scoring_all),
+        runtime=minutes(scoring_all),
     params:
         experiment="{experiment}",
         runs=list(product(FOLDS, SEEDS)),
@@ -83,6 +89,7 @@ rule find_best_configuration:
         ),
     log:
         f"{LOGS}/find_best_configuration/{{dataset}}.log",
+    localrule: True
     params:
         dataset="{dataset}",
         members=ENSEMBLES,

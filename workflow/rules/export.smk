@@ -15,6 +15,9 @@ rule export_cases:
         f"{LOGS}/export_cases/{{dataset}}/{{key}}/group-{{group}}.log",
     benchmark:
         f"{BENCHMARKS}/export_cases/{{dataset}}/{{key}}/group-{{group}}.tsv"
+    resources:
+        mem_mb=memory(exporting),
+        runtime=minutes(exporting),
     params:
         cases=group_cases,
         arrays=subpath(output.manifest, parent=True),

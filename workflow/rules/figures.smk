@@ -30,6 +30,7 @@ rule plot_spacing:
         f"{LOGS}/plot_spacing/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/plot_spacing/{{dataset}}.tsv"
+    localrule: True
     params:
         dataset="{dataset}",
         experiments=EXPERIMENTS,
@@ -68,6 +69,9 @@ rule plot_patch:
         f"{LOGS}/plot_patch/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/plot_patch/{{dataset}}.tsv"
+    resources:
+        mem_mb=memory(drawing_scans),
+        runtime=minutes(drawing_scans),
     params:
         dataset="{dataset}",
         experiments=EXPERIMENTS,
@@ -109,6 +113,7 @@ rule plot_training:
         f"{LOGS}/plot_training/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/plot_training/{{dataset}}.tsv"
+    localrule: True
     params:
         dataset="{dataset}",
         runs=TRAINED_RUNS,
@@ -152,6 +157,9 @@ rule plot_dice_profile:
         f"{LOGS}/plot_dice_profile/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/plot_dice_profile/{{dataset}}.tsv"
+    resources:
+        mem_mb=memory(drawing),
+        runtime=minutes(drawing),
     params:
         dataset="{dataset}",
         experiments=MODELS,
@@ -201,6 +209,9 @@ rule plot_comparison:
         f"{LOGS}/plot_comparison/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/plot_comparison/{{dataset}}.tsv"
+    resources:
+        mem_mb=memory(drawing),
+        runtime=minutes(drawing),
     params:
         dataset="{dataset}",
         experiments=MODELS,
@@ -258,6 +269,9 @@ rule plot_gallery:
         f"{LOGS}/plot_gallery/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/plot_gallery/{{dataset}}.tsv"
+    resources:
+        mem_mb=memory(drawing_scans),
+        runtime=minutes(drawing_scans),
     params:
         dataset="{dataset}",
         experiments=MODELS,

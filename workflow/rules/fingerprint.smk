@@ -21,6 +21,9 @@ rule analyze_cases:
         f"{BENCHMARKS}/analyze_cases/{{dataset}}/group-{{group}}.tsv"
     # Before the folds, which nothing waits for: they fit beside the merge.
     priority: 1
+    resources:
+        mem_mb=memory(analysing),
+        runtime=minutes(analysing),
     params:
         cases=group_cases,
         reorient=lookup(within=config, dpath="preprocessing/reorient"),
@@ -45,6 +48,7 @@ rule validate_dataset:
     log:
         f"{LOGS}/validate_dataset/{{dataset}}.log",
     priority: 1
+    localrule: True
     params:
         unused_files=lambda w: DATASETS[w.dataset].unused_files,
         code=digest("validate_dataset"),
@@ -61,6 +65,7 @@ rule validate:
         validations=expand(rules.validate_dataset.output.validation, dataset=DATASETS),
     log:
         f"{LOGS}/validate.log",
+    localrule: True
     params:
         code=digest("validate"),
     conda:
@@ -87,6 +92,9 @@ rule merge_fingerprint:
         f"{LOGS}/merge_fingerprint/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/merge_fingerprint/{{dataset}}.tsv"
+    resources:
+        mem_mb=memory(merging),
+        runtime=minutes(merging),
     params:
         reorient=lookup(within=config, dpath="preprocessing/reorient"),
         code=digest("merge_fingerprint"),

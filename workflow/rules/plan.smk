@@ -10,6 +10,7 @@ rule plan_arrays:
         preprocessing=f"{RESULTS}/{{dataset}}/arrays/{{key}}/preprocessing.json",
     log:
         f"{LOGS}/plan_arrays/{{dataset}}/{{key}}.log",
+    localrule: True
     params:
         slice_axis=lambda w: planning_of(w.key, "slice_axis"),
         in_plane_order=lambda w: planning_of(w.key, "in_plane_order"),
@@ -38,6 +39,7 @@ rule plan_network:
         adequacy=f"{RESULTS}/{{dataset}}/{{experiment}}/patch_adequacy.csv",
     log:
         f"{LOGS}/plan_network/{{dataset}}/{{experiment}}.log",
+    localrule: True
     params:
         planner=section("planning", "planner"),
         gpu_memory_gb=section("planning", "gpu_memory_gb"),
@@ -60,6 +62,7 @@ rule split_folds:
         splits=f"{RESULTS}/{{dataset}}/splits_final.json",
     log:
         f"{LOGS}/split_folds/{{dataset}}.log",
+    localrule: True
     params:
         cases=lambda w: list(DATASETS[w.dataset].cases),
         folds=lookup(within=config, dpath="cross_validation/folds"),

@@ -22,7 +22,9 @@ rule predict_fold:
         experiment=one_of(name for name in EXPERIMENTS if name not in FUSED_ONLY),
     threads: section("training", "threads")
     resources:
-        gpu=1,
+        gpu=gpus,
+        mem_mb=memory(predicting),
+        runtime=minutes(predicting),
     params:
         arrays=arrays,
         fold="{fold}",
@@ -66,7 +68,9 @@ rule predict_images:
         experiment=one_of(name for name in EXPERIMENTS if name not in FUSED_ONLY),
     threads: section("training", "threads")
     resources:
-        gpu=1,
+        gpu=gpus,
+        mem_mb=memory(predicting),
+        runtime=minutes(predicting),
     params:
         images=images_folder,
         inference=inference,

@@ -16,6 +16,9 @@ rule import_model:
         f"{LOGS}/import_model/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.log",
     wildcard_constraints:
         experiment=one_of(IMPORTED),
+    resources:
+        mem_mb=memory(moving_weights),
+        runtime=minutes(moving_weights),
     params:
         configuration=section("model", "configuration"),
         fold="{fold}",
@@ -41,6 +44,9 @@ rule import_fold_all:
         f"{LOGS}/import_fold_all/{{dataset}}/{{experiment}}.log",
     wildcard_constraints:
         experiment=one_of(IMPORTED),
+    resources:
+        mem_mb=memory(moving_weights),
+        runtime=minutes(moving_weights),
     params:
         configuration=section("model", "configuration"),
         fold=model_folders.ALL,
@@ -65,6 +71,9 @@ rule export_model:
         exported=directory(f"{RESULTS}/{{dataset}}/{{experiment}}/nnunet/seed-{{seed}}"),
     log:
         f"{LOGS}/export_model/{{dataset}}/{{experiment}}/seed-{{seed}}.log",
+    resources:
+        mem_mb=memory(moving_weights),
+        runtime=minutes(moving_weights),
     params:
         folds=FOLDS,
         settings=section("training"),

@@ -19,7 +19,9 @@ rule train_fold:
         experiment=one_of(TRAINED),
     threads: section("training", "threads")
     resources:
-        gpu=1,
+        gpu=training_gpus,
+        mem_mb=memory(training),
+        runtime=minutes(training),
     params:
         arrays=arrays,
         fold="{fold}",

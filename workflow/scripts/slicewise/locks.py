@@ -233,8 +233,12 @@ def _at_work(folder: Path) -> list[str]:
 
 
 def _name(file: IO[str], what: str) -> str:
-    """Write into a lock which process holds it, in words that name no other; return them."""
-    text = f"{what}, process {os.getpid()} on {os.uname().nodename}, since {SINCE}"
+    """Write into a lock which process holds it, in words that name no other; return them.
+
+    Within a job of Slurm's they name that too: `scancel` ends it from any machine.
+    """
+    slurm = f"Slurm job {os.environ['SLURM_JOB_ID']}, " if "SLURM_JOB_ID" in os.environ else ""
+    text = f"{what}, process {os.getpid()} on {os.uname().nodename}, {slurm}since {SINCE}"
     file.seek(0)
     file.truncate()
     file.write(text)

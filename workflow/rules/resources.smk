@@ -1,0 +1,180 @@
+"""What the jobs of a rule ask of a cluster, estimated in slicewise.resources from what is there.
+
+Locally nothing is held back by it, unless `--resources mem_mb=...` says how much there is.
+"""
+
+from functools import cache
+
+from snakemake.common.tbdstring import TBDString
+
+from slicewise import plans, resources
+
+
+def asked(estimate, amount: str):
+    """Return a resource function: the `amount`, mem_mb or runtime, that an estimate comes to.
+
+    Until what it looks at is there, a job is far from being started, and the amount is to be
+    determined: Snakemake asks again when the job's inputs are complete. Of a file that cannot be
+    read the job itself will say what is wrong with it.
+    """
+
+    def of_job(wildcards, input, attempt):
+        try:
+            need = estimate(wildcards, input)
+        except FileNotFoundError:
+            return TBDString()
+        except (ValueError, KeyError):
+            need = resources.Need(0)
+        return getattr(need, amount)(attempt)
+
+    return of_job
+
+
+def memory(estimate):
+    """Return a resource function: the memory in MB that an estimate comes to."""
+    return asked(estimate, "mem_mb")
+
+
+def minutes(estimate):
+    """Return a resource function: the minutes that an estimate comes to."""
+    return asked(estimate, "runtime")
+
+
+def gpus(wildcards) -> int:
+    """Return how many GPUs a prediction with the wildcards' experiment asks for: one or none."""
+    return int(resources.on_gpu(section("training")(wildcards)))
+
+
+def training_gpus(wildcards) -> int:
+    """Return how many GPUs a training of the wildcards' experiment asks for."""
+    return gpus(wildcards) * section("training")(wildcards).get("devices", 1)
+
+
+def scans(wildcards) -> resources.Scans:
+    """Return the grids of the scans of the wildcards' dataset, once they were analysed."""
+    return resources.read_scans(f"{RESULTS}/{wildcards.dataset}/spacing.csv")
+
+
+def sizes_of(wildcards) -> tuple[float, float]:
+    """Return the voxels of the largest scan of the wildcards' dataset, and of all held out."""
+    voxels = scans(wildcards).voxels()
+    return voxels.max(), voxels.sum() / config["cross_validation"]["folds"]
+
+
+def channels_of(wildcards) -> int:
+    """Return how many channels the images of the wildcards' dataset have."""
+    return len(DATASETS[wildcards.dataset].source.channel_names)
+
+
+def outputs_of(wildcards) -> int:
+    """Return about how many outputs a network for the wildcards' dataset has.
+
+    Phantoms have no dataset.json before the first job: 4.
+    """
+    labels, _ = labels_of(wildcards)
+    return len(labels) if labels else 4
+
+
+def plan_of(path: str) -> plans.Plan:
+    """Return a plan, once it is there."""
+    Path(path).stat()
+    return plans.read_plan(path)
+
+
+@cache
+def bytes_of_cases(dataset: str, group: int) -> list[int]:
+    """Return the bytes of the files of each case of a group; those of phantoms do not matter."""
+    found = DATASETS[dataset]
+    return [sum(found.sizes([case])) for case in found.groups[group]]
+
+
+def analysing(wildcards, input):
+    """Estimate the analysis of a group of cases."""
+    return resources.analysing(bytes_of_cases(wildcards.dataset, int(wildcards.group)))
+
+
+def merging(wildcards, input):
+    """Estimate the fingerprint of a dataset."""
+    return resources.merging(sum(Path(path).stat().st_size for path in input.intensities))
+
+
+def exporting(wildcards, input):
+    """Estimate the export of a group of cases."""
+    some = scans(wildcards).of(group_cases(wildcards))
+    Path(input.preprocessing).stat()
+    preparation = plans.read_preparation(input.preprocessing)
+    return resources.exporting(some, preparation, channels_of(wildcards))
+
+
+def training(wildcards, input):
+    """Estimate the training of a network."""
+    settings = section("training")(wildcards)
+    plan, devices = plan_of(input.plan), settings.get("devices", 1)
+    return resources.training(
+        plan, settings, channels_of(wildcards), outputs_of(wildcards), devices
+    )
+
+
+def predicting(wildcards, input):
+    """Estimate a prediction: of the cases of a fold, or of new images by all networks."""
+    plan, known = plan_of(input.plan), scans(wildcards)
+    exported = known.exported(plan.preparation)
+    largest = max(known.voxels().max(), exported.max())
+    total = exported.sum() / config["cross_validation"]["folds"]
+    if "fold" not in wildcards.keys():  # new images: as large as those that were trained on
+        total = exported.mean() * len(new_images(wildcards))
+    return resources.predicting(
+        plan,
+        (largest, total),
+        section("training")(wildcards),
+        section("inference")(wildcards),
+        outputs_of(wildcards),
+        len(input.checkpoints),
+    )
+
+
+def fusing(wildcards, input):
+    """Estimate a mean of probabilities."""
+    return resources.fusing(*sizes_of(wildcards), outputs_of(wildcards), len(input.members))
+
+
+def scoring(wildcards, input):
+    """Estimate the scores of a fold."""
+    return resources.scoring(*sizes_of(wildcards), outputs_of(wildcards))
+
+
+def scoring_all(wildcards, input):
+    """Estimate the scores of all folds and seeds."""
+    largest, total = sizes_of(wildcards)
+    runs = len(input.predictions)
+    return resources.scoring(largest, total * runs, outputs_of(wildcards))
+
+
+def bytes_of_tables(input) -> int:
+    """Return the bytes of those of the inputs that are tables."""
+    return sum(Path(path).stat().st_size for path in input if path.endswith(".csv"))
+
+
+def drawing(wildcards, input):
+    """Estimate a figure that is drawn from tables."""
+    return resources.drawing(bytes_of_tables(input))
+
+
+def drawing_scans(wildcards, input):
+    """Estimate a figure that shows scans."""
+    return resources.drawing_scans(bytes_of_tables(input), sizes_of(wildcards)[0])
+
+
+def making_phantom(wildcards, input):
+    """Estimate the making of a phantom."""
+    return resources.PHANTOM
+
+
+def unpacking(wildcards, input):
+    """Estimate the unpacking of an archive."""
+    return resources.unpacking(Path(input.archive).stat().st_size)
+
+
+def moving_weights(wildcards, input):
+    """Estimate what reads and writes checkpoints."""
+    return resources.WEIGHTS
