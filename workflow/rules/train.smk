@@ -19,7 +19,7 @@ rule train_fold:
         experiment=one_of(TRAINED),
     threads: section("training", "threads")
     resources:
-        gpu=1,
+        gpu=section("training", "devices"),
     params:
         arrays=arrays,
         fold="{fold}",
