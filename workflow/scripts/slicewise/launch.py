@@ -86,6 +86,8 @@ def _launch(script: str, count: int, arguments: dict[str, Any]) -> None:
 
     # what it says of ranks that end is said here, in other words
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    # it would listen on all interfaces, for ranks that have no other way to meet
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     with TemporaryDirectory(prefix="slicewise-") as name:
         folder = Path(name)
         log = next(h.baseFilename for h in logger.handlers if isinstance(h, logging.FileHandler))
