@@ -1,5 +1,7 @@
 """Ranks share every batch of a training, and take the steps of one process together."""
 
+import copy
+import math
 from itertools import product
 
 import pytest
@@ -109,18 +111,32 @@ def test_ranks_are_the_same_to_the_bit(together):
                 assert torch.equal(other["gradients"][name], gradient), name
 
 
+def take_many(ranks: Ranks) -> torch.Tensor:
+    """Return the losses of a training that learns, over several epochs' worth of steps."""
+    training = labelled_training("plain", True, PLAIN, momentum=0.9)
+    batches = [share(training, ranks, labelled_batch("plain", seed)) for seed in range(4)]
+    return torch.stack([training.step(batches[step % 4]) for step in range(24)])
+
+
+def test_the_loss_curve_of_ranks_is_that_of_one(tmp_path):
+    expected = take_many(Ranks())
+    assert expected[-4:].mean() < expected[:4].mean() - 0.1
+    for found in processes.call(2, tmp_path / "ranks", take_many):
+        torch.testing.assert_close(found, expected, rtol=2e-6, atol=0)
+
+
 def skip_steps(ranks: Ranks) -> dict:
     """Return what a training holds after steps that one rank alone has to skip."""
     training = training_of(momentum=0.9)
     training.step(share(training, ranks, batch_of(0)))
     training.step(share(training, ranks, spoilt_batch()))  # slice 1 of 4: of rank 0
-    hook = spoil_gradients(training) if ranks.rank == ranks.count - 1 else None
+    last = ranks.rank == ranks.count - 1
+    hook = spoil_gradients(training, math.inf if last else 1)
     training.step(share(training, ranks, batch_of(1)))
-    if hook:
-        hook.remove()
+    hook.remove()
     in_a_row = training.skipped_in_a_row
     training.step(share(training, ranks, batch_of(2)))
-    agreed = training.ranks.agree(15 if ranks.rank == ranks.count - 1 else 0)
+    agreed = training.ranks.agree(15 if last else 0)
     return {
         "skipped": training.skipped,
         "in a row": [in_a_row, training.skipped_in_a_row],
@@ -147,3 +163,23 @@ def test_what_one_rank_has_to_skip_all_skip_and_count_once(skipped):
 
 def test_ranks_agree_to_end_when_one_is_told_to(skipped):
     assert [found["agreed"] for found in skipped] == [15, 15]
+
+
+def go_on(ranks: Ranks) -> list[dict]:
+    """Return the weights after four steps, and after as many of which two follow a restart."""
+    whole, other = training_of(), training_of(seed=1)
+    batches = [share(whole, ranks, batch_of(seed)) for seed in range(4)]
+    share(other, ranks, batch_of())
+    for batch in batches[:2]:
+        whole.step(batch)
+    other.restore(copy.deepcopy(whole.state()))
+    for batch in batches[2:]:
+        whole.step(batch)
+        other.step(batch)
+    return [dict(training.network.state_dict()) for training in (whole, other)]
+
+
+def test_three_ranks_that_go_on_end_with_the_same_bits(tmp_path):
+    """Three numbers add up to another sum in another order; two do not."""
+    for whole, other in processes.call(3, tmp_path / "ranks", go_on):
+        assert all(torch.equal(weights, other[name]) for name, weights in whole.items())

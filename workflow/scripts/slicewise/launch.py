@@ -28,6 +28,7 @@ import torch
 
 from slicewise.device import choose_device
 from slicewise.distributed import Ranks
+from slicewise.files import write_json
 from slicewise.job import explain, logger, logging_to
 from slicewise.stopping import SIGNALS, heeding
 
@@ -124,27 +125,30 @@ def _launch(script: str, count: int, arguments: dict[str, Any]) -> None:
 def _end_as(folder: Path, count: int, codes: dict[int, int]) -> None:
     """Raise what made ranks fail, or end with the status that they ended with when told to.
 
-    codes: what the ranks ended with that failed before the others were ended.
+    codes: what the ranks ended with, those too that were ended (SIGTERM) because another failed.
     """
-    told = [code for code in codes.values() if code - 128 in SIGNALS]
-    if told:
-        sys.exit(told[0])
     for rank, code in sorted(codes.items()):
-        if code < 0:
+        if code < 0 and -code not in SIGNALS:
             raise ChildProcessError(
                 f"process {rank} of the {count} of this training was ended by "
                 f"{signal.Signals(-code).name}, as the system does where memory is short; the "
                 "others were ended too. Start the run again: it goes on from the last checkpoint"
             )
     reports = [json.loads(path.read_text("utf-8")) for path in folder.glob("failed-*.json")]
-    if not reports:
-        ends = "\n".join(path.read_text("utf-8") for path in folder.glob("logs/**/stderr.log"))
-        raise RuntimeError(f"the processes of this training ended with {codes}:\n{ends}")
-    first = min(reports, key=lambda report: report["time"])
-    if first["explained"]:
+    first = min(reports, key=lambda report: report["time"], default=None)
+    if first:
         logger.debug(first["traceback"])
+    if first and first["explained"]:
         raise ValueError(first["explained"])
-    raise RuntimeError(f"process {first['rank']} of the {count} failed:\n{first['traceback']}")
+    agreed = [code for code in codes.values() if code - 128 in SIGNALS]
+    if agreed:
+        sys.exit(agreed[0])
+    if (folder / "told").exists():  # before they listened
+        sys.exit(128 + int((folder / "told").read_text()))
+    if first:
+        raise RuntimeError(f"process {first['rank']} of the {count} failed:\n{first['traceback']}")
+    ends = "\n".join(path.read_text("utf-8") for path in folder.glob("logs/**/stderr.log"))
+    raise RuntimeError(f"the processes of this training ended with {codes}:\n{ends}")
 
 
 def run_rank(main: Callable) -> None:
@@ -166,7 +170,7 @@ def run_rank(main: Callable) -> None:
                 "explained": explain(error),
                 "traceback": traceback.format_exc(),
             }
-            (folder / f"failed-{rank}.json").write_text(json.dumps(report), encoding="utf-8")
+            write_json(folder / f"failed-{rank}.json", report)
             sys.exit(1)
 
 
