@@ -12,6 +12,7 @@ from augmentation import center_crop
 from scans import labels_of
 from slicewise import augment, patches
 from slicewise.batches import Batches, Prepared
+from slicewise.distributed import Ranks
 from slicewise.files import write_npy
 from slicewise.reading import SliceReader
 from slicewise.slices import ExportedCase, slice_table
@@ -53,6 +54,25 @@ def test_batches_do_not_depend_on_who_prepares_them(cases, workers):
         expected = batches.batch(index)
         assert torch.equal(image, expected[0])
         assert torch.equal(label, expected[1])
+
+
+@pytest.mark.parametrize("augmented", [True, False])
+@pytest.mark.parametrize("count", [2, 3])
+def test_ranks_make_the_batch_of_one_among_them(cases, augmented, count):
+    """To the bit, but for the transforms that take several samples at once."""
+    settings = {"augmented": augmented, "batch_size": 7}
+    whole = stream_of(cases, **settings)
+    shares = [
+        stream_of(cases, **settings, ranks=Ranks(rank, count).of_batches(7))
+        for rank in range(count)
+    ]
+    for index in range(4):
+        made = [share.batch(index) for share in shares]
+        image, label = (torch.cat(parts) for parts in zip(*made, strict=True))
+        expected = whole.batch(index)
+        torch.testing.assert_close(image, expected[0], rtol=0, atol=1e-6 if augmented else 0)
+        assert torch.equal(label, expected[1])
+        assert shares[0].slices(index) == whole.slices(index)
 
 
 def on_disk(cases, folder):

@@ -199,6 +199,7 @@ def identity_of(tmp_path, settings=None, key=("cpu", 0, 0), manifest="as exporte
     [
         ({"settings": {"epochs": 3}}, "training.epochs"),
         ({"settings": {"threads": 7}}, "training.threads"),
+        ({"settings": {"devices": 2}}, "training.devices"),
         ({"settings": {"deterministic": False}}, "training.deterministic"),
         ({"key": ("cpu", 0, 1)}, "device type, fold or seed"),
         ({"key": ("cuda", 0, 0)}, "device type, fold or seed"),

@@ -396,6 +396,14 @@ def test_slices_that_contradict_each_other_are_told(text, line):
     assert mistakes(text) == [line]
 
 
+def test_a_batch_gives_each_device_a_part():
+    assert mistakes("training: {devices: 3, batch_size: 2}\nexperiments: {a: {}, b: {}}") == [
+        "training.devices: found 3; allowed: at most 2, as batch_size is 2 and each device takes a "
+        "part of every batch"
+    ]
+    assert load(training={"devices": 3, "batch_size": 3})["training"]["devices"] == 3
+
+
 @pytest.mark.parametrize("empty", [None, 0, 0.67])
 def test_a_share_of_empty_slices_leaves_room_for_the_forced_ones(empty):
     assert load(training={"empty_slices": empty})["training"]["empty_slices"] == empty

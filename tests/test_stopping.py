@@ -28,6 +28,24 @@ def test_a_signal_ends_a_loop_before_its_next_item(number):
     assert stopped.value.status == EXIT_STATUS[number]
 
 
+def test_processes_that_agree_end_for_the_signal_that_another_got():
+    asked = []
+
+    def agree(number):
+        asked.append(number)
+        return signal.SIGTERM if len(asked) == 3 else 0
+
+    def loop():
+        with stop_between(agree) as stoppable:
+            for item in stoppable(range(9)):
+                if item == 1:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped, match="SIGTERM"):
+        loop()
+    assert asked == [0, 0, signal.SIGINT]
+
+
 def test_what_follows_the_last_item_is_done_in_peace():
     with stop_between() as stoppable:
         assert list(stoppable(range(3))) == [0, 1, 2]

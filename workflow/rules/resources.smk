@@ -47,7 +47,7 @@ def gpus(wildcards) -> int:
 
 def training_gpus(wildcards) -> int:
     """Return how many GPUs a training of the wildcards' experiment asks for."""
-    return gpus(wildcards) * section("training")(wildcards).get("devices", 1)
+    return gpus(wildcards) * section("training", "devices")(wildcards)
 
 
 def scans(wildcards) -> resources.Scans:
@@ -109,7 +109,7 @@ def exporting(wildcards, input):
 def training(wildcards, input):
     """Estimate the training of a network."""
     settings = section("training")(wildcards)
-    plan, devices = plan_of(input.plan), settings.get("devices", 1)
+    plan, devices = plan_of(input.plan), settings["devices"]
     return resources.training(
         plan, settings, channels_of(wildcards), outputs_of(wildcards), devices
     )

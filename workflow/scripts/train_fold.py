@@ -6,6 +6,7 @@ A killed run goes on from its last checkpoint and ends with the weights of an un
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from slicewise.batches import Batches
 from slicewise.checkpoints import identity, resume, save
 from slicewise.dataset import Dataset, open_dataset
 from slicewise.device import choose_device, keep_freed_memory, set_determinism
+from slicewise.distributed import ALONE, Ranks
 from slicewise.files import write_csv, write_torch
 from slicewise.job import logger, run
 from slicewise.labels import Labels
+from slicewise.launch import on_devices, run_rank
 from slicewise.loss import Loss
 from slicewise.network import build_network, initialise
 from slicewise.patches import empty_share
@@ -68,11 +71,11 @@ def history_row(
 def stopped_by_numbers(training: Training, batches: Batches, step: int, axis: int) -> BadInput:
     """Return the error for too many skipped steps in a row, the last of them `step`.
 
-    It names the cases and slices of its batch, which is drawn and prepared once more for it: those
-    first whose voxels are not finite. axis: the sliced axis in reading order.
+    It names the cases and slices of its whole batch, which is drawn and prepared once more for it:
+    those first whose voxels are not finite. axis: the sliced axis in reading order.
     """
     kind = "gradient" if training.losses[-1].isfinite() else "loss"
-    image, _ = batches.batch(step)
+    image, _ = replace(batches, ranks=ALONE).batch(step)
     finite = image.flatten(1).isfinite().all(1).tolist()
     found: dict[tuple[bool, str], list[int]] = {}
     for (case, index), is_finite in zip(batches.slices(step), finite, strict=True):
@@ -191,8 +194,12 @@ def make_batches(
     labels: Labels,
     settings: dict,
     key: tuple[int, int],
+    ranks: Ranks = ALONE,
 ) -> Batches:
-    """Return the stream of batches of a purpose, train or val, from its cases; key: seed, fold."""
+    """Return the stream of batches of a purpose, train or val, from its cases; key: seed, fold.
+
+    ranks: the processes that share each batch.
+    """
     selection, axis = parse_selection(settings["slices"]), plan.preparation.transpose_forward[0]
     cases = as_asked(
         purpose, lambda: choose_cases(cases, selection, axis), cases, "are of all slices"
@@ -215,15 +222,21 @@ def make_batches(
         fold=fold,
         purpose=purpose,
         empty=empty,
+        ranks=ranks,
     )
 
 
 def new_training(
-    plan: Plan, dataset: Dataset, settings: dict, key: tuple[int, int], pretrained: Sequence[str]
+    plan: Plan,
+    dataset: Dataset,
+    settings: dict,
+    key: tuple[int, int],
+    pretrained: Sequence[str],
+    ranks: Ranks,
 ) -> Training:
     """Return a training before its first step, from pretrained weights if there are any.
 
-    key: seed and fold, which the random weights follow from.
+    key: seed and fold, which the random weights follow from, the same in all `ranks`.
     """
     network = build_network(plan, len(dataset.channel_names), dataset.labels.outputs)
     initialise(network, seed_from(*key, "weights"))
@@ -231,7 +244,7 @@ def new_training(
         start_from(network, path)
     device = choose_device(settings["device"])
     set_determinism(device, settings["deterministic"])
-    return Training(network, settings, device, Loss(dataset.labels, plan.batch_dice))
+    return Training(network, settings, device, Loss(dataset.labels, plan.batch_dice), ranks)
 
 
 def main(
@@ -248,37 +261,43 @@ def main(
     checkpoint,
     history,
     pretrained=(),
+    ranks=ALONE,
 ):
     """Write checkpoint_final.pt and history.csv of one fold and seed.
 
     `settings` and `running` are the config's section `training`, the latter what changes nothing
     that comes of it; `pretrained` holds the file of the weights to start from, if there is one.
+    `ranks`: the processes that do this together, of which the first writes.
     """
-    torch.set_num_threads(settings["threads"])
+    torch.set_num_threads(max(1, settings["threads"] // ranks.count))
     keep_freed_memory()
     dataset, plan = open_dataset(dataset_json), read_plan(plan)
+    ranks = ranks.of_batches(settings["batch_size"] or plan.batch_size)
     key = int(seed), int(fold)
     split = read_fold(splits, int(fold), "train", "val")
     streams = [
         make_batches(
-            purpose, open_cases(arrays, split[purpose]), plan, dataset.labels, settings, key
+            purpose, open_cases(arrays, split[purpose]), plan, dataset.labels, settings, key, ranks
         )
         for purpose in ("train", "val")
     ]
-    training = new_training(plan, dataset, settings | running, key, pretrained)
+    training = new_training(plan, dataset, settings | running, key, pretrained, ranks)
     latest = Path(checkpoint).with_name("checkpoint_latest.pt")
     where = (training.device.type, int(fold), int(seed))
     own = identity(plan, dataset.labels, settings, split, where, [*manifests, *pretrained])
     resume(training, latest, own)
-    keep = partial(save, training, latest, own)
+    keep = partial(save, training, latest, own) if ranks.rank == 0 else lambda: None
     axis = plan.preparation.transpose_forward[0]
-    with stop_between() as stoppable:
+    with stop_between(ranks.agree) as stoppable:
         try:
             train(training, *streams, axis=axis, save=keep, stoppable=stoppable)
         except Stopped as stopped:
             keep()
+            ranks.agree(0)  # the first rank to end ends the others, which may not have saved yet
             logger.warning("told to end (%s): %s holds all steps so far", stopped, latest)
             sys.exit(stopped.status)
+        if ranks.rank > 0:
+            return
         write_csv(history, pd.DataFrame(training.history))
         write_torch(
             checkpoint, {"network": training.network.state_dict(), "plan": json.dumps(plan.raw)}
@@ -289,4 +308,6 @@ def main(
 
 
 if "snakemake" in globals():
-    run(main, snakemake)  # noqa: F821
+    run(on_devices(main, "train_fold"), snakemake)  # noqa: F821
+elif __name__ == "__main__":
+    run_rank(main)

@@ -8,7 +8,7 @@ nnUNetTrainer.get_training_transforms in nnU-Net 2.8.1 (batchgeneratorsv2 0.3.6)
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 import numpy as np
@@ -40,6 +40,10 @@ class Parameters:
     inverted_gamma: np.ndarray  # (batch, channel) exponent for the inverted image, neutral 1
     gamma: np.ndarray  # (batch, channel) exponent, neutral 1
     mirrored: np.ndarray  # (batch, 2: row, column) bool
+
+    def of(self, part: slice) -> Parameters:
+        """Return the choices for some samples of the batch."""
+        return Parameters(**{each.name: getattr(self, each.name)[part] for each in fields(self)})
 
 
 def rotation_range(patch_size: Sequence[int]) -> float:

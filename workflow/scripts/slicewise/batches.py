@@ -13,6 +13,7 @@ from torch import Tensor
 
 from slicewise import augment, patches
 from slicewise.device import to_device
+from slicewise.distributed import ALONE, Ranks
 from slicewise.labels import Labels
 from slicewise.randomness import generator
 from slicewise.slices import ExportedCase
@@ -54,7 +55,8 @@ class Batches:
     cases: exported cases to draw from; labels: what their labels mean; patch: (row, column)
     voxels; oversample: share of a batch that must hold foreground; augmented: whether to augment;
     masked_channels: which channels are 0 outside the nonzero mask; empty: the share of a batch from
-    slices without foreground, None to leave it to chance.
+    slices without foreground, None to leave it to chance; ranks: the processes that
+    share each batch, of which this one makes its part.
     """
 
     cases: Sequence[ExportedCase]
@@ -68,6 +70,7 @@ class Batches:
     fold: int
     purpose: str
     empty: patches.EmptyShare | None = None
+    ranks: Ranks = ALONE
 
     @cached_property
     def sampler(self) -> patches.Sampler:
@@ -75,16 +78,18 @@ class Batches:
         return patches.Sampler(self.cases, self.labels, self.empty)
 
     def prepare(self, index: int) -> Prepared:
-        """Draw and read a batch and draw its augmentation.
+        """Draw a batch and its augmentation, and read its part.
 
         Only samples that are rotated or scaled are read with the margin of the initial patch size;
         the others are the centres of such patches.
         """
         rng = generator(self.seed, self.fold, self.purpose, index)
         positions, read = self._draw(rng)
+        positions = positions[self.ranks.part]
         if not self.augmented:
             return Prepared(*self._cut(positions, self.patch))
-        parameters = augment.draw(rng, self.batch_size, self.sampler.channels, self.patch)
+        drawn = augment.draw(rng, self.batch_size, self.sampler.channels, self.patch)
+        parameters = drawn.of(self.ranks.part)
         turned = augment.resampled(parameters)
         wide = self._cut(positions[turned], read) if len(turned) else None
         row, column = augment.centre_start(read, self.patch)
@@ -93,7 +98,7 @@ class Batches:
         return Prepared(*self._cut(positions, self.patch), wide, parameters)
 
     def slices(self, index: int) -> list[tuple[ExportedCase, int]]:
-        """Return where the samples of a batch come from: a case and an index of its slices each."""
+        """Return where all samples of a batch come from: a case and an index of its slices each."""
         positions, _ = self._draw(generator(self.seed, self.fold, self.purpose, index))
         return [(self.cases[number], of_slice) for number, of_slice, *_ in positions.tolist()]
 

@@ -149,7 +149,7 @@ def _contradictions(config: dict) -> Iterator[str]:
                 f"datasets.{name}.phantom.cases: found {cases}; allowed: at least {folds}, "
                 f"a case for each of cross_validation.folds"
             )
-    yield from dict.fromkeys(_sampling_contradictions(config))
+    yield from dict.fromkeys(_batch_contradictions(config))
     yield from _wrong_ensembles(config)
 
 
@@ -166,12 +166,18 @@ def _names_alike(config: dict) -> Iterator[str]:
                 )
 
 
-def _sampling_contradictions(config: dict) -> Iterator[str]:
+def _batch_contradictions(config: dict) -> Iterator[str]:
     """Yield what the settings of an experiment say against each other about a batch's slices."""
     for name, changes in config["experiments"].items():
         training = config["training"] | changes.get("training", {})
         empty, forced = training["empty_slices"], training["oversample_foreground"]
         where = "training" if "training" not in changes else f"experiments.{name}.training"
+        if training["batch_size"] and training["devices"] > training["batch_size"]:
+            yield (
+                f"{where}.devices: found {training['devices']}; allowed: at most "
+                f"{training['batch_size']}, as batch_size is {training['batch_size']} and each "
+                "device takes a part of every batch"
+            )
         if empty and empty + forced > 1 + 1e-9:
             yield (
                 f"{where}.empty_slices: found {empty:g}; allowed: at most {1 - forced:g}, the rest "

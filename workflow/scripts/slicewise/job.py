@@ -36,7 +36,10 @@ def run(main: Callable, snakemake: Any) -> None:
     traceback. The log file has that of all.
     """
     try:
-        with _logging(Path(snakemake.log[0])):
+        log = Path(snakemake.log[0])
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        with logging_to(log):
             _work(main, snakemake)
     except OSError as error:  # of the log file
         with suppress(OSError):
@@ -51,20 +54,29 @@ def _work(main: Callable, snakemake: Any) -> None:
     try:
         with locks.job(snakemake.config["results"], snakemake.rule):
             main(**arguments(snakemake))
-    except (ValueError, locks.Busy, OSError, MemoryError) as error:
+    except BaseException as error:
         logger.debug(traceback.format_exc())
-        logger.error(about_the_machine(error) if isinstance(error, OSError) else error)
+        explained = explain(error)
+        if explained is None:
+            raise
+        logger.error(explained)
         sys.exit(1)
-    except BaseException:
-        logger.debug(traceback.format_exc())
-        raise
+
+
+def explain(error: BaseException) -> str | None:
+    """Return what a user can mend, in words; None for an error that is ours."""
+    if isinstance(error, OSError):
+        return about_the_machine(error)
+    return str(error) if isinstance(error, ValueError | locks.Busy | MemoryError) else None
 
 
 @contextmanager
-def _logging(path: Path) -> Iterator[None]:
-    """Send messages to a log file and to stderr, tracebacks to the file only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handlers = [logging.FileHandler(path, "w", encoding="utf-8"), logging.StreamHandler(sys.stderr)]
+def logging_to(path: str | Path) -> Iterator[None]:
+    """Add messages to a log file and send them to stderr, tracebacks to the file only.
+
+    Several processes may add to it.
+    """
+    handlers = [logging.FileHandler(path, encoding="utf-8"), logging.StreamHandler(sys.stderr)]
     handlers[1].setLevel(logging.INFO)
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))

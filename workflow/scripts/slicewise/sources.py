@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-WITHOUT_EFFECT = {"job", "locks", "machine", "problems", "scan_checks", "stopping"}
+WITHOUT_EFFECT = {"job", "launch", "locks", "machine", "problems", "scan_checks", "stopping"}
 """Modules that no number depends on: they log, keep runs apart, heed signals, or say why files are
 refused. A dataset that was found good is not trained on again because a check is put in other
 words."""

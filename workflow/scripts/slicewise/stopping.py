@@ -26,27 +26,37 @@ class Stopped(Exception):
 
 
 @contextmanager
-def stop_between() -> Iterator[Callable[[Iterable], Iterator]]:
+def stop_between(
+    agree: Callable[[int], int] = int,
+) -> Iterator[Callable[[Iterable], Iterator]]:
     """Yield what goes over items until a signal comes, and then raises Stopped for the next one.
 
     Within it such signals do nothing else, however many come: srun and Snakemake may both pass one
-    on. A signal that the process was started to ignore, as by nohup, stays ignored.
+    on. agree: asked before each item with the number of the signal that came, 0 for none, it
+    returns that to end for; processes that work side by side end at the same item by it.
     """
     received: list[int] = []
 
     def items_until_told(items: Iterable) -> Iterator:
         for item in items:
-            if received:
-                raise Stopped(received[0])
+            if told := agree(received[0] if received else 0):
+                raise Stopped(told)
             yield item
 
-    heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    before = {
-        number: signal.signal(number, lambda number, _: received.append(number))
-        for number in heeded
-    }
-    try:
+    with heeding(lambda number, _: received.append(number)):
         yield items_until_told
+
+
+@contextmanager
+def heeding(handle: Callable[[int, object], object]) -> Iterator[None]:
+    """Call `handle`, with a signal's number and a frame, in place of what signals to end do.
+
+    A signal that the process was started to ignore, as by nohup, stays ignored.
+    """
+    heeded = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

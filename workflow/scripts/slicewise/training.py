@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from slicewise.device import autocast, memory_format, micro_batch_size, to_device
+from slicewise.distributed import ALONE, Ranks
 from slicewise.loss import Loss, pseudo_dice_counts
 
 POLYNOMIAL_EXPONENT = 0.9
@@ -26,12 +27,23 @@ def learning_rate(initial: float, epoch: int, epochs: int) -> float:
 
 
 class Training:
-    """A network, its optimiser and its history: what a checkpoint holds and a step changes."""
+    """A network, its optimiser and its history: what a checkpoint holds and a step changes.
 
-    def __init__(self, network: nn.Module, settings: dict, device: torch.device, loss: Loss):
+    ranks: the processes that it runs in; each has all of this, and takes its own part of a batch.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: dict,
+        device: torch.device,
+        loss: Loss,
+        ranks: Ranks = ALONE,
+    ):
         self.settings = settings
         self.device = device
         self.loss = loss
+        self.ranks = ranks
         self.network = network.to(device, memory_format=memory_format(device))
         self.network.deep_supervision = settings["deep_supervision"]
         # Shares its weights with the network, whose names of them stay as they are. Each size of a
@@ -71,8 +83,9 @@ class Training:
         return output if self.settings["deep_supervision"] else [output]
 
     def step(self, batch: tuple) -> torch.Tensor:
-        """Take one step of stochastic gradient descent and return its loss.
+        """Take one step of stochastic gradient descent on a batch and return its loss.
 
+        Several processes take it together, each with its part of the batch, and are alike after it.
         The loss is a function of sums over the whole batch. The first parts go through the network
         twice: once for their sums, and, when the gradient of the loss with respect to these is
         known, once more for that of the weights, which is thus exact. The others wait for it with
@@ -88,14 +101,17 @@ class Training:
         waiting = [
             self.loss.sums(self.heads(image), target) for image, target in parts[len(twice) :]
         ]
-        whole = torch.cat([*sums, *(part.detach() for part in waiting)], dim=1).requires_grad_()
+        own = torch.cat([*sums, *(part.detach() for part in waiting)], dim=1)
+        whole = self.ranks.gather(own).requires_grad_()
         loss = self.loss.value(whole)
         self.scaler.scale(loss).backward()
-        gradients = list(whole.grad.split([len(target) for _, target in parts], dim=1))
+        own = whole.grad[:, self.ranks.part]
+        gradients = list(own.split([len(target) for _, target in parts], dim=1))
         while waiting:
             waiting.pop().backward(gradients.pop())
         for (image, target), gradient in zip(twice, gradients, strict=True):
             self.loss.sums(self.heads(image), target).backward(gradient)
+        self.ranks.add_gradients(self.network.parameters())
         self.scaler.unscale_(self.optimizer)
         clipping = self.settings["gradient_clipping"]
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), clipping)
@@ -137,6 +153,8 @@ class Training:
     def validate(self, batches: Iterable[tuple]) -> tuple[float, np.ndarray]:
         """Return the mean loss and the Dice of each class over all voxels of `batches`.
 
+        Several processes check together, each with its own part of every batch.
+
         A class that neither the truth nor the prediction holds has a Dice of nan.
         """
         self.network.eval()
@@ -149,9 +167,9 @@ class Training:
                 counts = counts + torch.stack(
                     pseudo_dice_counts(heads[0], target, self.loss.labels)
                 )
-            losses.append(self.loss.value(torch.cat(sums, dim=1)))
+            losses.append(self.loss.value(self.ranks.gather(torch.cat(sums, dim=1))))
         self.network.train()
-        hits, false, missed = counts.cpu().double().numpy()
+        hits, false, missed = self.ranks.add(counts).cpu().double().numpy()
         with np.errstate(invalid="ignore"):
             return torch.stack(losses).mean().item(), 2 * hits / (2 * hits + false + missed)
 
