@@ -97,9 +97,20 @@ def inference(wildcards) -> dict:
 
 
 def archive(wildcards) -> str:
-    """Return the archive of the wildcards' dataset: the user's file, or where it is downloaded."""
+    """Return the archive of the wildcards' dataset: where it is downloaded, or the user's file.
+
+    What lies in a bucket is fetched by Snakemake's storage plugin for addresses of its kind.
+    """
     given = config["datasets"][wildcards.dataset]["archive"]
-    return DOWNLOADED if archives.is_address(given) else given
+    if archives.is_on_the_web(given):
+        return DOWNLOADED
+    return storage(given) if archives.is_address(given) else given
+
+
+def checksum(wildcards) -> str:
+    """Return the checksum of the archive of the wildcards' dataset; its length tells its kind."""
+    given = config["datasets"][wildcards.dataset]
+    return given.get("sha256") or given["md5"]
 
 
 def unpacked(name: str) -> str:
