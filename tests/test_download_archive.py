@@ -260,7 +260,7 @@ def test_an_address_that_is_protected_leads_to_no_other():
     asked = download_archive.request.Request("https://example.org/a")
     follow = download_archive.WebOnly().redirect_request
     assert follow(asked, None, 302, "", {}, "https://example.com/b").full_url.endswith("com/b")
-    with pytest.raises(download_archive.HTTPError, match="leads on to http://example.com/b"):
+    with pytest.raises(download_archive.HTTPError, match="leads on to http://example"):
         follow(asked, None, 302, "", {}, "http://example.com/b")
 
 

@@ -50,6 +50,7 @@ class WebOnly(request.HTTPRedirectHandler):
     """Follows an address that leads on, but from https only to https, and never off the web."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
+        """Return the request that an answer leads on to; raise HTTPError where it must not."""
         onward = urlsplit(newurl).scheme
         if onward != "https" and (req.type == "https" or onward != "http"):
             said = f"it leads on to {newurl}, which is not allowed"
