@@ -70,7 +70,7 @@ parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@.venv/bin/python $(PIP) --requirement $<
 	@touch $@
 
-.venv/test.stamp: envs/requirements-dev.txt .venv/run.stamp
+.venv/test.stamp: envs/requirements-dev.txt envs/requirements-kubernetes.txt envs/requirements-s3.txt .venv/run.stamp
 	@rm -f .venv/run.stamp
 	@echo "Installing $< into .venv"
 	@.venv/bin/python $(PIP) --requirement $<

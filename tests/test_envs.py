@@ -25,7 +25,7 @@ def lines(path):
 def pins(path):
     """Return name -> version of a requirements file."""
     split = (re.split("={2,3}", line) for line in lines(path))
-    return {normalised(name): version for name, version in split}
+    return {normalised(name.partition("[")[0]): version for name, version in split}
 
 
 def conda_pins(path):
@@ -47,13 +47,20 @@ def envs(root):
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-nnunet.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-nnunet.txt",
+        "requirements-s3.txt",
+        "requirements-kubernetes.txt",
+    ],
 )
 def test_every_requirement_is_pinned_and_says_why_it_is_there(envs, name):
     text = (envs / name).read_text(encoding="utf-8").splitlines()
     for above, line in pairwise(text):
         if line and not line.startswith(("#", "-r ")):
-            assert re.fullmatch(r"[A-Za-z0-9._-]+={2,3}[0-9][0-9.]*", line), line
+            assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z]+\])?={2,3}[0-9][0-9.]*", line), line
             assert above.startswith("# "), f"{line}: no comment above it"
 
 
@@ -86,7 +93,15 @@ def test_what_nnunet_shares_with_a_run_has_the_same_version(envs):
     assert all(required[name] == nnunet[name] for name in required.keys() & nnunet.keys())
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-s3.txt",
+        "requirements-kubernetes.txt",
+    ],
+)
 def test_the_pinned_versions_are_those_installed(envs, name):
     for package, version in pins(envs / name).items():
         # Builds of PyTorch name their device behind a plus.

@@ -25,6 +25,14 @@ def remove_damaged_bytecode() -> None:
 if workflow.is_main_process:
     remove_damaged_bytecode()
 
+if workflow.storage_settings.default_storage_provider:
+    raise WorkflowError(
+        "--default-storage-provider: found one, expected none: results hold files that are no "
+        "outputs and would not be copied to it, such as arrays that are read slice by slice and "
+        "checkpoints to go on from; put them on a volume that all jobs share, as "
+        "workflow/profiles/kubernetes does"
+    )
+
 from slicewise import archives, inputs, locks, model_folders, runs, sources
 from slicewise.config import load
 from slicewise.unpacked import Datasets
