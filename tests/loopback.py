@@ -14,8 +14,8 @@ class Manners:
 
     tags: the ETag of each path that is given in parts, empty for none; dates: when a path was last
     changed; cuts: after how many bytes the connection breaks, for one request after the other;
-    statuses: what requests are answered before any is served; asked: the path of each request and
-    what it said of parts.
+    statuses: what one request after the other is answered, 0 for the file; asked: the path of each
+    request and what it said of parts.
     """
 
     tags: dict[str, str] = field(default_factory=dict)
@@ -40,8 +40,9 @@ def serving(
         def do_GET(self):
             since = self.headers.get("If-Range")
             manners.asked.append((self.path, self.headers.get("Range"), since))
-            if manners.statuses:
-                self.send_error(manners.statuses.pop(0))
+            status = manners.statuses.pop(0) if manners.statuses else 0
+            if status:
+                self.send_error(status)
             elif moved and self.path in moved:
                 self.send_response(302)
                 self.send_header("Location", moved[self.path])

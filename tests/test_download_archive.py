@@ -109,6 +109,12 @@ def test_a_file_that_is_not_there_is_named_at_once(server, archive, manners):
     assert len(manners.asked) == 1
 
 
+@pytest.mark.parametrize("address", ["http://127.0.0.1:x/a", "http://127.0.0.1:9/\u00e4"])
+def test_an_address_that_is_none_is_named_at_once(archive, waits, address):
+    assert f"{address}: found " in refused(address, archive)
+    assert waits == []
+
+
 def test_a_server_that_is_not_there_is_named_after_waits_that_grow(archive, waits):
     assert "Connection refused" in refused("http://127.0.0.1:9/a", archive)
     assert waits == [1, 3, 9, 27]

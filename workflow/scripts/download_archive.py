@@ -7,12 +7,11 @@ the rule: the next try, of this job or of another run, goes on from there.
 import json
 import logging
 import os
-import re
 import shutil
 import sys
 import time
 from collections.abc import Iterator
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from itertools import count
 from pathlib import Path
 from ssl import SSLCertVerificationError
@@ -38,8 +37,8 @@ WAITS = (1, 3, 9, 27)
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 """What servers answer that are busy or being mended: another try may bring the file."""
 
-NOTHING_MORE = 416
-"""The answer to a request for what follows the last byte."""
+PART, NOTHING_MORE = 206, 416
+"""The answers to a request for the rest of a file, and for what follows its last byte."""
 
 
 class Broken(Exception):
@@ -83,7 +82,7 @@ class Partial:
         self._meant = {"url": url, "checksum": checksum.lower()}
         known = self._read()
         self.validator = known.get("validator")
-        if self._meant.items() - known.items() or self.path.is_symlink():
+        if self._meant.items() - known.items():
             self.remove()
 
     def _read(self) -> dict:
@@ -118,7 +117,7 @@ def main(*, url: str, checksum: str, archive: str) -> None:
     pieced = download(url, partial)
     found = digest_of(partial.path, checksum)
     if pieced and found != checksum.lower():
-        # Pieces of two files, perhaps: not every server says that its file has changed.
+        # Perhaps of two files: not every server says that its file has changed.
         logger.warning("%s: its pieces do not fit together, so it is downloaded anew", url)
         partial.remove()
         download(url, partial)
@@ -172,38 +171,25 @@ def _try(url: str, partial: Partial) -> None:
             _take(response, partial, begun, url)
     except HTTPError as refused:
         if refused.code == NOTHING_MORE and begun:
-            _settle(refused.headers.get("Content-Range", ""), partial, begun)
-        elif refused.code in PASSING:
+            return  # whether it is whole, its checksum says
+        if refused.code in PASSING:
             raise Broken(f"HTTP Error {refused.code}: {refused.reason}") from None
-        else:
-            raise _failed(url, f"HTTP Error {refused.code}: {refused.reason}", partial) from None
+        raise _failed(url, f"HTTP Error {refused.code}: {refused.reason}", partial) from None
     except URLError as unreachable:
         if isinstance(unreachable.reason, SSLCertVerificationError):
             raise _failed(url, str(unreachable.reason), partial) from None
         raise Broken(str(unreachable.reason)) from None
+    except (InvalidURL, UnicodeError) as odd:
+        raise _failed(url, f"{type(odd).__name__} ({odd})", partial) from None
     except (HTTPException, ConnectionError, TimeoutError) as fault:
         raise Broken(f"{type(fault).__name__} ({fault})") from None
 
 
-def _settle(content_range: str, partial: Partial, begun: int) -> None:
-    """Take a file of which nothing more is to come as whole, if it is as long as the server's."""
-    if content_range != f"bytes */{begun}":
-        partial.remove()
-        raise Broken(f"a file other than that of the {begun:,} bytes that were there")
-
-
 def _take(response: HTTPResponse, partial: Partial, begun: int, url: str) -> None:
     """Write what a server sends to the end of a partial file, or anew if it is not the rest."""
-    validator = _validator(response)
-    if response.status == 206:
-        start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-        changed = partial.validator and validator and validator != partial.validator
-        if not start or int(start[1]) != begun or changed:
-            partial.remove()
-            raise Broken("another part than the rest of the file")
-    else:
+    if not begun or response.status != PART:
         begun = 0
-        partial.begin(validator)
+        partial.begin(_validator(response))
     size, announced = begun, response.length
     total = None if announced is None else begun + announced
     room = begun + shutil.disk_usage(partial.path.parent).free - SPARE
