@@ -76,7 +76,7 @@ parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@.venv/bin/python $(PIP) --requirement $<
 	@touch $@
 
-.venv/test.stamp: envs/requirements-dev.txt envs/requirements-slurm.txt .venv/run.stamp
+.venv/test.stamp: envs/requirements-dev.txt $(patsubst %,envs/requirements-%.txt,slurm kubernetes s3) .venv/run.stamp
 	@rm -f .venv/run.stamp
 	@echo "Installing $< into .venv"
 	@.venv/bin/python $(PIP) --requirement $<

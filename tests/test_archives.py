@@ -10,7 +10,7 @@ import pytest
 
 from hostile_archives import EVIL, TRIES, of_type, tar_of, with_mode, zip_of
 from slicewise import archives
-from slicewise.archives import check_sha256, dataset_json, unpack
+from slicewise.archives import check_digest, dataset_json, unpack
 from slicewise.problems import BadInput
 
 
@@ -174,6 +174,6 @@ def test_a_dataset_json_in_the_root_is_taken_before_others(tmp_path):
 def test_the_checksum_is_compared(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     right = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"  # FIPS 180-2, B.1
-    check_sha256(tmp_path / "a", right)
+    check_digest(tmp_path / "a", right)
     with pytest.raises(BadInput, match=rf"sha256\) {right.lower()}, expected {'0' * 64}"):
-        check_sha256(tmp_path / "a", "0" * 64)
+        check_digest(tmp_path / "a", "0" * 64)

@@ -285,11 +285,22 @@ SHA256 = "0123456789abcdef" * 4
 
 def test_an_archive_needs_its_checksum_and_is_told_so():
     (line,) = mistakes(datasets={"mine": {"archive": "a.zip"}})
-    assert line.startswith("datasets.mine.sha256: missing beside archive; give the 64 hex digits")
+    assert line == "datasets.mine.sha256: missing; give sha256 or md5"
     (line,) = mistakes(datasets={"mine": {"sha256": SHA256}})
     assert line.startswith("datasets.mine.archive: missing beside sha256; give an address")
     both = {"archive": "https://example.org/a.tar?download=1", "sha256": SHA256}
     assert load(datasets={"mine": both})["datasets"] == {"mine": both}
+
+
+def test_an_archive_has_one_checksum_which_may_be_an_md5():
+    md5 = {"archive": "s3://bucket/spleen.tar", "md5": SHA256[:32]}
+    assert load(datasets={"mine": md5})["datasets"] == {"mine": md5}
+    (line,) = mistakes(datasets={"mine": {**md5, "sha256": SHA256}})
+    assert line.endswith("allowed: one checksum of an archive, sha256 or else md5")
+    (line,) = mistakes(datasets={"mine": {"md5": SHA256[:32]}})
+    assert line.startswith("datasets.mine.archive: missing beside md5; give an address")
+    (line,) = mistakes(datasets={"mine": {**md5, "md5": SHA256}})
+    assert line.startswith("datasets.mine.md5: found ")
 
 
 @pytest.mark.parametrize(

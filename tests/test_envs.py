@@ -25,7 +25,7 @@ def lines(path):
 def pins(path):
     """Return name -> version of a requirements file."""
     split = (re.split("={2,3}", line) for line in lines(path))
-    return {normalised(name): version for name, version in split}
+    return {normalised(name.partition("[")[0]): version for name, version in split}
 
 
 def conda_pins(path):
@@ -52,6 +52,8 @@ def envs(root):
         "requirements.txt",
         "requirements-dev.txt",
         "requirements-slurm.txt",
+        "requirements-kubernetes.txt",
+        "requirements-s3.txt",
         "requirements-nnunet.txt",
     ],
 )
@@ -59,7 +61,7 @@ def test_every_requirement_is_pinned_and_says_why_it_is_there(envs, name):
     text = (envs / name).read_text(encoding="utf-8").splitlines()
     for above, line in pairwise(text):
         if line and not line.startswith(("#", "-r ")):
-            assert re.fullmatch(r"[A-Za-z0-9._-]+={2,3}[0-9][0-9.]*", line), line
+            assert re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z]+\])?={2,3}[0-9][0-9.]*", line), line
             assert above.startswith("# "), f"{line}: no comment above it"
 
 
@@ -93,7 +95,14 @@ def test_what_nnunet_shares_with_a_run_has_the_same_version(envs):
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-slurm.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-slurm.txt",
+        "requirements-kubernetes.txt",
+        "requirements-s3.txt",
+    ],
 )
 def test_the_pinned_versions_are_those_installed(envs, name):
     for package, version in pins(envs / name).items():

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from loopback import serving
+from loopback import Manners, serving
 from scans import write_dataset
 from test_workflow import checkout
 
@@ -42,13 +42,21 @@ def run(checkout, *targets):
 
 
 def test_an_archive_that_is_downloaded_leads_to_what_its_folder_leads_to(fresh, raw, archive):
-    with serving({"/files?id=9": archive.read_bytes()}) as server:
-        given = {"archive": f"{server}/files?id=9", "sha256": sha256(archive)}
+    content, path = archive.read_bytes(), "/files?id=9"
+    results = fresh.folder / "results"
+    with serving({path: content}, manners=(manners := Manners(tags={path: '"1"'}))) as server:
+        given = {"archive": f"{server}{path}", "sha256": sha256(archive)}
         fresh.configure(datasets={"fetched": given, "own": {"raw": str(raw)}})
+        # The connection breaks, the server is gone; the next run goes on with what there is.
+        manners.cuts[:], manners.statuses[:] = [100], [0, 404]
+        code, said = run(fresh, "results/fetched/raw")
+        assert code != 0
+        assert "goes on from the 100 bytes in results/fetched/raw.download.partial" in said
+        assert (results / "fetched/raw.download.partial").read_bytes() == content[:100]
         code, said = run(fresh, "plan", "export")
     assert code == 0, said
-    results = fresh.folder / "results"
-    assert not (results / "fetched/raw.download").exists()
+    assert [part for _, part, _ in manners.asked] == [None, "bytes=100-", "bytes=100-"]
+    assert list((results / "fetched").glob("raw.download*")) == []
     for path in (results / "own").rglob("*"):
         if path.is_file():
             twin = results / "fetched" / path.relative_to(results / "own")

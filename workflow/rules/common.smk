@@ -25,6 +25,14 @@ def remove_damaged_bytecode() -> None:
 if workflow.is_main_process:
     remove_damaged_bytecode()
 
+if workflow.storage_settings.default_storage_provider:
+    raise WorkflowError(
+        "--default-storage-provider: found one, expected none: results hold files that are no "
+        "outputs and would not be copied to it, such as arrays that are read slice by slice and "
+        "checkpoints to go on from; put them on a volume that all jobs share, as "
+        "workflow/profiles/kubernetes does"
+    )
+
 from slicewise import archives, inputs, locks, model_folders, runs, sources
 from slicewise.config import load
 from slicewise.unpacked import Datasets
@@ -97,9 +105,20 @@ def inference(wildcards) -> dict:
 
 
 def archive(wildcards) -> str:
-    """Return the archive of the wildcards' dataset: the user's file, or where it is downloaded."""
+    """Return the archive of the wildcards' dataset: where it is downloaded, or the user's file.
+
+    What lies in a bucket is fetched by Snakemake's storage plugin for addresses of its kind.
+    """
     given = config["datasets"][wildcards.dataset]["archive"]
-    return DOWNLOADED if archives.is_address(given) else given
+    if archives.is_on_the_web(given):
+        return DOWNLOADED
+    return storage(given) if archives.is_address(given) else given
+
+
+def checksum(wildcards) -> str:
+    """Return the checksum of the archive of the wildcards' dataset; its length tells its kind."""
+    given = config["datasets"][wildcards.dataset]
+    return given.get("sha256") or given["md5"]
 
 
 def unpacked(name: str) -> str:

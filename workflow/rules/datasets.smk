@@ -45,8 +45,9 @@ rule describe_phantoms:
         "../scripts/describe_phantoms.py"
 
 
-# By a script and not through Snakemake's storage, which compares no checksum, waits for a silent
-# server for ever, keeps a page that says 404 as the file, and writes outside of results.
+# By a script and not through Snakemake's storage for http, which compares no checksum, begins anew
+# after each break, waits for a silent server for ever, keeps a page that says 404 as the file, and
+# writes outside of results. Of addresses of another kind `archive` makes inputs of its storage.
 rule download_archive:
     output:
         archive=temp(DOWNLOADED),
@@ -58,7 +59,7 @@ rule download_archive:
     # No digest of the code here and below: other code would fetch and unpack the same bytes.
     params:
         url=lambda w: config["datasets"][w.dataset]["archive"],
-        sha256=lambda w: config["datasets"][w.dataset]["sha256"],
+        checksum=checksum,
     conda:
         "../../envs/analysis.yaml"
     message:
@@ -81,7 +82,7 @@ rule unpack_archive:
         mem_mb=memory(unpacking),
         runtime=minutes(unpacking),
     params:
-        sha256=lambda w: config["datasets"][w.dataset]["sha256"],
+        checksum=checksum,
     conda:
         "../../envs/analysis.yaml"
     message:

@@ -3,15 +3,15 @@
 import logging
 from pathlib import Path
 
-from slicewise.archives import check_sha256, unpack
+from slicewise.archives import check_digest, unpack
 from slicewise.job import run
 
 logger = logging.getLogger("slicewise")
 
 
-def main(*, archive, sha256: str, raw: str) -> None:
+def main(*, archive, checksum: str, raw: str) -> None:
     """Write the folder `raw` with all that the archive holds."""
-    check_sha256(Path(archive), sha256)
+    check_digest(Path(archive), checksum)
     unpack(Path(archive), Path(raw))
     logger.info("unpacked %s", archive)
 

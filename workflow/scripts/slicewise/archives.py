@@ -49,17 +49,31 @@ LONGEST_PATH = 1000
 """Bytes of a path within the archive: macOS stores 1,024, those of the folder above included."""
 
 
+KINDS = {64: "sha256", 32: "md5"}
+"""Kinds of checksums by their number of hex digits."""
+
+
 def is_address(archive: str) -> bool:
-    """Say whether an archive is to be downloaded; otherwise it is a path."""
+    """Say whether an archive lies elsewhere; otherwise it is a path."""
+    return "://" in archive
+
+
+def is_on_the_web(archive: str) -> bool:
+    """Say whether download_archive fetches an archive; other addresses are Snakemake's to fetch."""
     return archive.startswith(("http://", "https://"))
 
 
-def check_sha256(archive: Path, expected: str) -> None:
-    """Raise BadInput for a file that has not the checksum in 64 hex digits that is expected."""
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+def check_digest(archive: Path, expected: str) -> None:
+    """Raise BadInput for a file that has not the checksum that is expected."""
+    found = digest_of(archive, expected)
     if found != expected.lower():
         raise wrong_checksum(archive, found, expected)
+
+
+def digest_of(archive: Path, expected: str) -> str:
+    """Return the checksum of a file, of the kind of the one that is expected, in hex digits."""
+    with archive.open("rb") as file:
+        return hashlib.file_digest(file, KINDS[len(expected)]).hexdigest()
 
 
 def wrong_checksum(archive: str | Path, found: str, expected: str) -> BadInput:
@@ -67,7 +81,7 @@ def wrong_checksum(archive: str | Path, found: str, expected: str) -> BadInput:
     return error(
         "",
         archive,
-        f"the checksum (sha256) {found}",
+        f"the checksum ({KINDS[len(found)]}) {found}",
         expected.lower(),
         "it is another or a damaged file: compare with the checksum that its publisher states; "
         "nothing of it was unpacked",

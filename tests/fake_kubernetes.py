@@ -1,0 +1,163 @@
+"""A cluster's interface on this machine, which takes jobs as Kubernetes does.
+
+A pod is a process in an empty folder, with the environment that an image and its secrets give it;
+volumes are folders that lie where they are mounted. What is no part of that, such as placing pods
+on nodes, is not here.
+"""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{{name: fake, cluster: {{server: "{address}"}}}}]
+users: [{{name: nobody, user: {{}}}}]
+contexts: [{{name: fake, context: {{cluster: fake, user: nobody}}}}]
+current-context: fake
+"""
+
+
+@dataclass
+class Cluster:
+    """What a cluster was asked for, and how it is to fail.
+
+    folder: where pods have their empty folders; image: the environment of the image; evicted: how
+    many jobs, the first ones, are evicted before they begin; jobs: the body of each, as it was
+    posted; secrets: by name.
+    """
+
+    folder: Path
+    image: dict[str, str]
+    evicted: int = 0
+    jobs: list[dict] = field(default_factory=list)
+    secrets: dict[str, dict] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+    logs: dict[str, Path] = field(default_factory=dict)
+
+    def start(self, job: dict) -> None:
+        """Start the pod of a job."""
+        self.jobs.append(job)
+        name = job["metadata"]["name"]
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        environment = dict(self.image)
+        for variable in container["env"]:
+            reference = variable["valueFrom"]["secretKeyRef"]
+            value = self.secrets[reference["name"]][reference["key"]]
+            environment[variable["name"]] = base64.b64decode(value).decode()
+        command = [*container["command"], *container["args"]]
+        if len(self.jobs) <= self.evicted:
+            command = [sys.executable, "-c", "raise SystemExit('evicted')"]
+        self.logs[name] = self.folder / f"{name}.log"
+        with self.logs[name].open("w") as log:
+            self.processes[name] = subprocess.Popen(
+                command,
+                cwd=tempfile.mkdtemp(dir=self.folder),
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def ended(self, name: str) -> int | None:
+        return self.processes[name].poll()
+
+    def pod(self, name: str) -> dict:
+        code = self.ended(name)
+        state = {"running": {}} if code is None else {"terminated": {"exitCode": code}}
+        container = {
+            "name": "snakemake",
+            "image": "",
+            "imageID": "",
+            "ready": code is None,
+            "restartCount": 0,
+            "state": state,
+        }
+        return {"metadata": {"name": name}, "status": {"containerStatuses": [container]}}
+
+
+@contextmanager
+def running(cluster: Cluster) -> Iterator[Path]:
+    """Serve a cluster and yield the path of the kubeconfig that leads to it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path.endswith("/secrets"):
+                cluster.secrets[body["metadata"]["name"]] = body["data"]
+            else:
+                assert self.path == "/apis/batch/v1/namespaces/default/jobs"
+                cluster.start(body)
+            self.answer(201, body)
+
+        def do_GET(self):
+            if status := re.fullmatch(r".*/jobs/([^/]+)/status", self.path):
+                code = cluster.ended(status[1])
+                counts = {} if code is None else {"failed" if code else "succeeded": 1}
+                self.answer(200, {"metadata": {"name": status[1]}, "status": counts})
+            elif pods := re.fullmatch(r".*/pods\?labelSelector=job-name%3D(.+)", self.path):
+                self.answer(200, {"items": [cluster.pod(pods[1])]})
+            elif log := re.fullmatch(r".*/pods/([^/]+)/log\?(.*)", self.path):
+                if "previous=True" in log[2]:  # as kubelet says it of a pod that never restarts
+                    said = f'previous terminated container "snakemake" in pod "{log[1]}" not found'
+                    self.answer(400, {"message": said, "code": 400})
+                else:
+                    self.answer(200, cluster.logs[log[1]].read_text())
+            else:
+                self.answer(404, {"code": 404})
+
+        def do_DELETE(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            *_, kind, name = self.path.partition("?")[0].split("/")
+            cluster.removed.append(f"{kind}/{name}")
+            if kind == "jobs":
+                cluster.processes[name].terminate()
+            self.answer(200, {})
+
+        def answer(self, code, body):
+            content = (body if isinstance(body, str) else json.dumps(body)).encode()
+            self.send_response(code)
+            self.send_header(
+                "Content-Type", "text/plain" if isinstance(body, str) else "application/json"
+            )
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_arguments):
+            """Keep the output of tests clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    path = cluster.folder / "kubeconfig"
+    path.write_text(KUBECONFIG.format(address=f"http://127.0.0.1:{server.server_port}"))
+    try:
+        yield path
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        for process in cluster.processes.values():
+            process.terminate()
+            process.wait()
+
+
+def image_environment(root: Path) -> dict[str, str]:
+    """Return the environment of the image: its python first, and the executor of the profile."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
+        "PYTHONPATH": str(root / "workflow" / "profiles" / "kubernetes"),
+        "HOME": tempfile.gettempdir(),
+    }
