@@ -25,15 +25,23 @@ def remove_damaged_bytecode() -> None:
 if workflow.is_main_process:
     remove_damaged_bytecode()
 
-from slicewise import archives, inputs, locks, model_folders, runs, sources
+from slicewise import archives, inputs, locks, model_folders, overview, runs, sources
 from slicewise.config import load
 from slicewise.unpacked import Datasets
 
+# The name that another workflow takes slicewise in by; the config is then a part of that one's.
+MODULE = None if workflow.modifier.is_main_snakefile() else workflow.modifier.namespace
+if workflow.modifier.path_modifier.prefix or workflow.modifier.path_modifier.modifies_prefixes:
+    raise WorkflowError(
+        f"module {MODULE}: found a prefix, expected none, as it would move the paths of your scans "
+        "too; give `results` in the config of the module"
+    )
+
 try:
-    config.update(load(config, workflow.config_settings.configfiles))
+    config.update(load(config, () if MODULE else workflow.config_settings.configfiles))
     DATASETS = Datasets(config, inputs.open_inputs(config), lambda name: unpacked(name))
 except ValueError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(f"module {MODULE}: {error}" if MODULE else str(error)) from None
 
 RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
@@ -55,6 +63,9 @@ PREDICTIONS = f"{FOLD_FOLDER}/predictions"
 PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
 POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
 
+
+if workflow.is_main_process:
+    overview.tell_once(MODULE, config, DATASETS)
 
 # Two runs in one folder of results would each delete what the other has begun.
 workflow.execute = locks.one_at_a_time(workflow, RESULTS)
@@ -230,4 +241,6 @@ def predict_command(experiment: str, dataset: str) -> str:
     """Return the command that predicts new images with an experiment or an ensemble."""
     given = workflow.config_settings
     target = PREDICTED.format(dataset=dataset, experiment=experiment)
-    return runs.predict_command(target, given.configfiles, dict(given.config))
+    # Where in its config a workflow keeps that of a module is known to itself alone.
+    changed = given.config if MODULE else runs.with_new_images(given.config)
+    return runs.predict_command(target, given.configfiles, changed, workflow.main_snakefile)

@@ -62,7 +62,7 @@ def load(config: dict, files: Iterable[str | Path] = ()) -> dict:
     if found:
         count = "a mistake" if len(found) == 1 else f"{len(found)} mistakes"
         lines = "".join(f"\n  {line}" for line in found)
-        raise ValueError(f"{count} in the config:{lines}\nconfig/README.md explains every key.")
+        raise ValueError(f"{count} in the config:{lines}\nconfig/README.md of slicewise explains every key.")
     complete["results"] = os.path.normpath(complete["results"])
     complete["experiments"] = {
         name: _with_model(
