@@ -10,7 +10,7 @@ min_version("9.27")
 DEFAULT = Path("config/config.yaml")
 if not workflow.config_settings.configfiles:
 
-    configfile: str(DEFAULT if DEFAULT.exists() else workflow.basedir / DEFAULT)
+    configfile: str(DEFAULT if DEFAULT.exists() else Path(str(workflow.current_basedir), DEFAULT))
 
 
 report: "workflow/report/workflow.rst"

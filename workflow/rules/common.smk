@@ -5,8 +5,29 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import HostingProviderFile
 
-SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
+
+def scripts_folder() -> Path:
+    """Return the folder of the scripts.
+
+    Of a repository that github() or gitlab() names, that is Snakemake's copy, which is laid out
+    alike but holds only files that were asked for: ask for all that is imported or read.
+    """
+    here = workflow.current_basedir
+    if not isinstance(here, HostingProviderFile):
+        return Path(str(here)).parent / "scripts"
+    listing = here.hosted_repo.repo.git.ls_tree("-r", "--name-only", here.ref)
+    wanted = ("workflow/scripts/", "workflow/schemas/")
+    copies = {
+        path: workflow.source_path(f"../../{path}")
+        for path in listing.splitlines()
+        if path.startswith(wanted)
+    }
+    return Path(copies["workflow/scripts/slicewise/__init__.py"]).parents[1]
+
+
+SCRIPTS = scripts_folder()
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
@@ -64,7 +85,7 @@ PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
 POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
 
 
-if workflow.is_main_process:
+if workflow.is_main_process and workflow.dag_settings:
     overview.tell_once(MODULE, config, DATASETS)
 
 # Two runs in one folder of results would each delete what the other has begun.
