@@ -85,11 +85,8 @@ PREDICTED = f"{EXPERIMENT_FOLDER}/predicted"
 POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
 
 
-if workflow.is_main_process and workflow.dag_settings:
-    overview.tell_once(MODULE, config, DATASETS)
-
 # Two runs in one folder of results would each delete what the other has begun.
-workflow.execute = locks.one_at_a_time(workflow, RESULTS)
+workflow.execute = locks.one_at_a_time(workflow, RESULTS, overview.of_run(MODULE, config, DATASETS))
 
 
 def one_of(names) -> str:

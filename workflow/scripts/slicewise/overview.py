@@ -6,25 +6,11 @@ from collections.abc import Collection, Mapping
 
 from slicewise.runs import RunDataset
 
-_told: set[str] = set()
+def of_run(module: str | None, config: dict, datasets: Mapping[str, RunDataset]) -> str:
+    """Return what a run consists of: datasets, experiments, and the networks to train for them.
 
-
-def tell_once(module: str | None, config: dict, datasets: Mapping[str, RunDataset]) -> None:
-    """Say through Snakemake what a run consists of.
-
-    module: the name that another workflow takes slicewise in by, if one does. That reads the whole
-    workflow again for each rule that it changes.
+    module: the name that another workflow takes slicewise in by, if one does.
     """
-    from snakemake.logging import logger
-
-    text = overview(module, config, datasets)
-    if text not in _told:
-        _told.add(text)
-        logger.info(text)
-
-
-def overview(module: str | None, config: dict, datasets: Mapping[str, RunDataset]) -> str:
-    """Return what a run consists of: datasets, experiments, and the networks to train for them."""
     lines = {
         "datasets": ", ".join(_dataset(name, config, datasets) for name in config["datasets"]),
         "experiments": ", ".join(config["experiments"]),
