@@ -18,11 +18,11 @@ def scripts_folder() -> Path:
     if not isinstance(here, HostingProviderFile):
         return Path(str(here)).parent / "scripts"
     listing = here.hosted_repo.repo.git.ls_tree("-r", "--name-only", here.ref)
-    wanted = ("workflow/scripts/", "workflow/schemas/")
     copies = {
         path: workflow.source_path(f"../../{path}")
         for path in listing.splitlines()
-        if path.startswith(wanted)
+        if path.startswith(("workflow/scripts/", "workflow/schemas/"))
+        and path.endswith((".py", ".yaml"))
     }
     return Path(copies["workflow/scripts/slicewise/__init__.py"]).parents[1]
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from slicewise.runs import RunDataset
 
+
 def of_run(module: str | None, config: dict, datasets: Mapping[str, RunDataset]) -> str:
     """Return what a run consists of: datasets, experiments, and the networks to train for them.
 
@@ -32,10 +33,11 @@ def _networks(config: dict) -> str:
         return "none to train"
     datasets, folds, seeds = config["datasets"], validation["run"], validation["seeds"]
     count = len(datasets) * len(trained) * len(folds) * len(seeds)
+    epochs, iterations = (_range(trained, key) for key in ("epochs", "iterations_per_epoch"))
     return (
         f"{count}, of {_counted(datasets, 'dataset')}, {_counted(trained, 'experiment')}, "
-        f"{len(folds)} of {validation['folds']} folds, {_counted(seeds, 'seed')}; epochs: "
-        f"{_range(trained, 'epochs')}, iterations in each: {_range(trained, 'iterations_per_epoch')}"
+        f"{len(folds)} of {validation['folds']} folds, {_counted(seeds, 'seed')}; "
+        f"epochs: {epochs}, iterations in each: {iterations}"
     )
 
 
