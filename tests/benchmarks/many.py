@@ -1,0 +1,43 @@
+"""Datasets of very many cases, each with a real header and a few voxels."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from scans import affine_of, write_json_of
+
+SHAPE = (16, 16, 6)
+CLASSES = 2
+
+
+def tiny_scan(index: int) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
+    """Return image and label of a case: noise, and two boxes that are brighter."""
+    rng = np.random.default_rng([2027, index])
+    low = rng.integers(2, 5, 2)
+    label = np.zeros(SHAPE, np.uint8)
+    label[low[0] : low[0] + 9, low[1] : low[1] + 9, 1:5] = 1
+    label[low[0] + 3 : low[0] + 6, low[1] + 3 : low[1] + 6, 2:4] = 2
+    image = (rng.normal(100, 10, SHAPE) + 60 * label).round().astype(np.int16)
+    affine = affine_of("RAS", (*[round(float(rng.uniform(0.9, 1.3)), 3)] * 2, 5.0))
+    return nib.Nifti1Image(image, affine), nib.Nifti1Image(label, affine)
+
+
+def write_many(folder: Path, cases: int) -> None:
+    """Write a raw dataset in nnU-Net's layout; the same for every call.
+
+    Nothing waits until it is on the disk, which takes longer than the rest.
+    """
+    for kind in ("imagesTr", "labelsTr"):
+        (folder / kind).mkdir(parents=True)
+    for index in range(cases):
+        image, label = tiny_scan(index)
+        for path, scan in (
+            (folder / "imagesTr" / f"case_{index:05d}_0000.nii.gz", image),
+            (folder / "labelsTr" / f"case_{index:05d}.nii.gz", label),
+        ):
+            path.write_bytes(gzip.compress(scan.to_bytes(), 1, mtime=0))
+    write_json_of(folder, cases, classes=CLASSES)
