@@ -7,7 +7,9 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 
+from evaluate_fold import SLICE_COLUMNS
 from scans import affine_of, write_json_of
 
 SHAPE = (16, 16, 6)
@@ -41,3 +43,37 @@ def write_many(folder: Path, cases: int) -> None:
         ):
             path.write_bytes(gzip.compress(scan.to_bytes(), 1, mtime=0))
     write_json_of(folder, cases, classes=CLASSES)
+
+
+def scores_of(run: tuple[str, int, int], cases: range, slices: int) -> pd.DataFrame:
+    """Return made-up rows of per_slice.csv: `slices` of each case, CLASSES classes in each.
+
+    run: experiment, fold and seed. Every tenth slice holds nothing.
+    """
+    experiment, fold, seed = run
+    rng = np.random.default_rng([2028, fold, seed, len(experiment)])
+    each = slices * CLASSES
+    count = len(cases) * each
+    number = np.arange(count) % slices
+    dice = np.where(number % 10 == 0, np.nan, rng.beta(8, 2, count))
+    area = rng.integers(20, 400, (2, count)) * 1.21
+    names = [f"class{label}" for label in range(1, CLASSES + 1)]
+    place = {"axis": 2, "slice": number, "position_mm": 5.0 * number - 7.125}
+    counted = {"tp": rng.integers(1, 400, count), "fp": rng.integers(1, 90, count)}
+    return pd.DataFrame(
+        {
+            **{"dataset": "many", "experiment": experiment, "fold": fold, "seed": seed},
+            "case": np.repeat([f"case_{index:05d}" for index in cases], each),
+            "class": np.tile(np.repeat(names, slices), len(cases)),
+            "label": np.tile(np.repeat(range(1, CLASSES + 1), slices), len(cases)),
+            **place,
+            "relative_position": number / (slices - 1),
+            **counted,
+            "fn": counted["fp"],
+            **{"area_true_mm2": area[0], "area_predicted_mm2": area[1]},
+            **{"dice": dice, "iou": dice / (2 - dice)},
+            **{name: rng.gamma(2, 1.5, count) for name in ("hd95_mm", "assd_mm")},
+            "surface_dice": dice,
+            "status": np.where(np.isnan(dice), "both_empty", "both"),
+        }
+    )[SLICE_COLUMNS]
