@@ -124,7 +124,7 @@ rule plot_training:
 rule plot_dice_profile:
     input:
         per_slice=expand(
-            rules.evaluate_fold.output.per_slice,
+            rules.evaluate_fold.output.per_slice_parquet,
             experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
@@ -177,7 +177,7 @@ rule plot_comparison:
             allow_missing=True,
         ),
         per_slice=expand(
-            rules.evaluate_fold.output.per_slice,
+            rules.evaluate_fold.output.per_slice_parquet,
             experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
@@ -219,7 +219,7 @@ rule plot_gallery:
     input:
         dataset_json=dataset_json,
         per_slice=expand(
-            rules.evaluate_fold.output.per_slice,
+            rules.evaluate_fold.output.per_slice_parquet,
             experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
