@@ -5,6 +5,7 @@
 #   make benchmark                              speed and memory beside nnU-Net (Linux)
 #   make benchmark README=                      the same, but leaves the table of README.md as it is
 #   make benchmark STAGES="patches training"    some of the stages (tests/benchmarks/lines.py)
+#   make benchmark STAGES=scale                 10,000 cases: not among those that run by themselves
 #   make test-faults                            kills, bad inputs and fuzzing at full length
 #   make test-faults FAULTS="fuzz"              some of them (tests/faults/run.py)
 #   make test-slurm                             the workflow through a real Slurm on this machine (Debian, root)

@@ -1,6 +1,7 @@
 """Which components go, decided on cross-validated cases: nnU-Net's decisions on the same cases."""
 
 import json
+from tempfile import TemporaryFile
 
 import nibabel as nib
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import decide_postprocessing
 from golden import record_segmentation as record
+from scans import peak_memory
 from slicewise.files import read_json, write_nifti
 
 GOLDEN = json.loads((record.FOLDER / "postprocessing.json").read_text())
@@ -162,3 +164,24 @@ def test_a_missing_prediction_is_named(tmp_path):
         ValueError, match=r"case case_1: .*predictions_0_0/case_1.nii.gz: found no such file"
     ):
         decide(tmp_path)
+
+
+def test_the_label_maps_of_all_cases_are_in_a_file_and_not_in_memory():
+    rng = np.random.default_rng(0)
+
+    def keep_and_look(count):
+        with TemporaryFile() as file:
+            spool = decide_postprocessing.Spool(file)
+            kept = [spool.put(rng.integers(0, 3, (20, 50, 50))) for _ in range(count)]
+            return [packed.open().sum() for packed in kept]
+
+    assert peak_memory(keep_and_look, 100) < 1.5 * peak_memory(keep_and_look, 2)
+
+
+def test_a_label_map_comes_back_as_it_was():
+    labels = [np.arange(24).reshape(2, 3, 4) * size for size in (1, 20)]
+    with TemporaryFile() as file:
+        spool = decide_postprocessing.Spool(file)
+        kept = [spool.put(label) for label in labels]
+        for label, packed in zip(labels, kept, strict=True):
+            np.testing.assert_array_equal(packed.open(), label)

@@ -85,6 +85,7 @@ def run(
         (folder / f"{name}.json").write_text(json.dumps(content))
     outputs = {
         "per_slice": folder / "out/per_slice.csv",
+        "per_slice_parquet": folder / "out/per_slice.parquet",
         "per_case": folder / "out/per_case.csv",
         "summary": folder / "out/summary.json",
     }

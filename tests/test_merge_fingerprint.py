@@ -118,3 +118,14 @@ def test_turned_cases_share_their_geometry(tmp_path):
     table = pd.read_csv(chain.spacing)
     assert table["spacing_0_mm"].tolist() == [4, 4]
     assert table["orientation"].tolist() == ["RAS", "LPS"]
+
+
+@given(st.lists(st.lists(st.integers(-9, 9), min_size=1, max_size=20), min_size=1, max_size=8))
+def test_values_that_come_in_parts_stand_once_and_in_order(parts):
+    histogram = Histogram()
+    for part in parts:
+        histogram.add(np.array(part, np.float32), np.ones(len(part), np.int64))
+        histogram.compact()
+    values, counts = np.unique(np.concatenate(parts), return_counts=True)
+    assert histogram.values.tolist() == values.tolist()
+    assert histogram.counts.tolist() == counts.tolist()

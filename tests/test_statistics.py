@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from scans import peak_memory
 from slicewise import statistics
 
 
@@ -186,3 +187,34 @@ def test_tests_and_effects_take_the_mean_of_each_case():
 def test_nothing_to_pair_is_nan():
     result = statistics.paired_difference([np.nan], [1.0], ["a"])
     assert np.isnan([result.difference.mean, result.p_value, result.rank_biserial]).all()
+
+
+def test_many_cases_are_resampled_as_few_are(monkeypatch):
+    """From thousands of cases on they are drawn in another way: with the same interval."""
+    values, cases = np.random.default_rng(5).normal(size=2000), range(2000)
+    few = statistics.cluster_mean(values, cases)
+    monkeypatch.setattr(statistics, "BLOCK", 1000)
+    monkeypatch.setattr(statistics, "SMALL_BLOCK", 7000)
+    statistics._resampled_cases.cache_clear()
+    many = statistics.cluster_mean(values, cases)
+    statistics._resampled_cases.cache_clear()
+    assert many.mean == few.mean
+    width = few.high - few.low
+    np.testing.assert_allclose([many.low, many.high], [few.low, few.high], atol=0.05 * width)
+
+
+def test_every_resample_of_many_cases_has_as_many(monkeypatch):
+    monkeypatch.setattr(statistics, "BLOCK", 1000)
+    statistics._resampled_cases.cache_clear()
+    drawn = statistics._resampled_cases(300, 50, 0)
+    statistics._resampled_cases.cache_clear()
+    assert drawn.shape == (50, 300)
+    assert (drawn.sum(axis=1) == 300).all()
+    assert len(np.unique(drawn, axis=0)) == 50
+
+
+def test_resamples_of_thousands_of_cases_fill_no_gigabyte():
+    cases, values = np.arange(6000), np.random.default_rng(0).normal(size=6000)
+    statistics._resampled_cases.cache_clear()
+    assert peak_memory(statistics.cluster_mean, values, cases) < 200e6
+    statistics._resampled_cases.cache_clear()

@@ -46,7 +46,7 @@ def results(finished):
 def test_the_default_run_needs_no_argument(fresh):
     done = fresh.snakemake("--dry-run")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^make_phantom +24$", done.stdout + done.stderr, re.MULTILINE)
+    assert re.search(r"^make_phantoms +2$", done.stdout + done.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_default_run_needs_no_argument(fresh):
     [
         (
             "fingerprint",
-            {"make_phantom", "describe_phantoms", "analyze_cases", "merge_fingerprint"},
+            {"make_phantoms", "describe_phantoms", "analyze_cases", "merge_fingerprint"},
         ),
         ("plan", {"plan_arrays", "plan_network", "split_folds"}),
         ("export", {"export_cases"}),
@@ -267,7 +267,7 @@ def test_one_more_case_reruns_its_group_the_merge_and_what_follows(finished):
     finished.configure(datasets={"phantom": {"phantom": one_more}}, execution={"cases_per_job": 3})
     grown = finished.jobs()
     finished.configure()
-    assert grown["make_phantom"] == 1
+    assert grown["make_phantoms"] == 1
     assert grown["analyze_cases"] == 1
     assert grown["merge_fingerprint"] == 1
     assert grown["train_fold"] == 4

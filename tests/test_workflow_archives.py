@@ -88,7 +88,7 @@ def test_another_checksum_stops_and_the_right_one_goes_on(fresh, raw):
     archive.touch()
     jobs = fresh.jobs("fingerprint")
     assert "analyze_cases" in jobs
-    assert not {"unpack_archive", "make_phantom", "describe_phantoms"} & set(jobs)
+    assert not {"unpack_archive", "make_phantoms", "describe_phantoms"} & set(jobs)
 
 
 def test_what_is_wrong_with_an_unpacked_dataset_is_told(fresh, raw):

@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+import pandas as pd
+
 from benchmarks import figure, measuring, report, table
 from benchmarks.lines import STAGES, Result, lines_of
 from benchmarks.programs import Bench
@@ -26,6 +28,9 @@ from slicewise.files import write_csv
 
 MEMORY = "memory"
 """A stage that compares ways to read arrays, not programs: a table and a figure of its own."""
+
+SCALE = "scale"
+"""A stage on up to 10,000 cases, with a table and a figure of its own; it runs where it is named."""
 
 
 def line_of(result: Result) -> str:
@@ -76,6 +81,26 @@ def run_memory(bench: Bench, folder: Path) -> int:
     return 0
 
 
+def run_scale(bench: Bench, folder: Path, about: dict[str, object], readme: Path | None) -> int:
+    """Run the stage `scale` and return its exit code."""
+    from benchmarks import scale
+
+    rows = []
+    try:
+        for row in scale.measure(bench):
+            rows.append(row)
+            frame = pd.DataFrame(rows).assign(**about)
+            write_csv(folder / "scale.csv", frame)
+            print("{task:<10} {cases:>6} cases {cpu_s:8.2f} s {peak_mib:8.0f} MiB".format(**row))
+        scale.draw(frame, folder / "scale.svg")
+        if readme:
+            scale.write_table(readme, frame, about)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 def exit_code(results: Sequence[Result]) -> int:
     """Return 1 where the outputs of the two programs differ or a stage broke down, else 0."""
     return int(any(result.fault for result in results))
@@ -83,7 +108,7 @@ def exit_code(results: Sequence[Result]) -> int:
 
 def arguments_of(given: list[str]) -> argparse.Namespace:
     """Return the arguments of the command line."""
-    stages, usable = (*STAGES, MEMORY), len(os.sched_getaffinity(0))
+    stages, usable = (*STAGES, MEMORY, SCALE), len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description="Measure slicewise against nnU-Net.")
     parser.add_argument("--nnunet", type=Path, required=True, help="python of its environment")
     parser.add_argument("--pairs", type=int, default=5, help="runs of each program that count")
@@ -110,6 +135,9 @@ def main(given: list[str]) -> int:
             print(f"measuring {name}", file=sys.stderr, flush=True)
             if name == MEMORY:
                 code |= run_memory(bench, folder)
+                continue
+            if name == SCALE:
+                code |= run_scale(bench, folder, about, found.readme)
                 continue
             results = run_stage(name, bench)
             write_csv(folder / f"{name}.csv", report.runs_table(results))

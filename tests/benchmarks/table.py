@@ -129,10 +129,16 @@ def write(readme: Path, summary: pd.DataFrame) -> None:
 
     Raises ValueError if the place is not marked.
     """
+    put(readme, BEGIN, END, lambda before: table(summary, before))
+
+
+def put(readme: Path, begin: str, end: str, filled: Callable[[str], str]) -> None:
+    """Fill the place between two comments of a file with what is made of what stands there.
+
+    Raises ValueError if the place is not marked.
+    """
     text = readme.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{readme}: expected {BEGIN} and {END} once each, around the table")
-    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    before = pattern.search(text)[0]
-    filled = f"{BEGIN}\n\n{table(summary, before)}\n{END}"
-    write_text(readme, text.replace(before, filled))
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"{readme}: expected {begin} and {end} once each, around the table")
+    before = re.search(f"{re.escape(begin)}.*{re.escape(end)}", text, re.DOTALL)[0]
+    write_text(readme, text.replace(before, f"{begin}\n\n{filled(before)}\n{end}"))

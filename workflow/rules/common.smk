@@ -86,6 +86,7 @@ FOLDS = config["cross_validation"]["run"]
 SEEDS = config["cross_validation"]["seeds"]
 EXPERIMENT_FOLDER = f"{RESULTS}/{{dataset}}/{{experiment}}"
 UNPACKED = f"{RESULTS}/{{dataset}}/raw"
+MADE_PHANTOMS = f"{RESULTS}/{{dataset}}/phantoms/group-{{group}}.json"
 DOWNLOADED = f"{RESULTS}/{{dataset}}/raw.download"
 FOLD_FOLDER = f"{EXPERIMENT_FOLDER}/fold-{{fold}}_seed-{{seed}}"
 PREDICTIONS = f"{FOLD_FOLDER}/predictions"
@@ -162,7 +163,12 @@ def group_cases(wildcards) -> list[str]:
 
 
 def group_files(wildcards) -> list[str]:
-    """Return the image and label files of the cases in a group, as far as they can be read."""
+    """Return the image and label files of the cases in a group, as far as they can be read.
+
+    The list of a group of phantoms stands for its files.
+    """
+    if wildcards.dataset in PHANTOMS:
+        return [MADE_PHANTOMS.format(**wildcards)]
     return DATASETS[wildcards.dataset].files(group_cases(wildcards))
 
 

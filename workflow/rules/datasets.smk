@@ -1,29 +1,30 @@
 """Datasets that the workflow makes itself, cardiac short-axis phantoms, or has to fetch first."""
 
 
-rule make_phantom:
+rule make_phantoms:
     output:
-        image=f"{RESULTS}/{{dataset}}/raw/imagesTr/phantom_{{index}}_0000.nii.gz",
-        label=f"{RESULTS}/{{dataset}}/raw/labelsTr/phantom_{{index}}.nii.gz",
+        # A group has as many files as it has phantoms, more than a rule can declare: this list of
+        # them, written last, stands for them.
+        made=MADE_PHANTOMS,
     log:
-        f"{LOGS}/make_phantom/{{dataset}}/phantom_{{index}}.log",
+        f"{LOGS}/make_phantoms/{{dataset}}/group-{{group}}.log",
     wildcard_constraints:
         dataset=one_of(PHANTOMS),
     resources:
         mem_mb=memory(making_phantom),
         runtime=minutes(making_phantom),
     params:
-        case="phantom_{index}",
-        index=lambda w: int(w.index),
+        cases=group_cases,
+        raw=lambda w: str(DATASETS[w.dataset].json_path.parent),
         seed=lambda w: DATASETS[w.dataset].generated["seed"],
         thick_axis=lambda w: DATASETS[w.dataset].generated["thick_axis"],
-        code=digest("make_phantom"),
+        code=digest("make_phantoms"),
     conda:
         "../../envs/analysis.yaml"
     message:
-        "{wildcards.dataset}: phantom {wildcards.index}"
+        "{wildcards.dataset}: phantoms of group {wildcards.group}"
     script:
-        "../scripts/make_phantom.py"
+        "../scripts/make_phantoms.py"
 
 
 rule describe_phantoms:

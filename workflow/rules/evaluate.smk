@@ -15,6 +15,7 @@ rule evaluate_fold:
         predictions=PREDICTIONS,
     output:
         per_slice=f"{FOLD_FOLDER}/per_slice.csv",
+        per_slice_parquet=f"{FOLD_FOLDER}/per_slice.parquet",
         per_case=f"{FOLD_FOLDER}/per_case.csv",
         summary=f"{FOLD_FOLDER}/summary.json",
     log:

@@ -129,7 +129,7 @@ rule plot_training:
 rule plot_dice_profile:
     input:
         per_slice=expand(
-            rules.evaluate_fold.output.per_slice,
+            rules.evaluate_fold.output.per_slice_parquet,
             experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
@@ -185,7 +185,7 @@ rule plot_comparison:
             allow_missing=True,
         ),
         per_slice=expand(
-            rules.evaluate_fold.output.per_slice,
+            rules.evaluate_fold.output.per_slice_parquet,
             experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,
@@ -230,7 +230,7 @@ rule plot_gallery:
     input:
         dataset_json=dataset_json,
         per_slice=expand(
-            rules.evaluate_fold.output.per_slice,
+            rules.evaluate_fold.output.per_slice_parquet,
             experiment=MODELS,
             fold=FOLDS,
             seed=SEEDS,

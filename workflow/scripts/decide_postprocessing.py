@@ -8,11 +8,14 @@ decision has to suit all. Ignored voxels and slices that are not evaluated do no
 """
 
 import math
+import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 from scipy import ndimage
@@ -31,23 +34,43 @@ from slicewise.volumes import read_header, read_stored_label
 FOREGROUND = "foreground"
 
 
-@dataclass(frozen=True)
-class Packed:
-    """A label map in few bytes: all cases of a cross-validation are held at once."""
+class Spool:
+    """Packed label maps one after the other in a file, since every step looks at all cases.
 
-    content: bytes
+    In memory those of 10,000 cases and three seeds come to a gigabyte.
+    """
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+
+    def put(self, label: np.ndarray) -> "Packed":
+        """Keep a label map, in the smallest type that holds its values."""
+        small = label.astype(np.min_scalar_type(label.max()))
+        content = zlib.compress(small.tobytes(), 1)
+        start = self._file.seek(0, os.SEEK_END)
+        self._file.write(content)
+        return Packed(self, start, len(content), small.shape, small.dtype.str)
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return some bytes of the file."""
+        self._file.seek(start)
+        return self._file.read(length)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A label map in a spool: where its bytes lie, and how they are to be read."""
+
+    spool: Spool
+    start: int
+    length: int
     shape: tuple[int, ...]
     kind: str
 
-    @classmethod
-    def of(cls, label: np.ndarray) -> "Packed":
-        """Return a packed copy of a label map, in the smallest type that holds its values."""
-        small = label.astype(np.min_scalar_type(label.max()))
-        return cls(zlib.compress(small.tobytes(), 1), small.shape, small.dtype.str)
-
     def open(self) -> np.ndarray:
         """Return the label map, read-only."""
-        return np.frombuffer(zlib.decompress(self.content), self.kind).reshape(self.shape)
+        content = zlib.decompress(self.spool.read(self.start, self.length))
+        return np.frombuffer(content, self.kind).reshape(self.shape)
 
 
 def crop(truth: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,7 +135,7 @@ def decide(
         steps[-1] |= {"dice_before": number(old), "dice_after": number(new)}
         if kept:
             current = found
-            predictions = [Packed.of(keep_largest(packed.open(), values)) for packed in predictions]
+            predictions = [p.spool.put(keep_largest(p.open(), values)) for p in predictions]
     return steps, before, current
 
 
@@ -147,8 +170,12 @@ def read_pair(
     labels: Labels,
     axis_of: Callable[[str], int],
     selection: Selection,
+    spool: Spool,
 ) -> tuple[Packed, Packed]:
-    """Read truth and prediction of a case; axis_of: a file's orientation -> its sliced axis."""
+    """Read truth and prediction of a case into a spool.
+
+    axis_of: a file's orientation -> its sliced axis.
+    """
     header = read_header(case)
     axis = axis_of(header.orientation)
     places = geometry.slice_positions(header.affine, header.shape[axis], axis)
@@ -157,7 +184,7 @@ def read_pair(
         for path in (case.label, prediction)
     )
     truth = hide_unscored(truth, places, axis, selection, labels)
-    return tuple(map(Packed.of, crop(truth, found)))
+    return tuple(map(spool.put, crop(truth, found)))
 
 
 def hide_unscored(
@@ -203,8 +230,15 @@ def main(
         for (fold, _), folder in zip(runs, predictions, strict=True)
         for name in folds[fold]["val"]
     ]
-    pairs = [read_pair(dataset.case(n), path, labels, axis_of, selection) for n, path in cases]
-    steps, before, after = decide(*zip(*pairs, strict=True), labels, largest_component == "auto")
+    with TemporaryFile(dir=Path(postprocessing).parent) as file:
+        spool = Spool(file)
+        pairs = [
+            read_pair(dataset.case(name), path, labels, axis_of, selection, spool)
+            for name, path in cases
+        ]
+        steps, before, after = decide(
+            *zip(*pairs, strict=True), labels, largest_component == "auto"
+        )
     content = {
         "experiment": experiment,
         "folds": sorted({fold for fold, _ in runs}),

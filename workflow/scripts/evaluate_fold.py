@@ -14,7 +14,7 @@ from nibabel.affines import voxel_sizes
 
 from slicewise import geometry, metrics
 from slicewise.dataset import Case, open_dataset
-from slicewise.files import write_csv, write_text
+from slicewise.files import write_csv, write_parquet, write_text
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.records import read_fingerprint, read_fold, read_orientation
@@ -260,10 +260,14 @@ def main(
     fold,
     seed,
     per_slice,
+    per_slice_parquet,
     per_case,
     summary,
 ):
-    """Write the scores of a fold's validation cases per slice and per case, and the summary."""
+    """Write the scores of a fold's validation cases per slice and per case, and the summary.
+
+    Those per slice are written twice, as CSV for people and as Parquet, which figures read.
+    """
     source = open_dataset(dataset_json)
     cases = read_fold(splits, int(fold), "val")["val"]
     common = read_orientation(orientation)
@@ -294,7 +298,9 @@ def main(
     }
     places = pd.concat([table for table in slice_rows if len(table)] or slice_rows[:1])
     scores = pd.concat(case_rows).assign(**run_columns)[CASE_COLUMNS]
-    write_csv(per_slice, places.assign(**run_columns)[SLICE_COLUMNS])
+    places = places.assign(**run_columns)[SLICE_COLUMNS]
+    write_csv(per_slice, places)
+    write_parquet(per_slice_parquet, places)
     write_csv(per_case, scores)
     write_text(
         summary, json.dumps(summarise(scores, source.labels, files), sort_keys=True, indent=4)

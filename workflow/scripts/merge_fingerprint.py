@@ -37,11 +37,23 @@ class Histogram:
 
     def compact(self) -> None:
         """Merge what was added, so that each value stands once, in ascending order."""
-        values = np.concatenate([self.values, *(values for values, _ in self._pending)])
-        counts = np.concatenate([self.counts, *(counts for _, counts in self._pending)])
-        self.values, inverse = np.unique(values, return_inverse=True)
-        self.counts = np.bincount(inverse, weights=counts).astype(np.int64)
+        if not self._pending:
+            return
+        added, inverse = np.unique(
+            np.concatenate([values for values, _ in self._pending]), return_inverse=True
+        )
+        drawn = np.concatenate([counts for _, counts in self._pending])
+        drawn = np.bincount(inverse, weights=drawn).astype(np.int64)
         self._pending = []
+        # Into the sorted values: to sort them all each time takes minutes where scans of floats
+        # make millions of them.
+        place = np.searchsorted(self.values, added)
+        new = np.ones(len(added), bool)
+        within = place < len(self.values)
+        new[within] = self.values[place[within]] != added[within]
+        self.counts[place[~new]] += drawn[~new]
+        self.values = np.insert(self.values, place[new], added[new])
+        self.counts = np.insert(self.counts, place[new], drawn[new])
 
     def percentile(self, share: float) -> float:
         """Return a percentile of the draws with linear interpolation, as numpy.percentile."""

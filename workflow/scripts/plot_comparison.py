@@ -4,6 +4,7 @@ Both 3D scores of cases and scores of slices are paired: the same case, the same
 since all experiments are scored along one axis, whichever each was trained along.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,16 +17,14 @@ from matplotlib.ticker import MaxNLocator
 from slicewise import statistics, style
 from slicewise.files import write_csv
 from slicewise.job import run
+from slicewise.score_tables import read_scores
 
 FOREGROUND = "mean foreground"
 LEVELS = ("case", "slice")
+UNIT = ["experiment", "case", "class", "label"]
 
-
-def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Return the rows of several per_case.csv or per_slice.csv in one table."""
-    wanted = {"experiment", "case", "class", "label", "axis", "slice", "dice"}
-    tables = (pd.read_csv(path, usecols=wanted.__contains__, dtype={"case": str}) for path in paths)
-    return pd.concat(tables, ignore_index=True)
+MOST_SHOWN = 500
+"""Cases that are drawn one by one; more of them would be one grey area."""
 
 
 def check_axes(slices: pd.DataFrame) -> None:
@@ -145,8 +144,13 @@ def _block_height(rows: int) -> float:
 
 
 def _draw_cases(axes: Axes, pairs: pd.DataFrame, names: tuple[str, str], color: str) -> None:
-    """Draw the mean foreground Dice of every case in both experiments, and their means."""
+    """Draw the mean foreground Dice of every case in both experiments, and the mean of all.
+
+    Of more than MOST_SHOWN cases every second, third and so on is drawn.
+    """
     ends = pairs.loc[pairs["class"] == FOREGROUND, ["reference", "experiment"]].to_numpy()
+    means, count = ends.mean(axis=0) if len(ends) else None, len(ends)
+    ends = ends[:: max(1, math.ceil(count / MOST_SHOWN))]
     faint = 0.7 if len(ends) <= 30 else 0.3
     axes.plot([0, 1], ends.T, color=style.GREY, linewidth=0.5, alpha=faint)
     for x, end_color in enumerate((style.line_style(0)["color"], color)):
@@ -154,11 +158,12 @@ def _draw_cases(axes: Axes, pairs: pd.DataFrame, names: tuple[str, str], color: 
     if len(ends) == 0:
         axes.set_yticks([])
     else:
-        axes.plot([0, 1], ends.mean(axis=0), color=style.BLACK, linewidth=1.8, zorder=4)
+        axes.plot([0, 1], means, color=style.BLACK, linewidth=1.8, zorder=4)
     axes.set_xlim(-0.25, 1.25)
     axes.set_xticks([0, 1], [style.shorten(name, 14) for name in names])
     axes.set_ylabel("mean foreground Dice")
-    axes.set_title("paired cases")
+    shown = f" ({len(ends):,} of {count:,})" if len(ends) < count else ""
+    axes.set_title(f"paired cases{shown}")
 
 
 @style.journal()
@@ -187,7 +192,8 @@ def _draw_rows(
 
     estimates: class, mean, low and high; notes: what follows the numbers of differences, None for
     Dice itself; values: class, value and, for slices, slice. Values of cases are dots, those of
-    slices a box from quartile to quartile with a line from the 5th to the 95th percentile.
+    slices, and of more than MOST_SHOWN cases, a box from quartile to quartile with a line from the
+    5th to the 95th percentile.
     """
     digits = "z.3f" if notes is None else "+z.3f"
     for y, (name, mean, low, high) in enumerate(estimates.itertuples(index=False)):
@@ -195,7 +201,7 @@ def _draw_rows(
         if len(found) == 0:
             _print_beside(axes, "no score", y)
             continue
-        if "slice" in values:
+        if "slice" in values or len(found) > MOST_SHOWN:
             whiskers = np.percentile(found, [5, 25, 75, 95])
             axes.plot(whiskers[[0, 3]], [y, y], color=color, linewidth=0.8)
             axes.barh(y, whiskers[2] - whiskers[1], 0.5, whiskers[1], color=color, alpha=0.45)
@@ -240,7 +246,10 @@ def main(
     table: str | Path,
 ) -> None:
     """Draw the figure from the tables of every run; the first of `experiments` is the reference."""
-    scores = {"case": read_scores(per_case), "slice": read_scores(per_slice)}
+    scores = {
+        "case": read_scores(per_case, [*UNIT, "dice"]),
+        "slice": read_scores(per_slice, [*UNIT, "axis", "slice", "dice"]),
+    }
     check_axes(scores["slice"])
     classes = scores["case"].drop_duplicates("class").sort_values("label")
     classes = dict(zip(classes["class"], classes["label"], strict=True))

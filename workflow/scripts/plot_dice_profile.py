@@ -11,17 +11,12 @@ from matplotlib.figure import Figure
 from slicewise import statistics, style
 from slicewise.files import write_csv
 from slicewise.job import run
+from slicewise.score_tables import read_scores
 
 COLUMNS = ["experiment", "case", "class", "label", "relative_position", "dice"]
 
 PANEL_HEIGHT = {1: 58, 2: 58, 3: 46, 4: 38, 6: 31}
 """Height of a panel in mm, by how many stand side by side."""
-
-
-def read_slices(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Return the slices of all runs in one table."""
-    tables = (pd.read_csv(path, usecols=COLUMNS, dtype={"case": str}) for path in paths)
-    return pd.concat(tables, ignore_index=True)
 
 
 def bin_means(slices: pd.DataFrame, bins: int) -> pd.DataFrame:
@@ -144,9 +139,13 @@ def main(
     png: str | Path,
     table: str | Path,
 ) -> None:
-    """Draw the figure from the per_slice.csv of every run, in any order."""
+    """Draw the figure from the scores of every run, in any order."""
     means = profile(
-        read_slices(per_slice), experiments, bins=bins, confidence=confidence, resamples=resamples
+        read_scores(per_slice, COLUMNS),
+        experiments,
+        bins=bins,
+        confidence=confidence,
+        resamples=resamples,
     )
     means.insert(0, "dataset", dataset)
     write_csv(table, means)

@@ -21,6 +21,7 @@ from slicewise.files import write_csv
 from slicewise.geometry import axis_codes
 from slicewise.job import run
 from slicewise.labels import Labels
+from slicewise.score_tables import read_scores
 
 RANKS = ("best", "median", "worst")
 SLICE = ["experiment", "fold", "seed", "case", "axis", "slice"]
@@ -233,9 +234,7 @@ def main(
 ) -> None:
     """Draw the figure; predictions (folders) are in the order of `runs`: experiment, fold, seed."""
     raw = open_dataset(dataset_json)
-    columns = [*SLICE, "status", "dice"]
-    tables = [pd.read_csv(path, usecols=columns, dtype={"case": str}) for path in per_slice]
-    chosen = choose(pd.concat(tables, ignore_index=True), experiments)
+    chosen = choose(read_scores(per_slice, [*SLICE, "status", "dice"]), experiments)
     folders = dict(zip(map(tuple, runs), predictions, strict=True))
     slices = [
         read_slice(

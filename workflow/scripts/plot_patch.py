@@ -3,7 +3,7 @@
 A panel beside them shows which share of each structure's in-plane extents fits in the patch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from slicewise.files import write_csv
 from slicewise.job import run
 from slicewise.labels import Labels
 from slicewise.plans import Plan, read_plan
-from slicewise.slices import ExportedCase, open_case, open_cases
+from slicewise.slices import ExportedCase, open_case
 
 ADEQUATE_SHARE = 0.95
 """The share of extents below which planning warns."""
@@ -43,15 +43,15 @@ class View:
     start: tuple[int, int]
 
 
-def median_case(cases: Sequence[ExportedCase]) -> str:
-    """Return the case whose slices are nearest in rows and columns to the median of all cases.
+def median_case(shapes: Mapping[str, Sequence[int]]) -> str:
+    """Return the case, of those with their shapes (slice, row, column), whose slices are nearest in rows and columns to the median of all cases.
 
     Nearness is the summed ratio, so that 20 pixels more and 20 less of a short edge weigh by their
     share of it; of equals the first wins.
     """
-    sizes = np.log([case.label.shape[1:] for case in cases])
+    sizes = np.log([shape[1:] for shape in shapes.values()])
     distance = np.abs(sizes - np.median(sizes, axis=0)).sum(axis=1)
-    return cases[int(np.argmin(distance))].name
+    return list(shapes)[int(np.argmin(distance))]
 
 
 def middle_slice(counts: np.ndarray) -> int:
@@ -231,7 +231,8 @@ def main(
     The median case is that of the first experiment, and shown for all of them.
     """
     labels = open_dataset(dataset_json).labels
-    chosen = median_case(open_cases(arrays[0], cases))
+    # One after the other: thousands that are open at once are more than many systems allow.
+    chosen = median_case({name: open_case(arrays[0], name).label.shape for name in cases})
     shares = {name: pd.read_csv(path) for name, path in zip(experiments, adequacy, strict=True)}
     views = {
         name: view(open_case(folder, chosen), read_plan(plan), labels)

@@ -27,6 +27,10 @@ INVISIBLE = ("C", "Z")
 OWN_FILES = re.compile(r"preprocessing|group-\d+\.manifest", re.IGNORECASE)
 """Names, without their ending, of what lies beside the arrays of cases."""
 
+COMMON = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,149}")
+"""What nearly all names are like, without a fault but perhaps that of OWN_FILES: every job's
+process looks at all of them, character by character at the others only."""
+
 LABEL = "_seg"
 """What the name of an exported label adds to that of its case."""
 
@@ -40,6 +44,9 @@ MEND = "rename its files, and its entry where dataset.json or splits_final.json 
 
 def fault(name: str) -> str:
     """Return what is wrong with a name, in words, or nothing."""
+    own = "is that of a file of ours beside the arrays" if OWN_FILES.fullmatch(name) else ""
+    if own or COMMON.fullmatch(name):
+        return own
     if not name:
         return "is empty"
     if name.startswith(FIRST):
@@ -50,7 +57,7 @@ def fault(name: str) -> str:
     size = len(name.encode())
     if size > LONGEST:
         return f"has {size} bytes"
-    return "is that of a file of ours beside the arrays" if OWN_FILES.fullmatch(name) else ""
+    return ""
 
 
 def name_problems(file: str | Path, names: Iterable[str]) -> list[Problem]:

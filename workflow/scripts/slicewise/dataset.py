@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,29 +103,34 @@ class Dataset:
         return self.content.get("file_ending", ".nii.gz")
 
     @cached_property
-    def _cases(self) -> dict[str, Case]:
+    def _entries(self) -> dict[str, dict | None]:
+        """Return what dataset.json lists of each case by its name; None where it lists none.
+
+        Cases are made of them when they are asked for: every job's process lists all names, and
+        10,000 cases with their paths take longer than the rest of it.
+        """
+        entries: dict[str, dict | None]
         if self.is_decathlon:
-            cases = [self._decathlon_case(entry) for entry in self.content["training"]]
+            entries = {self.decathlon_name(entry): entry for entry in self.content["training"]}
         elif "dataset" in self.content:
-            cases = [self._listed_case(*item) for item in self.content["dataset"].items()]
+            entries = dict(self.content["dataset"])
         else:
-            names = self.names_in(self.images_folder)
-            cases = [self.conventional_case(name) for name in names]
-        if not cases:
+            entries = dict.fromkeys(self.names_in(self.images_folder))
+        if not entries:
             raise self._fail(
                 f"no cases{_among(self.images_folder)}",
                 f"images {self.images_folder}/CASE_0000{self.file_ending}",
             )
-        return {case.name: case for case in cases}
+        return entries
 
-    def _decathlon_case(self, entry: dict) -> Case:
+    def _decathlon_case(self, name: str, entry: dict) -> Case:
         image = self.root / entry["image"]
         several = len(self.channel_names) > 1
         images = tuple(
             ImageSource(image, channel if several else None)
             for channel in range(len(self.channel_names))
         )
-        return Case(self.decathlon_name(entry), images, self.root / entry["label"])
+        return Case(name, images, self.root / entry["label"])
 
     def decathlon_name(self, entry: dict) -> str:
         """Return the name of the case of an entry of the Decathlon's list."""
@@ -140,12 +146,13 @@ class Dataset:
         Any of the channels counts, so that a case without its first one is missed.
         """
         suffixes = [f"_{c:04d}{self.file_ending}" for c in range(len(self.channel_names))]
+        files = _names_in(folder)
         return sorted(
             {
-                path.name.removesuffix(suffix)
+                file.removesuffix(suffix)
                 for suffix in suffixes
-                for path in folder.glob(f"*{suffix}")
-                if not path.name.startswith(".")
+                for file in files
+                if file.endswith(suffix)
             }
         )
 
@@ -166,13 +173,12 @@ class Dataset:
         """
         if self.is_decathlon or "dataset" in self.content:
             return []
-        used = {path for case in self._cases.values() for path in case.files}
+        used = {path for name in self._entries for path in self.case(name).files}
         return sorted(
-            str(path)
+            str(folder / file)
             for folder in (self.images_folder, self.labels_folder)
-            for path in folder.glob("*")
-            if path.name.endswith(ENDINGS)
-            if path not in used and not path.name.startswith(".")
+            for file in _names_in(folder)
+            if file.endswith(ENDINGS) and folder / file not in used
         )
 
     def conventional_case(self, name: str) -> Case:
@@ -204,19 +210,30 @@ class Dataset:
 
     def cases(self) -> list[str]:
         """Return the names of the training cases, sorted."""
-        return sorted(self._cases)
+        return sorted(self._entries)
 
     def case(self, name: str) -> Case:
         """Return the files of one training case."""
-        if name not in self._cases:
-            raise self._fail(f"no case {name!r}", f"one of its {len(self._cases)} cases")
-        return self._cases[name]
+        if name not in self._entries:
+            raise self._fail(f"no case {name!r}", f"one of its {len(self._entries)} cases")
+        entry = self._entries[name]
+        if entry is None:
+            return self.conventional_case(name)
+        return (self._decathlon_case if self.is_decathlon else self._listed_case)(name, entry)
 
 
 def _among(folder: Path) -> str:
     """Return in words what else lies in a folder without a case, with three examples."""
-    names = sorted(path.name for path in folder.glob("*") if not path.name.startswith("."))
+    names = sorted(_names_in(folder))
     return f" among {len(names)} files ({', '.join(names[:3])})" if names else ""
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the names of all that can be seen in a folder; none where it cannot be looked into."""
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]
+    except OSError:
+        return []
 
 
 def open_dataset(dataset_json: str | Path) -> Dataset:

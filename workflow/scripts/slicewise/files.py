@@ -205,6 +205,12 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
         frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
+def write_parquet(path: str | Path, frame: pd.DataFrame) -> None:
+    """Write a data frame without its index as Parquet, for tables of very many rows."""
+    with atomic(path) as temporary:
+        frame.to_parquet(temporary, index=False, compression="zstd")
+
+
 def write_table(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence]) -> None:
     """Write rows of text, whole numbers and finite floats as `write_csv` writes a frame of them.
 

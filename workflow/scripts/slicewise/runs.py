@@ -114,8 +114,6 @@ class RunDataset:
 
     def files(self, cases: Sequence[str]) -> list[str]:
         """Return the image and label files of some cases, as far as they can be read."""
-        if self.generated:
-            return [str(f) for case in cases for f in self.source.conventional_case(case).files]
         return readable(path for case in cases for path in self.source.case(case).files)
 
     def sizes(self, cases: Sequence[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Make one synthetic heart: a short-axis, cine-MR-like image and its label, in thick slices.
+"""Make a group of synthetic hearts: short-axis, cine-MR-like images and labels, in thick slices.
 
 The anatomy is evaluated on points finer than the voxels. The image is the mean over each voxel,
 which is what a thick slice does to anatomy: the slice profile is a box as wide as the slice
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from slicewise.anatomy import LABELS, Body, Heart, draw_body, draw_heart, fine_slice
-from slicewise.files import write_nifti
+from slicewise.files import write_json, write_nifti
 from slicewise.job import run
 from slicewise.randomness import generator
 
@@ -164,7 +164,9 @@ def stored(array: np.ndarray, affine: np.ndarray, orientation: str, case: str) -
     return image
 
 
-def main(*, case: str, index: int, seed: int, thick_axis: str, image: Path, label: Path) -> None:
+def write_phantom(
+    *, case: str, index: int, seed: int, thick_axis: str, image: Path, label: Path
+) -> None:
     """Write the image and label of one case, which depend on nothing but `seed` and `index`.
 
     `thick_axis`: the array axis that runs through the slices, last, first or middle, or mixed for
@@ -183,6 +185,21 @@ def main(*, case: str, index: int, seed: int, thick_axis: str, image: Path, labe
     orientation = generator(seed, "phantom storage", index).choice(STORAGE[thick_axis])
     write_nifti(image, stored(receive(rng, signal), affine, orientation, case))
     write_nifti(label, stored(classes, affine, orientation, case))
+
+
+def main(*, cases: list[str], raw: Path, seed: int, thick_axis: str, made: Path) -> None:
+    """Write phantoms, named phantom_INDEX, into a raw dataset; `made`, last, says which they are."""
+    raw = Path(raw)
+    for case in cases:
+        write_phantom(
+            case=case,
+            index=int(case.removeprefix("phantom_")),
+            seed=seed,
+            thick_axis=thick_axis,
+            image=raw / "imagesTr" / f"{case}_0000.nii.gz",
+            label=raw / "labelsTr" / f"{case}.nii.gz",
+        )
+    write_json(made, cases)
 
 
 if "snakemake" in globals():

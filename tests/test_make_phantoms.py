@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
 import describe_phantoms
-import make_phantom
+import make_phantoms
 from slicewise import anatomy
 from slicewise.randomness import generator
 
@@ -26,7 +26,7 @@ def draw(seed):
     """Return a random heart, its surroundings and its grid, as `main` draws them."""
     rng = generator(seed, "phantom", 0)
     heart = anatomy.draw_heart(rng)
-    return heart, anatomy.draw_body(rng, heart), make_phantom.draw_grid(rng, heart)
+    return heart, anatomy.draw_body(rng, heart), make_phantoms.draw_grid(rng, heart)
 
 
 @cache
@@ -35,7 +35,7 @@ def fine_volume(seed):
     heart, body, grid = draw(seed)
     grid = dataclasses.replace(grid, offsets=np.zeros_like(grid.offsets))
     rng = generator(seed, "texture")
-    coarse, fine = (make_phantom.smooth_field(rng, grid, scale) for scale in (7.0, 1.3))
+    coarse, fine = (make_phantoms.smooth_field(rng, grid, scale) for scale in (7.0, 1.3))
     parts = []
     for index in range(grid.shape[2]):
         points, within = grid.points(index), grid.within(index)
@@ -53,7 +53,7 @@ def make(tmp_path_factory):
     def write(index, thick_axis="last", seed=1, attempt=0):
         folder = tmp_path_factory.mktemp("phantoms")
         paths = folder / f"{attempt}_0000.nii.gz", folder / f"{attempt}.nii.gz"
-        make_phantom.main(
+        make_phantoms.write_phantom(
             case=f"phantom_{index:03d}",
             index=index,
             seed=seed,
@@ -195,7 +195,7 @@ def test_ventricles_lie_within_the_image(seed):
 def test_oblique_affines_stay_closest_to_ras(seed):
     rng = np.random.default_rng(seed)
     _, _, grid = draw(seed)
-    affine = make_phantom.draw_affine(rng, grid)
+    affine = make_phantoms.draw_affine(rng, grid)
     assert nib.aff2axcodes(affine) == ("R", "A", "S")
     np.testing.assert_allclose(nib.affines.voxel_sizes(affine), grid.spacing)
     assert np.degrees(np.arccos(affine[2, 2] / grid.spacing[2])) <= 25 + 1e-6
@@ -206,7 +206,7 @@ def test_oblique_affines_stay_closest_to_ras(seed):
     st.sampled_from([(2, 2, 3), (2, 3, 1), (4, 1, 6), (1, 1, 1)]),
 )
 def test_average_is_the_mean_of_each_block(fine, factors):
-    coarse = make_phantom.average(fine, factors)
+    coarse = make_phantoms.average(fine, factors)
     a, b, c = factors
     expected = [
         [
@@ -220,7 +220,7 @@ def test_average_is_the_mean_of_each_block(fine, factors):
 
 def test_majority_takes_the_label_with_the_largest_share():
     fine = np.array([[[0, 0, 1, 2, 2, 2], [0, 1, 1, 3, 3, 2]]], np.uint8)
-    assert make_phantom.majority(fine, (1, 2, 3)).tolist() == [[[0, 2]]]
+    assert make_phantoms.majority(fine, (1, 2, 3)).tolist() == [[[0, 2]]]
 
 
 @pytest.mark.parametrize("seed", [4])
@@ -235,17 +235,17 @@ def test_a_thick_slice_is_the_mean_of_the_thin_slices_within_it(seed):
         factors=(2, 2, 1),
     )
     images = [
-        make_phantom.scan(np.random.default_rng(seed), heart, body, grid)[0]
+        make_phantoms.scan(np.random.default_rng(seed), heart, body, grid)[0]
         for grid in (thick, thin)
     ]
-    mean = make_phantom.average(images[1], (1, 1, count))
+    mean = make_phantoms.average(images[1], (1, 1, count))
     # A point that falls within rounding of a surface may change its tissue.
     assert np.mean(np.abs(images[0] - mean) > 1e-4) < 1e-3
 
 
 def test_texture_has_unit_variance_and_the_scale_asked_for():
     _, _, grid = draw(0)
-    field = make_phantom.smooth_field(np.random.default_rng(0), grid, 2.0)
+    field = make_phantoms.smooth_field(np.random.default_rng(0), grid, 2.0)
     assert field.std() == pytest.approx(1, abs=0.05)
     step = round(2.0 / (grid.spacing[0] / grid.factors[0]))
     distance = step * grid.spacing[0] / grid.factors[0]
@@ -254,7 +254,7 @@ def test_texture_has_unit_variance_and_the_scale_asked_for():
 
 
 def test_noise_in_air_has_the_mean_and_deviation_of_rician_noise():
-    air = make_phantom.receive(np.random.default_rng(0), np.zeros((60, 60, 10), np.float32))
+    air = make_phantoms.receive(np.random.default_rng(0), np.zeros((60, 60, 10), np.float32))
     assert air.mean() / air.std() == pytest.approx(np.sqrt(np.pi / (4 - np.pi)), rel=0.02)
 
 
@@ -286,7 +286,7 @@ def test_unmixed_cases_share_one_orientation(make, thick_axis):
 
 def test_an_unknown_thick_axis_is_named_with_its_case(tmp_path):
     with pytest.raises(ValueError, match=r"phantom_007.*'second'.*last, first, middle, mixed"):
-        make_phantom.main(
+        make_phantoms.write_phantom(
             case="phantom_007",
             index=7,
             seed=1,
