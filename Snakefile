@@ -1,12 +1,16 @@
 """nnU-Net's 2D mode from scans to figures: each file included below is one stage of it."""
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
+# A folder that has no config of its own gets the default run, wherever this file lies.
+DEFAULT = Path("config/config.yaml")
 if not workflow.config_settings.configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: str(DEFAULT if DEFAULT.exists() else Path(str(workflow.current_basedir), DEFAULT))
 
 
 report: "workflow/report/workflow.rst"
@@ -27,7 +31,6 @@ include: "workflow/rules/figures.smk"  # the figures of a paper
 
 
 rule all:
-    default_target: True
     input:
         rules.evaluate.input,
         rules.figures.input,

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from scans import write_dataset
 from slicewise.dataset import Dataset
 from slicewise.files import write_json
-from slicewise.runs import MAX_GROUPS, RunDataset, arrays_key, open_datasets, predict_command
+from slicewise.runs import (
+    MAX_GROUPS,
+    RunDataset,
+    arrays_key,
+    open_datasets,
+    predict_command,
+    with_new_images,
+)
 
 PLANNING = {
     "slice_axis": "coarsest",
@@ -192,7 +199,9 @@ def test_the_command_that_predicts_repeats_what_the_run_was_given():
     command = predict_command(
         "results/d/planes/predicted",
         [Path.cwd() / "config/my scans.yaml", Path("/elsewhere/b.yaml")],
-        {"training": {"epochs": 3}, "inference": {"mirroring": False, "images": "old"}},
+        with_new_images(
+            {"training": {"epochs": 3}, "inference": {"mirroring": False, "images": "old"}}
+        ),
     )
     assert shlex.split(command) == [
         *("snakemake", "--cores", "all", "results/d/planes/predicted"),
@@ -202,7 +211,14 @@ def test_the_command_that_predicts_repeats_what_the_run_was_given():
 
 
 def test_the_command_names_no_config_file_where_the_default_one_was_read():
-    command = predict_command("results/d/a/predicted", [], {})
+    command = predict_command("results/d/a/predicted", [], with_new_images({}))
     assert command == (
         "snakemake --cores all results/d/a/predicted --config 'inference={images: IMAGES}'"
     )
+
+
+def test_the_command_names_a_snakefile_that_snakemake_does_not_look_for():
+    elsewhere = predict_command("a", [], {}, "/opt/slicewise/Snakefile")
+    assert elsewhere == "snakemake --cores all --snakefile /opt/slicewise/Snakefile a"
+    for found in ("Snakefile", "workflow/Snakefile"):
+        assert predict_command("a", [], {}, Path.cwd() / found) == "snakemake --cores all a"

@@ -5,8 +5,29 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import HostingProviderFile
 
-SCRIPTS = Path(str(workflow.current_basedir)).parent / "scripts"
+
+def scripts_folder() -> Path:
+    """Return the folder of the scripts.
+
+    Of a repository that github() or gitlab() names, that is Snakemake's copy, which is laid out
+    alike but holds only files that were asked for: ask for all that is imported or read.
+    """
+    here = workflow.current_basedir
+    if not isinstance(here, HostingProviderFile):
+        return Path(str(here)).parent / "scripts"
+    listing = here.hosted_repo.repo.git.ls_tree("-r", "--name-only", here.ref)
+    copies = {
+        path: workflow.source_path(f"../../{path}")
+        for path in listing.splitlines()
+        if path.startswith(("workflow/scripts/", "workflow/schemas/"))
+        and path.endswith((".py", ".yaml"))
+    }
+    return Path(copies["workflow/scripts/slicewise/__init__.py"]).parents[1]
+
+
+SCRIPTS = scripts_folder()
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
@@ -25,15 +46,23 @@ def remove_damaged_bytecode() -> None:
 if workflow.is_main_process:
     remove_damaged_bytecode()
 
-from slicewise import archives, inputs, locks, model_folders, runs, sources
+from slicewise import archives, inputs, locks, model_folders, overview, runs, sources
 from slicewise.config import load
 from slicewise.unpacked import Datasets
 
+# The name that another workflow takes slicewise in by; the config is then a part of that one's.
+MODULE = None if workflow.modifier.is_main_snakefile() else workflow.modifier.namespace
+if workflow.modifier.path_modifier.prefix or workflow.modifier.path_modifier.modifies_prefixes:
+    raise WorkflowError(
+        f"module {MODULE}: found a prefix, expected none, as it would move the paths of your scans "
+        "too; give `results` in the config of the module"
+    )
+
 try:
-    config.update(load(config, workflow.config_settings.configfiles))
+    config.update(load(config, () if MODULE else workflow.config_settings.configfiles))
     DATASETS = Datasets(config, inputs.open_inputs(config), lambda name: unpacked(name))
 except ValueError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(f"module {MODULE}: {error}" if MODULE else str(error)) from None
 
 RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
@@ -57,7 +86,7 @@ POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
 
 
 # Two runs in one folder of results would each delete what the other has begun.
-workflow.execute = locks.one_at_a_time(workflow, RESULTS)
+workflow.execute = locks.one_at_a_time(workflow, RESULTS, overview.of_run(MODULE, config, DATASETS))
 
 
 def one_of(names) -> str:
@@ -230,4 +259,6 @@ def predict_command(experiment: str, dataset: str) -> str:
     """Return the command that predicts new images with an experiment or an ensemble."""
     given = workflow.config_settings
     target = PREDICTED.format(dataset=dataset, experiment=experiment)
-    return runs.predict_command(target, given.configfiles, dict(given.config))
+    # Where in its config a workflow keeps that of a module is known to itself alone.
+    changed = given.config if MODULE else runs.with_new_images(given.config)
+    return runs.predict_command(target, given.configfiles, changed, workflow.main_snakefile)

@@ -39,6 +39,9 @@ training: {epochs: 100}
 ```
 """
 
+PAGE = "config/README.md of slicewise"
+"""The page about the keys, for whoever runs slicewise from a folder of their own."""
+
 MOST_VALUES = 100_000
 """Values that a config may hold."""
 
@@ -62,7 +65,7 @@ def load(config: dict, files: Iterable[str | Path] = ()) -> dict:
     if found:
         count = "a mistake" if len(found) == 1 else f"{len(found)} mistakes"
         lines = "".join(f"\n  {line}" for line in found)
-        raise ValueError(f"{count} in the config:{lines}\nconfig/README.md explains every key.")
+        raise ValueError(f"{count} in the config:{lines}\n{PAGE} explains every key.")
     complete["results"] = os.path.normpath(complete["results"])
     complete["experiments"] = {
         name: _with_model(

@@ -53,23 +53,28 @@ class Busy(Exception):
     """Another run, or a job of an earlier one, is at work in the folder of results."""
 
 
-def one_at_a_time(workflow: Any, results: str | Path) -> Callable:
+def one_at_a_time(workflow: Any, results: str | Path, about: str = "") -> Callable:
     """Return the method `execute` of a workflow of Snakemake's, for one run at a time in `results`.
 
     Snakemake's own lock outlives a run that was killed, and names nobody: with ours it takes none.
     What a killed job left is made again, as with --rerun-incomplete. Errors of the machine are said
     in a sentence. Dry runs are free, and so are jobs, which Snakemake starts with --nolock.
+
+    about: what the run consists of, which it says first.
     """
     from snakemake.exceptions import WorkflowError
+    from snakemake.logging import logger as snakemake_logger
 
     execute = workflow.execute
     if hasattr(execute, "folders"):  # the workflow takes in another of ours, as a module
-        execute.folders.add(str(results))
+        execute.folders[str(results)] = about
         return execute
 
     def held(executor_plugin: Any, **given: Any) -> Any:
         settings = workflow.execution_settings
         workflow.dag_settings.force_incomplete = True
+        if any(held.folders.values()) and workflow.is_main_process:
+            snakemake_logger.info("\n".join(held.folders.values()))
         if executor_plugin.common_settings.dryrun_exec or not settings.lock:
             return execute(executor_plugin=executor_plugin, **given)
         try:
@@ -83,7 +88,7 @@ def one_at_a_time(workflow: Any, results: str | Path) -> Callable:
         except OSError as error:
             raise WorkflowError(about_the_machine(error)) from None
 
-    held.folders = {str(results)}
+    held.folders = {str(results): about}
     return held
 
 

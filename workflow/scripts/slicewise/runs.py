@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,9 @@ CASES_LOOKED_AT = 100
 
 PHANTOM_BYTES = 100_000
 """What the images of one phantom hold about: groups are formed before there are any."""
+
+FOUND_SNAKEFILES = ("Snakefile", "workflow/Snakefile")
+"""Where Snakemake looks for a workflow that nobody named."""
 
 PHANTOM_CHANNELS = {"channel_names": {"0": "MRI"}}
 """What of a phantom dataset's dataset.json is known before it is written."""
@@ -193,16 +196,31 @@ def arrays_key(planning: dict, preprocessing: dict) -> str:
     return f"{policy}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
-def predict_command(target: str, configfiles: Sequence[Path], overrides: dict) -> str:
-    """Return what predicts a folder of new images as `target`, for a shell in this folder.
+def with_new_images(overrides: Mapping) -> dict:
+    """Return what a run was given as --config, and IMAGES as the folder of new images."""
+    return {**overrides, "inference": {**overrides.get("inference", {}), "images": "IMAGES"}}
 
-    configfiles and overrides: what the running workflow was given as --configfile and --config; the
-    user puts the folder in the place of IMAGES.
+
+def predict_command(
+    target: str,
+    configfiles: Sequence[Path],
+    overrides: Mapping,
+    snakefile: str | Path = FOUND_SNAKEFILES[0],
+) -> str:
+    """Return the command that makes `target`, for a shell in this folder.
+
+    configfiles and overrides: what goes with it as --configfile and --config; snakefile: that of
+    the running workflow.
     """
     here = Path.cwd()
-    files = [str(f.relative_to(here) if f.is_relative_to(here) else f) for f in configfiles]
-    changed = {**overrides, "inference": {**overrides.get("inference", {}), "images": "IMAGES"}}
-    pairs = [f"{key}={as_yaml(value)}" for key, value in changed.items()]
-    parts = ["snakemake", "--cores", "all", target]
-    parts += ["--configfile", *files] if files else []
-    return shlex.join([*parts, "--config", *pairs])
+
+    def named(path: Path) -> str:
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+    parts = ["snakemake", "--cores", "all"]
+    if named(Path(snakefile)) not in FOUND_SNAKEFILES:
+        parts += ["--snakefile", named(Path(snakefile))]
+    parts.append(target)  # before --configfile, which takes all that follows
+    parts += ["--configfile", *map(named, configfiles)] if configfiles else []
+    pairs = [f"{key}={as_yaml(value)}" for key, value in overrides.items()]
+    return shlex.join([*parts, "--config", *pairs] if pairs else parts)

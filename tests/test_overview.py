@@ -1,0 +1,61 @@
+"""What a run says of itself before it begins."""
+
+import pytest
+
+from models import PLAIN
+from slicewise import config, inputs, overview
+from slicewise.unpacked import Datasets
+
+HEARTS = {"hearts": {"phantom": {"cases": 24}}}
+THEIRS = {"model": {"nnunet": str(PLAIN.folder), "configuration": PLAIN.configuration}}
+
+
+def lines(module=None, **given):
+    filled = config.load({"datasets": HEARTS, "experiments": {"a": {}, "b": {}}, **given})
+    datasets = Datasets(filled, inputs.open_inputs(filled), pytest.fail)
+    return [
+        " ".join(line.split()) for line in overview.of_run(module, filled, datasets).split("\n")
+    ]
+
+
+def test_datasets_experiments_networks_and_the_place_of_results_are_named():
+    assert lines(results="out", ensembles={"both": ["a", "b"]}) == [
+        "slicewise",
+        "datasets: hearts (24 cases)",
+        "experiments: a, b",
+        "ensembles: both of a and b",
+        "networks: 10, of 1 dataset, 2 experiments, 5 of 5 folds, 1 seed; "
+        "epochs: 1,000, iterations in each: 250",
+        "results: out",
+    ]
+
+
+def test_networks_are_counted_over_datasets_experiments_folds_and_seeds():
+    both = HEARTS | {"more": {"phantom": {"cases": 6}}}
+    folds = {"folds": 5, "run": [0, 1], "seeds": [0, 1, 2]}
+    said = lines(datasets=both, cross_validation=folds)
+    assert "datasets: hearts (24 cases), more (6 cases)" in said
+    assert "networks: 24, of 2 datasets, 2 experiments, 2 of 5 folds, 3 seeds;" in said[3]
+
+
+def test_a_network_that_is_brought_in_is_not_trained():
+    run = {"folds": 5, "run": [0]}
+    assert lines(experiments={"theirs": THEIRS}, cross_validation=run)[3] == (
+        "networks: none to train"
+    )
+    mixed = lines(experiments={"theirs": THEIRS, "own": {}}, cross_validation=run)
+    assert mixed[3].startswith("networks: 1, of 1 dataset, 1 experiment, 1 of 5 folds, 1 seed;")
+
+
+def test_experiments_that_train_for_other_times_give_a_range():
+    said = lines(experiments={"a": {"training": {"epochs": 5}}, "b": {}})
+    assert said[3].endswith("epochs: 5 to 1,000, iterations in each: 250")
+
+
+def test_an_archive_is_not_unpacked_to_count_its_cases():
+    spleen = {"archive": "https://example.org/a.tar", "sha256": "0" * 64}
+    assert lines(datasets={"spleen": spleen})[1] == "datasets: spleen (an archive)"
+
+
+def test_a_module_says_by_which_name_it_was_taken_in():
+    assert lines("cardiac")[0] == "slicewise, as the module cardiac"
