@@ -34,6 +34,16 @@ def test_all_that_is_wrong_is_told_at_once_and_no_dataset_returned(raw):
     assert "consecutive" in said
 
 
+def test_files_with_a_misspelt_name_are_told_where_the_number_of_cases_is_not_right(raw):
+    image = raw.parent / "imagesTr/case_01_0000.nii.gz"
+    image.rename(image.with_name("case_01.nii.gz"))
+    _, _, (problem,) = check_dataset(raw, folds=2)
+    assert problem.found == "numTraining 3"
+    assert problem.mend.endswith(
+        "; of no case are imagesTr/case_01.nii.gz, labelsTr/case_01.nii.gz"
+    )
+
+
 def test_cases_are_not_listed_where_it_is_not_known_what_they_are(raw):
     """A wrong number of cases would be told of files that another ending hides."""
     change(raw, file_ending=".png")

@@ -21,6 +21,9 @@ ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 LISTING = frozenset(("channel_names", "modality", "file_ending", "training", "dataset"))
 """Keys of a dataset.json that say which cases there are."""
 
+SHOWN_FILES = 4
+"""Files that the problem of a number of cases names."""
+
 
 def read_description(path: Path, mend: str = "") -> list[Problem]:
     """Return what is wrong with a dataset.json by itself."""
@@ -119,6 +122,13 @@ def check_dataset(
     return (None if problems else dataset), cases, problems
 
 
+def _of_no_case(dataset: Dataset) -> str:
+    """Return the files that lie with the others and belong to no case, such as misspelt ones."""
+    names = ["/".join(Path(path).parts[-2:]) for path in dataset.unused_files()]
+    more = f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else ""
+    return f"; of no case are {', '.join(names[:SHOWN_FILES])}{more}" if names else ""
+
+
 def _case_problems(
     dataset: Dataset, cases: tuple[str, ...], folds: int, counted: bool
 ) -> Iterator[Problem]:
@@ -132,7 +142,8 @@ def _case_problems(
             dataset,
             f"numTraining {dataset.content['numTraining']}",
             f"{len(cases)}, the number of its cases, which the planned batch depends on",
-            "set it to that number, or look for cases that are missing or not meant to be there",
+            "set it to that number, or look for cases that are missing or not meant to be there"
+            f"{_of_no_case(dataset)}",
         )
     if len(cases) < folds:
         yield _problem(
