@@ -27,7 +27,7 @@ CONFIG ?=
 # Common in containers, and it makes every job of a run compile all its imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-SNAKEMAKE_FILES := $(wildcard Snakefile workflow/rules/*.smk)
+SNAKEMAKE_FILES := $(wildcard Snakefile workflow/Snakefile workflow/rules/*.smk)
 # Compiling every module of PyTorch takes longer than installing it, and a run imports few of them.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 
