@@ -10,6 +10,7 @@
 #   make test-faults FAULTS="fuzz"              some of them (tests/faults/run.py)
 #   make test-slurm                             the workflow through a real Slurm on this machine (Debian, root)
 #   make test-slurm SLURM="disturbed"           some of it (tests/slurm/run.py)
+#   make bundle CONFIG=FILE                     all to run a config again without a network, but scans
 #   make parity                                 slicewise against nnU-Net, run live
 #   make parity COMPARE="training inference"    some of the comparisons (tests/parity/)
 
@@ -25,15 +26,16 @@ PAIRS ?= 5
 README ?= README.md
 # A python that has nnunetv2 2.8.1, where that is installed already.
 NNUNET_PYTHON ?=
+CONFIG ?=
 
 # Common in containers, and it makes every job of a run compile all its imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-SNAKEMAKE_FILES := $(wildcard Snakefile workflow/rules/*.smk)
+SNAKEMAKE_FILES := $(wildcard Snakefile workflow/Snakefile workflow/rules/*.smk)
 # Compiling every module of PyTorch takes longer than installing it, and a run imports few of them.
 PIP := -m pip --disable-pip-version-check install --quiet --no-compile
 
-.PHONY: run test test-faults test-slurm lint format config-docs benchmark parity
+.PHONY: run test test-faults test-slurm lint format config-docs benchmark parity bundle
 .DELETE_ON_ERROR:
 
 run: .venv/run.stamp
@@ -62,6 +64,17 @@ config-docs: .venv/run.stamp
 benchmark: .venv/test.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m benchmarks.run \
 		--nnunet $(or $(NNUNET_PYTHON),.venv-nnunet/bin/python) --pairs $(PAIRS) $(if $(README),--readme $(README)) $(STAGES)
+
+# In the unpacked bundle, PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels make run repeats the run.
+bundle: .venv/run.stamp
+	@git diff --quiet HEAD || { echo "Commit your changes first: a bundle holds what is committed"; exit 1; }
+	@rm -rf bundle && mkdir bundle
+	@.venv/bin/python -m snakemake $(if $(CONFIG),--configfile $(CONFIG)) --report bundle/report.zip
+	@git archive HEAD | tar x -C bundle
+	@git rev-parse HEAD > bundle/COMMIT
+	@$(if $(CONFIG),cp $(CONFIG) bundle/config/config.yaml)
+	@.venv/bin/python -m pip download --quiet --requirement envs/requirements.txt --dest bundle/wheels
+	@tar czf bundle.tar.gz bundle && rm -r bundle
 
 parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m parity.run \

@@ -25,7 +25,7 @@ def test_python_files_are_clean(root, command):
 
 def test_snakemake_files_are_formatted(root):
     rules = sorted((root / "workflow" / "rules").glob("*.smk"))
-    check(root, "snakefmt", "--check", "Snakefile", *map(str, rules))
+    check(root, "snakefmt", "--check", "Snakefile", "workflow/Snakefile", *map(str, rules))
 
 
 def test_snakemake_finds_nothing_to_mend(root):
