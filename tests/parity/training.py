@@ -109,6 +109,7 @@ def compare_ranks(run: str, folder: Path) -> list[Comparison]:
     """Compare steps that two processes take here with those that two take in nnU-Net."""
     with np.load(folder / "steps.npz") as arrays, np.load(folder / "ranks.npz") as of_ranks:
         steps, theirs = dict(arrays), dict(of_ranks)
+    steps |= {n: a[:2] for n, a in steps.items() if n.startswith(("image_", "label_"))}
     found = call(2, folder / "meeting", take_steps, run, folder, steps, {})
     return compare_found(found[0], theirs, "2 processes")
 
