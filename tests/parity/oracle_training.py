@@ -1,7 +1,8 @@
 """nnU-Net's half of training.py: steps of its own trainer, and what it starts a training with.
 
 Takes a folder and names in it: NAME/plans.json and dataset.json are read, NAME/steps.npz is
-written, and beside them setup.json and layers.npz.
+written, and beside them setup.json and layers.npz. Of the first name, NAME/ranks.npz has steps
+on the first slices of the same batches, as two processes take them.
 """
 
 import json
@@ -13,11 +14,14 @@ import numpy as np
 import torch
 from dynamic_network_architectures.initialization.weight_init import InitWeights_He
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from torch import nn
+from torch import distributed, multiprocessing, nn
 
 from golden.record_labels import KINDS, draw_labels, targets
 
 STEPS = 3
+RANKS, EACH = 2, 1
+"""Processes that take a step, and the slices of each: nnU-Net's Dice gathers no uneven parts."""
+
 HEADS = range(2, 9)
 SETTINGS = {
     "epochs": "num_epochs",
@@ -70,6 +74,41 @@ def record_steps(folder: Path) -> None:
     np.savez(folder / "steps.npz", **arrays, **weights(trainer, "last"))
 
 
+def take_share(rank: int, folder: Path) -> None:
+    """Take the recorded steps as one of RANKS processes; the first keeps losses and weights.
+
+    As nnU-Net does on GPUs, where it compiles: with a weight of zero for the last head, and not of
+    a millionth.
+    """
+    torch.set_num_threads(1)
+    with np.load(folder / "steps.npz") as recorded:
+        steps = dict(recorded)
+    trainer, kind = open_trainer(folder), folder.name.split("-")[0]
+    trainer.network.double()
+    store = f"file://{folder / 'store'}"
+    distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=RANKS)
+    weighed = trainer.loss.weight_factors
+    trainer.is_ddp = True
+    trainer.loss = trainer._build_loss()
+    trainer.loss.weight_factors = weighed
+    plain = trainer.network
+    trainer.network = nn.parallel.DistributedDataParallel(plain, find_unused_parameters=True)
+    scales, arrays = trainer._get_deep_supervision_scales(), {}
+    for step in range(STEPS):
+        image, labels = (steps[f"{name}_{step}"][rank::RANKS][:EACH] for name in ("image", "label"))
+        batch = {"data": torch.from_numpy(image), "target": targets(kind, labels, scales)}
+        losses = [None] * RANKS
+        distributed.all_gather_object(losses, trainer.train_step(batch)["loss"])
+        arrays[f"loss_{step}"] = np.mean(losses)
+        if step in (0, STEPS - 1):
+            when = "first" if step == 0 else "last"
+            named = plain.named_parameters()
+            arrays |= {f"{when}/{name}": w.detach().numpy().copy() for name, w in named}
+    if rank == 0:
+        np.savez(folder / "ranks.npz", **arrays)
+    distributed.destroy_process_group()
+
+
 def record_setup(folder: Path, name: str) -> None:
     """Keep settings, learning rates, the heads' weights and layers as they are initialised."""
     trainer = open_trainer(folder / name)
@@ -99,4 +138,6 @@ if __name__ == "__main__":
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     for each in sys.argv[2:]:
         record_steps(Path(sys.argv[1]) / each)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    multiprocessing.spawn(take_share, (Path(sys.argv[1]) / sys.argv[2],), RANKS)
     record_setup(Path(sys.argv[1]), sys.argv[2])

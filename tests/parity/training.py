@@ -7,6 +7,7 @@ where the gradient jumps by a hundredth, and no bound would tell that from a fau
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from golden import record_labels
 from parity import oracle
 from parity.comparison import Comparison
 from parity.preprocessing import VALUES, differing
+from ranks import call
 from slicewise.config import load
+from slicewise.distributed import ALONE, Ranks
 from slicewise.labels import parse_labels
 from slicewise.loss import Loss, deep_supervision_weights
 from slicewise.network import build_network, from_nnunet, initialise
@@ -54,7 +57,7 @@ def compare(oracle_python: Path, folder: Path, data: Path | None) -> list[Compar
     oracle.run(oracle_python, "oracle_training", folder, *RUNS)
     steps = [row for run in RUNS for row in compare_steps(run, folder / run, RUNS[run])]
     parts = compare_steps("plain", folder / "plain", "slice by slice", micro_batch_size=1)
-    return [*steps, *parts, *compare_setup(folder)]
+    return [*steps, *parts, *compare_ranks("plain", folder / "plain"), *compare_setup(folder)]
 
 
 def plans_of(run: str) -> dict:
@@ -70,26 +73,55 @@ def plans_of(run: str) -> dict:
     return plans
 
 
-def compare_steps(run: str, folder: Path, title: str, **changes) -> list[Comparison]:
-    """Take nnU-Net's steps from its weights and compare losses and weights; changes: settings."""
-    with np.load(folder / "steps.npz") as arrays:
-        theirs = dict(arrays)
+def take_steps(
+    ranks: Ranks, run: str, folder: Path, theirs: dict[str, np.ndarray], changes: dict
+) -> dict[str, Any]:
+    """Take nnU-Net's steps from its weights and return losses and weights, as one of some ranks.
+
+    changes: of the settings; the weights are those of all steps but the first alone.
+    """
     plan = read_plan(folder / "plans.json")
     labels = parse_labels(*record_labels.KINDS[run.split("-")[0]])
     network = build_network(plan, theirs["image_0"].shape[1], labels.outputs)
     network.load_state_dict(named(theirs, "before"))
     network.double()
-    loss = Loss(labels, plan.batch_dice)
-    training = Training(network, SETTINGS | changes, torch.device("cpu"), loss)
-    losses, first = [], None
-    steps = sum(name.startswith("loss_") for name in theirs)
-    for step in range(steps):
+    ranks = ranks.of_batches(len(theirs["image_0"]))
+    loss, device = Loss(labels, plan.batch_dice), torch.device("cpu")
+    training = Training(network, SETTINGS | changes, device, loss, ranks)
+    found: dict[str, Any] = {"losses": []}
+    for step in range(sum(name.startswith("image_") for name in theirs)):
         target = torch.from_numpy(theirs[f"label_{step}"]).clamp(min=0)
-        found = training.step((torch.from_numpy(theirs[f"image_{step}"]), target)).item()
-        losses.append(abs(found - theirs[f"loss_{step}"]) / abs(theirs[f"loss_{step}"]))
-        if step == 0:
-            first = weight_difference(network, named(theirs, "first"))
-    last = weight_difference(network, named(theirs, "last"))
+        batch = torch.from_numpy(theirs[f"image_{step}"])[ranks.part], target[ranks.part]
+        found["losses"].append(training.step(batch).item())
+        when = "last" if step else "first"
+        found[when] = {n: w.detach().clone() for n, w in network.named_parameters()}
+    return found
+
+
+def compare_steps(run: str, folder: Path, title: str, **changes) -> list[Comparison]:
+    """Take nnU-Net's steps from its weights and compare losses and weights; changes: settings."""
+    with np.load(folder / "steps.npz") as arrays:
+        theirs = dict(arrays)
+    return compare_found(take_steps(ALONE, run, folder, theirs, changes), theirs, title)
+
+
+def compare_ranks(run: str, folder: Path) -> list[Comparison]:
+    """Compare steps that two processes take here with those that two take in nnU-Net."""
+    with np.load(folder / "steps.npz") as arrays, np.load(folder / "ranks.npz") as of_ranks:
+        steps, theirs = dict(arrays), dict(of_ranks)
+    steps |= {n: a[:2] for n, a in steps.items() if n.startswith(("image_", "label_"))}
+    found = call(2, folder / "meeting", take_steps, run, folder, steps, {})
+    return compare_found(found[0], theirs, "2 processes")
+
+
+def compare_found(found: dict, theirs: dict[str, np.ndarray], title: str) -> list[Comparison]:
+    """Compare losses and weights of steps with those of nnU-Net."""
+    steps = len(found["losses"])
+    losses = [
+        abs(loss - theirs[f"loss_{step}"]) / abs(theirs[f"loss_{step}"])
+        for step, loss in enumerate(found["losses"])
+    ]
+    first, last = (weight_difference(found[n], named(theirs, n)) for n in ("first", "last"))
     return [
         Comparison(f"training step, {title}: loss", losses[0], LOSS_BOUND, "relative"),
         Comparison(f"training step, {title}: weights after it", first, WEIGHT_BOUND, "absolute"),
@@ -104,12 +136,11 @@ def named(arrays: dict[str, np.ndarray], when: str) -> dict[str, torch.Tensor]:
     return from_nnunet({n.removeprefix(f"{when}/"): torch.tensor(a) for n, a in chosen.items()})
 
 
-def weight_difference(network: torch.nn.Module, theirs: dict[str, torch.Tensor]) -> float:
+def weight_difference(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> float:
     """Return the largest difference of any weight; infinite where the weights are not the same."""
-    ours = dict(network.named_parameters())
     if ours.keys() != theirs.keys():
         return np.inf
-    return max((ours[n].detach() - weight).abs().max().item() for n, weight in theirs.items())
+    return max((ours[name] - weight).abs().max().item() for name, weight in theirs.items())
 
 
 def compare_setup(folder: Path) -> list[Comparison]:

@@ -3,7 +3,9 @@
 The loss is a function of sums over the slices of the whole batch. So the processes gather these
 sums (nnU-Net gathers those of its Dice alone: AllGatherGrad), each takes the gradient of the whole
 loss with respect to its own slices, and the gradients of the weights are added up. They thus take
-the step of one process, but for rounding.
+the step of one process, but for rounding. torch's DistributedDataParallel does not do this for it:
+it adds gradients up in other groups in its first step than in those that follow, so that three
+processes or more that go on from a checkpoint would round otherwise than if they had not stopped.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ POLL = 0.5
 """Seconds between two looks of a rank at whether its job is still there."""
 
 GRACE = 30
-"""Seconds that the other ranks have to end once one has failed. On a CPU they notice at once; on
-GPUs they may wait for it until they are killed."""
+"""Seconds that the other ranks have to end once one has failed, before they are killed. On a CPU
+they notice at once; on GPUs they may wait for it."""
 
 LONGEST_WAIT = timedelta(minutes=10)
 """How long a rank waits for another that lives but does not answer, before it fails."""
@@ -81,45 +81,54 @@ def _launch(script: str, count: int, arguments: dict[str, Any]) -> None:
     Told to end, it tells them, as often as it may be told; they save and end between two steps.
     Raises what made the first of them fail.
     """
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+    from torch.distributed import launcher
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher import LaunchConfig, elastic_launch
 
     # what it says of ranks that end is said here, in other words
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    # it would listen on all interfaces, for ranks that have no other way to meet
-    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     with TemporaryDirectory(prefix="slicewise-") as name:
         folder = Path(name)
         log = next(h.baseFilename for h in logger.handlers if isinstance(h, logging.FileHandler))
         about = {"job": os.getpid(), "log": log, "arguments": arguments}
         (folder / "job.json").write_text(json.dumps(about, default=str), encoding="utf-8")
-        config = LaunchConfig(
-            min_nodes=1,
-            max_nodes=1,
-            nproc_per_node=count,
-            run_id="training",
-            rdzv_backend="c10d",
-            rdzv_endpoint=str(folder / "rendezvous"),
-            rdzv_configs={"store_type": "file"},
-            local_addr="127.0.0.1",
-            max_restarts=0,
-            shutdown_timeout=GRACE,
-            # the others would raise an error wherever it is, also while it waits for ranks to save
-            signals_to_handle="SIGQUIT",
-            virtual_local_rank=True,
-            logs_specs=DefaultLogsSpecs(
-                str(folder / "logs"), redirects=dict.fromkeys(range(1, count), Std.ERR)
-            ),
-        )
+        on_gpus = choose_device(arguments["settings"]["device"]).type == "cuda"
+        torchrun = launcher.elastic_launch(_torchrun(folder, count, on_gpus), sys.executable)
         with heeding(lambda number, _: (folder / "told").write_text(str(int(number)))):
             try:
-                elastic_launch(config, sys.executable)(str(SCRIPTS / f"{script}.py"), name)
+                torchrun(str(SCRIPTS / f"{script}.py"), name)
             except ChildFailedError as failed:
+                codes = {rank: failure.exitcode for rank, failure in failed.failures.items()}
                 if not (folder / "done").exists():  # all that the training writes
-                    _end_as(
-                        folder, count, {f.local_rank: f.exitcode for f in failed.failures.values()}
-                    )
+                    _end_as(folder, count, codes)
+
+
+def _torchrun(folder: Path, count: int, on_gpus: bool) -> Any:
+    """Return how torchrun is to start the ranks: on this machine, once, each with a GPU of its own.
+
+    Their messages are those of the first; what the others print is kept in the folder.
+    """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+    from torch.distributed.launcher import LaunchConfig
+
+    # it would listen on all interfaces, for ranks that have no other way to meet
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    others = dict.fromkeys(range(1, count), Std.ERR)
+    return LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id="training",
+        rdzv_backend="c10d",
+        rdzv_endpoint=str(folder / "rendezvous"),
+        rdzv_configs={"store_type": "file"},
+        local_addr="127.0.0.1",
+        max_restarts=0,
+        shutdown_timeout=GRACE,
+        # the others would raise an error wherever it is, also while it waits for ranks to save
+        signals_to_handle="SIGQUIT",
+        virtual_local_rank=on_gpus,
+        logs_specs=DefaultLogsSpecs(str(folder / "logs"), redirects=others),
+    )
 
 
 def _end_as(folder: Path, count: int, codes: dict[int, int]) -> None:
@@ -156,6 +165,7 @@ def run_rank(main: Callable) -> None:
     folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
     about = json.loads((folder / "job.json").read_text("utf-8"))
     threading.Thread(target=_end_with, args=(about["job"], folder), daemon=True).start()
+    status = 0
     with logging_to(os.devnull if rank else about["log"]):
         try:
             ranks = join(folder, rank, about["arguments"]["settings"])
@@ -163,6 +173,8 @@ def run_rank(main: Callable) -> None:
             if rank == 0:
                 (folder / "done").touch()
             torch.distributed.destroy_process_group()
+        except SystemExit as ended:
+            status = ended.code
         except Exception as error:
             report = {
                 "time": time.time(),
@@ -171,7 +183,9 @@ def run_rank(main: Callable) -> None:
                 "traceback": traceback.format_exc(),
             }
             write_json(folder / f"failed-{rank}.json", report)
-            sys.exit(1)
+            status = 1
+    if status:  # at once: the others may never answer what torch would still ask them
+        os._exit(status)
 
 
 def join(folder: Path, rank: int, settings: dict) -> Ranks:
