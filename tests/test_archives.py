@@ -10,7 +10,7 @@ import pytest
 
 from hostile_archives import EVIL, TRIES, of_type, tar_of, with_mode, zip_of
 from slicewise import archives
-from slicewise.archives import check_digest, dataset_json, unpack
+from slicewise.archives import check_digest, dataset_json, is_address, is_on_the_web, unpack
 from slicewise.problems import BadInput
 
 
@@ -169,6 +169,12 @@ def test_a_dataset_json_in_the_root_is_taken_before_others(tmp_path):
     tar_of(tmp_path / "a.tar.gz", "dataset.json", "other/dataset.json")
     unpack(tmp_path / "a.tar.gz", tmp_path / "raw")
     assert dataset_json(tmp_path / "raw") == tmp_path / "raw/dataset.json"
+
+
+def test_an_address_is_no_path_and_not_every_one_is_on_the_web():
+    given = ["https://a/b.tar", "http://a/b.tar", "s3://a/b.tar", "b.tar", "a/s3://b.tar"]
+    assert [is_address(archive) for archive in given] == [True, True, True, False, False]
+    assert [is_on_the_web(archive) for archive in given] == [True, True, False, False, False]
 
 
 def test_the_checksum_is_compared(tmp_path):

@@ -1,20 +1,19 @@
 """The Kubernetes profile: its settings, its image and a run against a cluster's interface."""
 
 import hashlib
-import os
 import re
 import subprocess
 import sys
 from pathlib import PurePosixPath
 
+import boto3
 import pytest
 import yaml
-from snakemake.cli import get_argument_parser
+from moto.server import ThreadedMotoServer
 
 from checkouts import checkout
 from fake_kubernetes import Cluster, image_environment, running
 from scans import write_dataset
-from test_storage import BUCKET, bucket, endpoint  # noqa: F401
 from test_workflow_archives import packed
 
 
@@ -40,43 +39,39 @@ def driver(manifests):
     return manifests["Job"]["spec"]["template"]["spec"]
 
 
-def test_every_setting_is_an_option_of_the_command_line(profile, settings):
-    # Another process: once loaded, an executor stays among those that Snakemake knows.
-    program = (
-        "from snakemake.cli import get_argument_parser as parser\n"
-        "print(*parser()._option_string_actions, sep='\\n')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(profile)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert {f"--{name}" for name in settings} <= set(done.stdout.split())
-    assert "--kubernetes-volume-persistent-volumes" not in get_argument_parser().format_help()
+@pytest.fixture
+def bucket():
+    """Yield a bucket of a server of that kind on this machine, and the server's address."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "someone", "aws_secret_access_key": "secret"}
+    store = boto3.resource("s3", endpoint_url=address, region_name="us-east-1", **keys)
+    yield store.create_bucket(Bucket="scans"), address
+    server.stop()
 
 
-def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket, endpoint):  # noqa: F811
+def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket):
     volume, nodes = tmp_path / "volume", tmp_path / "nodes"
     volume.mkdir()
     nodes.mkdir()
     fresh = checkout(root, volume)
     raw = write_dataset(tmp_path / "Dataset009_Spleen", [(14, 16, 6)] * 4).parent
     archive = packed(raw, tmp_path / "spleen.tar.gz")
-    bucket.upload_file(str(archive), "spleen.tar.gz")
+    store, address = bucket
+    store.upload_file(str(archive), "spleen.tar.gz")
     sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
-    given = {"archive": f"s3://{BUCKET}/spleen.tar.gz", "sha256": sha256}
+    given = {"archive": "s3://scans/spleen.tar.gz", "sha256": sha256}
     fresh.configure(datasets={"spleen": given})
-    keys = {"endpoint_url": endpoint, "access_key": "someone", "secret_key": "secret"}
+    keys = {"endpoint_url": address, "access_key": "someone", "secret_key": "secret"}
     image = image_environment(root)
     cluster = Cluster(nodes, image, evicted=1)
     command = [
         *("snakemake", "--profile", root / "workflow/profiles/kubernetes"),
         *("--snakefile", root / "Snakefile", "--configfile", "tiny.yaml"),
         *("--kubernetes-volume-persistent-volumes", f"claim:{volume}"),
-        *("--set-resources", "list_archive:gpu=1", "--seconds-between-status-checks", "1"),
-        *("--latency-wait", "5", "--", "results/spleen/raw.cases.json"),
+        *("--set-resources", "unpack_archive:gpu=1", "--seconds-between-status-checks", "1"),
+        *("--latency-wait", "5", "--", "results/spleen/raw"),
     ]
     with running(cluster) as kubeconfig:
         done = subprocess.run(
@@ -92,18 +87,18 @@ def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket, e
         )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said + "".join(p.read_text() for p in nodes.glob("*.log"))
-    assert (volume / "results/spleen/raw.cases.json").exists()
+    assert (volume / "results/spleen/raw/Dataset009_Spleen/dataset.json").exists()
     # Nothing was left in the folders that pods have for themselves, nor in the cluster.
     assert [path for path in nodes.glob("*/*") if path.is_file()] == []
     assert list(volume.rglob("spleen.tar.gz")) == []
     names = [job["metadata"]["name"] for job in cluster.jobs]
     assert {f"jobs/{name}" for name in names} <= set(cluster.removed)
     assert [f"secrets/{name}" for name in cluster.secrets] == cluster.removed[-1:]
-    evicted, unpacking, listing = (job["spec"]["template"]["spec"] for job in cluster.jobs)
+    evicted, unpacking = (job["spec"]["template"]["spec"] for job in cluster.jobs)
     assert "--attempt 1" in evicted["containers"][0]["args"][1]
     assert "--attempt 2" in unpacking["containers"][0]["args"][1]
-    check_pod(unpacking, volume, endpoint)
-    check_gpu(listing)
+    check_pod(unpacking, volume, address)
+    check_gpu(unpacking)
 
 
 def check_pod(pod, volume, address):

@@ -55,7 +55,7 @@ KINDS = {64: "sha256", 32: "md5"}
 
 def is_address(archive: str) -> bool:
     """Say whether an archive lies elsewhere; otherwise it is a path."""
-    return "://" in archive
+    return re.match("[A-Za-z][A-Za-z0-9+.-]*://", archive) is not None
 
 
 def is_on_the_web(archive: str) -> bool:

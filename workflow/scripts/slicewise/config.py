@@ -27,7 +27,8 @@ first job, with the name of the key and what is allowed.
 
 `config.yaml` is read when no other file is named; `snakemake --configfile FILE` reads FILE instead,
 and several files are merged key by key. `--config 'training={epochs: 5}'` changes single keys.
-`nnunet_2d.yaml` holds nnU-Net's full recipe.
+`nnunet_2d.yaml` holds nnU-Net's full recipe; `decathlon/` has a file for each task of the Medical
+Segmentation Decathlon, and `acdc.yaml` says how to bring ACDC.
 
 ```yaml
 datasets:
