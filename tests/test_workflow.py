@@ -16,6 +16,7 @@ from checkouts import TINY, Checkout, checkout
 from models import PLAIN
 from scans import write_dataset
 from slicewise.files import read_json
+from slicewise.resources import STARTED_MB
 from slurm.runs import PROFILE, described
 from slurm.whole_run import rules_that_are_submitted
 
@@ -304,22 +305,18 @@ def test_through_slurm_each_job_asks_for_what_it_needs_and_for_twice_as_much_at_
     }
 
 
-def test_a_cpu_asks_for_no_gpu_a_batch_for_memory_and_a_broken_plan_for_a_message(
-    finished, tmp_path
-):
+def test_a_cpu_asks_for_no_gpu_and_a_broken_plan_is_left_to_the_job_to_name(finished, tmp_path):
     copy = Checkout(shutil.copytree(finished.folder, tmp_path / "copy"))
     copy.without_messages()
-    plan = copy.folder / "results/phantom/finest/plans.json"
-    plan.write_text("{")
-    amounts = {}
-    for size in (2, 64):
-        given = f"training={{device: cpu, batch_size: {size}}}"
-        targets = [f"results/phantom/{name}/fold-0_seed-0/history.csv" for name in MODELS[:2]]
-        options = ["--dry-run", "--configfile", "tiny.yaml", "--config", given, *PROFILE]
-        done = copy.snakemake(*targets, "--forcerun", "train_fold", *options)
-        amounts[size] = described(done.stdout + done.stderr)["train_fold"]
-    assert int(amounts[2]["mem_mb"]) < int(amounts[64]["mem_mb"])
-    assert amounts[2]["gpu"] == "0"
+    (copy.folder / "results/phantom/finest/plans.json").write_text("{")
+    asked = {}
+    for name in ("coarsest", "finest"):
+        target = f"results/phantom/{name}/fold-0_seed-0/history.csv"
+        options = ["--dry-run", "--configfile", "tiny.yaml", *PROFILE]
+        done = copy.snakemake(target, *options, "--config", "training={device: cpu}")
+        asked[name] = described(done.stdout + done.stderr)["train_fold"]
+    assert asked["coarsest"]["gpu"] == asked["finest"]["gpu"] == "0"
+    assert int(asked["coarsest"]["mem_mb"]) > int(asked["finest"]["mem_mb"]) == STARTED_MB
 
 
 def test_new_images_are_predicted_by_all_folds_and_fused_by_the_command_that_is_told(finished):
