@@ -99,7 +99,10 @@ def measure_task(name: str, scans: Scans, cases: int) -> Measurement:
 def markdown(frame: pd.DataFrame) -> str:
     """Return the table in Markdown: CPU time and peak memory of each task at each size."""
     sizes = sorted(frame["cases"].unique())
-    lines = [f"| | {' | '.join(f'{size:,} cases' for size in sizes)} |", "|---" * (len(sizes) + 1) + "|"]
+    lines = [
+        f"| | {' | '.join(f'{size:,} cases' for size in sizes)} |",
+        "|---" * (len(sizes) + 1) + "|",
+    ]
     rows = frame.set_index(["task", "cases"])
     for task in TASKS:
         cells = [task.title]
