@@ -68,7 +68,12 @@ OWN_LOOKS = {
 TARGETS = {"cpu_s": 60, "peak_mib": 2048}
 """What parsing, DAG and dry run of 10,000 cases may take."""
 
-TARGET = {"color": style.VERMILION, "marker": "_", "markersize": 9, "markeredgewidth": 1.4}
+TARGET = {
+    "color": style.line_style(0)["color"],
+    "marker": "_",
+    "markersize": 9,
+    "markeredgewidth": 1.4,
+}
 WHOLE_RUN = {
     "experiments": {name: {"planning": {"slice_axis": name}} for name in many.EXPERIMENTS},
     "cross_validation": {"folds": 5, "run": [0, 1, 2, 3, 4], "seeds": [0, 1, 2]},
