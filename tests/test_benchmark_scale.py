@@ -38,7 +38,9 @@ def test_the_table_has_a_row_for_each_task_and_says_what_was_not_measured():
 
 def test_the_table_takes_its_place_between_its_comments(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"a\n{table.BEGIN}{table.END}\n{scale.BEGIN}\nan earlier one\n{scale.END}\nb\n")
+    readme.write_text(
+        f"a\n{table.BEGIN}{table.END}\n{scale.BEGIN}\nan earlier one\n{scale.END}\nb\n"
+    )
     scale.write_table(readme, made_up(), {"processor": "some", "cores": 2})
     text = readme.read_text()
     assert "an earlier one" not in text

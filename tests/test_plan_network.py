@@ -40,7 +40,7 @@ def test_extents_of_all_groups_are_read_case_by_case(tmp_path):
         text = "\n".join(["case,label,axis,slice,first,second", *rows])
         (tmp_path / f"{name}.csv").write_text(text + "\n")
     (tmp_path / "2.csv").write_text("case,label,axis,slice,first,second\n")
-    found = read_extents(sorted(tmp_path.iterdir()))
+    found = dict(read_extents(sorted(tmp_path.iterdir())))
     assert {case: rows.tolist() for case, rows in found.items()} == {
         "b": [[1, 0, 7, 3, 4], [2, 2, 0, 10, 1]],
         "d": [[1, 1, 5, 2, 2]],

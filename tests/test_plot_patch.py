@@ -55,12 +55,10 @@ def test_the_median_case_is_the_one_of_median_size(chains):
 
 def test_the_slice_shows_the_most_classes():
     counts = np.array([[3, 3, 0, 3, 3, 3, 3], [0, 0, 9, 1, 1, 1, 0]])
-    shapes = {name: open_case(chain.arrays, name).label.shape for name in chain.cases}
     assert plot_patch.middle_slice(counts) == 4
 
 
 def test_without_foreground_the_middle_slice_is_shown():
-    shapes = {name: open_case(chain.arrays, name).label.shape for name in chain.cases}
     assert plot_patch.middle_slice(np.zeros((2, 7), int)) == 3
 
 
@@ -69,7 +67,6 @@ def test_without_foreground_the_middle_slice_is_shown():
     [(100, 20, 50, 40), (100, 20, 2, 0), (100, 20, 99, 80), (20, 20, 3, 0), (15, 20, 3, -2)],
 )
 def test_a_patch_stays_in_the_slice_or_is_padded_evenly(size, patch, centre, start):
-    shapes = {name: open_case(chain.arrays, name).label.shape for name in chain.cases}
     assert plot_patch.patch_start(size, patch, centre) == start
 
 

@@ -30,7 +30,7 @@ MEMORY = "memory"
 """A stage that compares ways to read arrays, not programs: a table and a figure of its own."""
 
 SCALE = "scale"
-"""A stage on up to 10,000 cases, with a table and a figure of its own; it runs where it is named."""
+"""A stage on up to 10,000 cases, with a table and a figure of its own; it runs if it is named."""
 
 
 def line_of(result: Result) -> str:

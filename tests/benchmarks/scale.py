@@ -53,6 +53,27 @@ TASKS = (
 IN_PARTS = ("merge", "start", "evaluate", "decide", "figures")
 """Tasks that are functions of scale_part.py."""
 
+LOOKS = ("dry_run", "job", "prepare", "merge", "start", "evaluate", "decide")
+"""Tasks in the order of the house's colours, of which the third is black."""
+
+OWN_LOOKS = {
+    "nnunet": {
+        "color": style.BLACK,
+        "linestyle": "--",
+        "marker": "^",
+        "markerfacecolor": "white",
+    },
+    "figures": {"color": style.GREY, "linestyle": "-", "marker": "*"},
+}
+TARGETS = {"cpu_s": 60, "peak_mib": 2048}
+"""What parsing, DAG and dry run of 10,000 cases may take."""
+
+TARGET = {
+    "color": style.line_style(0)["color"],
+    "marker": "_",
+    "markersize": 9,
+    "markeredgewidth": 1.4,
+}
 WHOLE_RUN = {
     "experiments": {name: {"planning": {"slice_axis": name}} for name in many.EXPERIMENTS},
     "cross_validation": {"folds": 5, "run": [0, 1, 2, 3, 4], "seeds": [0, 1, 2]},
@@ -99,7 +120,10 @@ def measure_task(name: str, scans: Scans, cases: int) -> Measurement:
 def markdown(frame: pd.DataFrame) -> str:
     """Return the table in Markdown: CPU time and peak memory of each task at each size."""
     sizes = sorted(frame["cases"].unique())
-    lines = [f"| | {' | '.join(f'{size:,} cases' for size in sizes)} |", "|---" * (len(sizes) + 1) + "|"]
+    lines = [
+        f"| | {' | '.join(f'{size:,} cases' for size in sizes)} |",
+        "|---" * (len(sizes) + 1) + "|",
+    ]
     rows = frame.set_index(["task", "cases"])
     for task in TASKS:
         cells = [task.title]
@@ -140,16 +164,15 @@ def figure_of(frame: pd.DataFrame) -> Figure:
         draw_lines(axes, frame, column)
         axes.set(xlabel="cases", ylabel=title)
         style.letter(axes, text)
-    handles = [style.handle(task.title, **looks(task)) for task in TASKS]
+    handles = [style.handle(task.title, **looks(task), markersize=3.5) for task in TASKS]
+    handles.append(style.handle("target of the dry run", linestyle="none", **TARGET))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
 def looks(task: Task) -> dict:
-    """Return colour, dashes and marker of a task; nnU-Net's is black."""
-    if task.program != "slicewise":
-        return {"color": style.BLACK, "linestyle": "--", "marker": "x"}
-    return style.line_style([one for one in TASKS if one.program == "slicewise"].index(task))
+    """Return colour, dashes and marker of a task; both preparations are black triangles."""
+    return OWN_LOOKS.get(task.name) or style.line_style([*LOOKS].index(task.name))
 
 
 def draw_lines(axes: Axes, frame: pd.DataFrame, column: str) -> None:
@@ -157,6 +180,7 @@ def draw_lines(axes: Axes, frame: pd.DataFrame, column: str) -> None:
     for task in TASKS:
         rows = frame[frame["task"] == task.name].sort_values("cases")
         axes.plot(rows["cases"], rows[column], **looks(task), markersize=3.5)
+    axes.plot(SIZES[-1], TARGETS[column], **TARGET)
     axes.set_xticks(sorted(frame["cases"].unique()))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter("{x:,.7g}")

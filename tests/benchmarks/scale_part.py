@@ -115,7 +115,8 @@ def start(raw: Path, results: Path, target: Path) -> None:
     from slicewise.slices import open_cases
 
     (preprocessing,) = results.glob("arrays/*/preprocessing.json")
-    plan, labels = read_plan(results / "ours" / "plans.json"), open_dataset(raw / "dataset.json").labels
+    plan = read_plan(results / "ours" / "plans.json")
+    labels = open_dataset(raw / "dataset.json").labels
     settings = {
         "slices": "all",
         "empty_slices": None,
@@ -134,9 +135,7 @@ def figures(raw: Path, results: Path, target: Path) -> None:
     import plot_dice_profile
     from benchmarks.many import EXPERIMENTS
 
-    scores = {
-        kind: sorted(target.glob(f"{kind}_*")) for kind in ("per_slice", "per_case")
-    }
+    scores = {kind: sorted(target.glob(f"{kind}_*")) for kind in ("per_slice", "per_case")}
     alike = {"dataset": "many", "experiments": EXPERIMENTS, "confidence": 0.95, "resamples": 10_000}
     for module, more in (
         (plot_dice_profile, {"bins": 10, "per_slice": scores["per_slice"]}),

@@ -188,7 +188,7 @@ def write_phantom(
 
 
 def main(*, cases: list[str], raw: Path, seed: int, thick_axis: str, made: Path) -> None:
-    """Write phantoms, named phantom_INDEX, into a raw dataset; `made`, last, says which they are."""
+    """Write phantoms, each phantom_INDEX, into a raw dataset; `made`, last, says which they are."""
     raw = Path(raw)
     for case in cases:
         write_phantom(

@@ -1,7 +1,7 @@
 """Plan patch, batch and network, write plans.json, and say which structures fit in the patch."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from operator import itemgetter
 
@@ -80,44 +80,43 @@ def plan_network(
     }
 
 
-def read_extents(paths: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return for each case the rows that analyze_cases wrote of it, without its name.
+def read_extents(paths: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each case with the rows that analyze_cases wrote of it, without its name.
 
-    The rows of a case lie together: no more than those of one are held as text.
+    The rows of a case lie together: no more than those of one are held.
     """
-    extents = {}
     for path in paths:
         with open(path, encoding="utf-8", newline="") as file:
             for case, rows in groupby(islice(csv.reader(file), 1, None), key=itemgetter(0)):
-                extents[case] = np.array([row[1:] for row in rows], dtype=np.int64)
-    return extents
+                yield case, np.array([row[1:] for row in rows], dtype=np.int64)
 
 
-def read_spacing(path: str) -> list[dict[str, str]]:
-    """Return the rows of spacing.csv, one for each case."""
+def read_spacing(path: str) -> dict[str, dict[str, str]]:
+    """Return the row of spacing.csv of each case."""
     with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        return {row["case"]: row for row in csv.DictReader(file)}
 
 
 def extents_on_grid(
-    extents: dict[str, np.ndarray], cases: list[dict[str, str]], plan: dict, reorient: bool
+    extents: Iterable[tuple[str, np.ndarray]],
+    cases: dict[str, dict[str, str]],
+    plan: dict,
+    reorient: bool,
 ) -> np.ndarray:
     """Return label, row and column extents in voxels of the plan's grid, one row per slice.
 
-    extents: rows of label, axis, slice, first and second of each case, axes as stored; cases: the
-    rows of spacing.csv.
+    extents: each case with its rows of label, axis, slice, first and second, axes as stored; cases:
+    the row of spacing.csv of each.
     """
     slice_axis, *in_plane = plan["transpose_forward"]
     target = plan["configurations"][CONFIGURATION]["spacing"]
     found = [np.empty((0, 3))]
-    for case in cases:
+    for name, rows in extents:
+        case = cases[name]
         stored = [
             2 - geometry.nifti_axis(axis, case["orientation"], reorient)
             for axis in (slice_axis, *in_plane)
         ]
-        if case["case"] not in extents:
-            continue
-        rows = extents[case["case"]]
         rows = rows[rows[:, 1] == stored[0]]
         row, column = (3, 4) if stored[1] < stored[2] else (4, 3)
         scale = [

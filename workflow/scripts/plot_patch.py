@@ -44,10 +44,10 @@ class View:
 
 
 def median_case(shapes: Mapping[str, Sequence[int]]) -> str:
-    """Return the case, of those with their shapes (slice, row, column), whose slices are nearest in rows and columns to the median of all cases.
+    """Return the case whose slices are nearest in rows and columns to the median of all cases.
 
-    Nearness is the summed ratio, so that 20 pixels more and 20 less of a short edge weigh by their
-    share of it; of equals the first wins.
+    shapes: (slice, row, column) of each case. Nearness is the summed ratio, so that 20 pixels more
+    and 20 less of a short edge weigh by their share of it; of equals the first wins.
     """
     sizes = np.log([shape[1:] for shape in shapes.values()])
     distance = np.abs(sizes - np.median(sizes, axis=0)).sum(axis=1)

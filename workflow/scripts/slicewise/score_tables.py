@@ -21,6 +21,5 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
         return pd.read_parquet(path, columns=columns)
     # A case may be called 007, or a class NA.
     names = {name: str for name in ("experiment", "case", "class") if name in columns}
-    return pd.read_csv(
-        path, usecols=columns, dtype=names, na_values=[""], keep_default_na=False
-    )[columns]
+    read = {"usecols": columns, "dtype": names, "na_values": [""], "keep_default_na": False}
+    return pd.read_csv(path, **read)[columns]
