@@ -33,7 +33,7 @@ def test_before_there_is_anything_amounts_are_to_be_determined(root, tmp_path, s
     done = made.snakemake("--dry-run", "--configfile", "tiny.yaml", *PROFILE)
     assert done.returncode == 0, done.stdout + done.stderr
     found = runs.described(done.stdout + done.stderr)
-    assert found["make_phantom"]["mem_mb"].isdecimal()
+    assert found["make_phantoms"]["mem_mb"].isdecimal()
     later = ("merge_fingerprint", "export_cases", "train_fold", "predict_member_fold")
     for rule in (*later, "evaluate_fold", "plot_gallery"):
         assert found[rule]["mem_mb"] == found[rule]["runtime"] == "<TBD>"

@@ -11,8 +11,8 @@ rule make_phantoms:
     wildcard_constraints:
         dataset=one_of(PHANTOMS),
     resources:
-        mem_mb=memory(making_phantom),
-        runtime=minutes(making_phantom),
+        mem_mb=memory(making_phantoms),
+        runtime=minutes(making_phantoms),
     params:
         cases=group_cases,
         raw=lambda w: str(DATASETS[w.dataset].json_path.parent),

@@ -165,9 +165,9 @@ def drawing_scans(wildcards, input):
     return resources.drawing_scans(bytes_of_tables(input), sizes_of(wildcards)[0])
 
 
-def making_phantom(wildcards, input):
-    """Estimate the making of a phantom."""
-    return resources.PHANTOM
+def making_phantoms(wildcards, input):
+    """Estimate the making of a group of phantoms."""
+    return resources.making_phantoms(len(group_cases(wildcards)))
 
 
 def unpacking(wildcards, input):

@@ -156,14 +156,16 @@ def _read_scans(path: str, _changed: int) -> Scans:
     return Scans(columns["case"], numbers("shape_{}"), cropped, numbers("spacing_{}_mm"))
 
 
-PHANTOM = Need(150)
-"""Of making a phantom: 80 MB and less than a second were measured."""
-
 WEIGHTS = Need(1000)
 """Of reading and writing checkpoints, one at a time, which takes PyTorch."""
 
 GALLERY_MB = 1000
 """What the gallery's figure takes as an image: 250 to 860 MB were measured."""
+
+
+def making_phantoms(count: int) -> Need:
+    """Return the need of making phantoms: 80 MB and less than a second each were measured."""
+    return Need(150, count)
 
 
 def analysing(case_bytes: Iterable[int]) -> Need:
