@@ -72,7 +72,11 @@ def test_captions_quote_no_name_from_a_dataset(root):
         assert "| safe" not in text, path
 
 
-OWN_VARIABLES = {"locks.py": "a run names itself to its jobs", "device.py": "set for cuBLAS"}
+OWN_VARIABLES = {
+    "locks.py": "a run names itself to its jobs",
+    "device.py": "set for cuBLAS",
+    "launch.py": "torchrun tells each rank its number; set for where ranks listen",
+}
 """Which files use the environment, and what for."""
 
 

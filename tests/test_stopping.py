@@ -10,6 +10,15 @@ from slicewise.stopping import Stopped, stop_between
 EXIT_STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 
 
+@pytest.fixture(autouse=True)
+def signals_that_nobody_ignores():
+    """The tests themselves may have been started by nohup."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in EXIT_STATUS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", EXIT_STATUS)
 def test_a_signal_ends_a_loop_before_its_next_item(number):
     done = []
