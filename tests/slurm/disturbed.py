@@ -26,13 +26,14 @@ from checkouts import TINY, Checkout
 from faults.figures import Figure
 from faults.repeat import differing, digests, prepared
 from scans import affine_of, write_json_of
+from slicewise import locks
 from slicewise.files import write_nifti
 from slurm import runs
 from slurm.runs import Job
 
 TRAINING = TINY["training"] | {
     "device": "cpu",
-    "epochs": 3,
+    "epochs": 6,
     "iterations_per_epoch": 40,  # seconds from one checkpoint to the next, in which it is caught
     "checkpoint_every": 1,
 }
@@ -151,10 +152,11 @@ def headless(made: Checkout) -> Disturbed:
     """
     seen, log = Disturbed(made), made.folder / "said.log"
     first = runs.start(made, log, *TARGETS)
-    held_training(made, first)
+    training = held_training(made, first)
     (job,) = runs.jobs(made.folder)
     first.send_signal(signal.SIGKILL)
     first.wait()
+    seen.expect(_works_on(training), "the training ended with its run")
     second = runs.start(made, log, *TARGETS)
     waiting = f"Slurm job {job.number}, "
     runs.wait_until(lambda: waiting in log.read_text(), "to be told of the job", second)
@@ -165,6 +167,17 @@ def headless(made: Checkout) -> Disturbed:
     seen.expect(seen.states() == ["CANCELLED", "COMPLETED"], f"jobs ended {seen.states()}")
     _went_on(seen)
     return seen
+
+
+def _works_on(training: psutil.Process) -> bool:
+    """Let a training go on for as long as it takes to see that a run has ended; say if it does."""
+    with suppress(psutil.NoSuchProcess):
+        training.resume()
+        time.sleep(4 * locks.POLL)
+        works = training.status() != psutil.STATUS_ZOMBIE
+        training.suspend()
+        return works
+    return False
 
 
 def interrupted(made: Checkout) -> Disturbed:
