@@ -115,7 +115,7 @@ def timed_out(made: Checkout) -> Disturbed:
 def killed_at_its_limit(made: Checkout) -> Disturbed:
     """Let a training come to its time limit at a step that takes an hour: SIGKILL follows."""
     module = made.folder / "workflow/scripts/slicewise/stopping.py"
-    heeded, text = "raise Stopped(received[0])", module.read_text()
+    heeded, text = "raise Stopped(told)", module.read_text()
     module.write_text(text.replace(heeded, '__import__("time").sleep(3600)'))
     seen = _with_a_limit(made)
     seen.expect(heeded in text, f"{module.name} has no {heeded}, so nothing was changed")
