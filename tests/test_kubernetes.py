@@ -95,6 +95,8 @@ def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket):
     assert {f"jobs/{name}" for name in names} <= set(cluster.removed)
     assert [f"secrets/{name}" for name in cluster.secrets] == cluster.removed[-1:]
     evicted, unpacking = (job["spec"]["template"]["spec"] for job in cluster.jobs)
+    for pod, memory in ((evicted, "750M"), (unpacking, "1500M")):
+        assert pod["containers"][0]["resources"]["limits"]["memory"] == memory
     assert "--attempt 1" in evicted["containers"][0]["args"][1]
     assert "--attempt 2" in unpacking["containers"][0]["args"][1]
     check_pod(unpacking, volume, address)
