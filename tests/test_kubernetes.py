@@ -235,6 +235,8 @@ def test_the_driver_has_what_its_pods_have(settings, driver):
     claims = {v["name"]: v["persistentVolumeClaim"]["claimName"] for v in driver["volumes"]}
     mounted = [f"{claims[m['name']]}:{m['mountPath']}" for m in container["volumeMounts"]]
     assert mounted == settings["kubernetes-volume-persistent-volumes"]
+    # Rules that run beside it have one memory for all: one at a time.
+    assert settings["local-cores"] == 1
     assert PurePosixPath(container["workingDir"]).is_relative_to("/data")
 
 

@@ -57,6 +57,7 @@ rule download_archive:
     wildcard_constraints:
         dataset=one_of(ARCHIVES),
     localrule: True
+    retries: 0  # it tries again by itself, and another archive stays another
     # No digest of the code here and below: other code would fetch and unpack the same bytes.
     params:
         url=lambda w: config["datasets"][w.dataset]["archive"],
