@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import logging
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import PurePosixPath
@@ -128,14 +129,16 @@ def check_pod(pod, volume, address):
     (container,) = pod["containers"]
     assert container["image"] == "registry.example.org/slicewise:1"
     command = container["args"][1]
-    assert re.match(r"export SLICEWISE_RUN='snakemake, process \d+ on ", command)
-    assert f"&& cd {volume} && python -m snakemake " in command
+    assert re.search(r"&& export SLICEWISE_RUN='snakemake, process \d+ on ", command)
+    assert f"&& cd {volume} && heed python -m snakemake " in command
     assert "pip install" not in command
     assert address not in command
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert mounts == {"workdir": "/workdir", "claim": str(volume)}
-    claims = {v["name"]: v.get("persistentVolumeClaim") for v in pod["volumes"]}
-    assert claims["claim"] == {"claimName": "claim"}
+    assert mounts == {"workdir": "/workdir", "claim": str(volume), "shm": "/dev/shm"}
+    volumes = {found["name"]: found for found in pod["volumes"]}
+    assert volumes["claim"]["persistentVolumeClaim"] == {"claimName": "claim"}
+    # Processes on several GPUs share more memory than the 64 MB that a pod has without it.
+    assert volumes["shm"]["emptyDir"] == {"medium": "Memory"}
     limits, requests = container["resources"]["limits"], container["resources"]["requests"]
     assert limits["memory"] == requests["memory"]
     # Snakemake's default would be twice the size of the inputs.
@@ -165,7 +168,7 @@ def cluster(tmp_path):
         *(("pods", "list"), ("pods", "delete"), ("pods/log", "get")),
     }
     made = Cluster(tmp_path, {}, hiccups=hiccups)
-    made.processes["known"] = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    made.processes["known"] = subprocess.Popen(["false"], start_new_session=True)
     made.processes["known"].wait()
     made.logs["known"] = tmp_path / "log"
     made.logs["known"].write_text("what it said")
@@ -211,6 +214,41 @@ def test_what_cannot_be_deleted_does_not_end_the_run(plugin, cluster):
             pods.delete_namespaced_pod("known", "default", body=options)
             jobs.delete_namespaced_job("known", "default", body=options)
     assert cluster.removed == ["pods/known", "jobs/known"]
+
+
+STEPS = """\
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("saved"))
+print("trains", flush=True)
+time.sleep(60)
+"""
+KEEPING_IT = """\
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, lambda *_: None)
+sys.exit(subprocess.run([sys.executable, "-c", sys.argv[1]]).returncode)
+"""
+
+
+def test_all_processes_of_a_pod_are_told_to_end_and_it_ends_as_they_do(plugin):
+    """A cluster tells only the first; Snakemake, the second, waits for its jobs then."""
+    second = shlex.join([sys.executable, "-c", KEEPING_IT, STEPS])
+    pod = subprocess.Popen(
+        ["/bin/sh", "-c", f"{plugin.HEED} && heed {second}"],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert pod.stdout.readline() == "trains\n"
+    pod.terminate()
+    said, _ = pod.communicate(timeout=30)
+    assert (said, pod.returncode) == ("saved\n", 1)
+
+
+def test_a_pod_ends_with_the_status_of_its_job(plugin):
+    for status in (0, 3):
+        done = subprocess.run(["/bin/sh", "-c", f"{plugin.HEED} && heed sh -c 'exit {status}'"])
+        assert done.returncode == status
 
 
 def test_one_who_is_not_logged_in_is_told(plugin):

@@ -21,14 +21,22 @@ from kubernetes.client import (
     ApiException,
     BatchV1Api,
     CoreV1Api,
+    V1EmptyDirVolumeSource,
     V1Job,
     V1JobStatus,
     V1PodList,
+    V1Volume,
+    V1VolumeMount,
 )
 from urllib3.exceptions import HTTPError
 
 HANDED_ON = ("SLICEWISE_RUN",)
 """What a job must know of the run that started it: by this it keeps apart from another run's."""
+
+HEED = """heed() { trap 'trap "" TERM; kill -TERM 0; wait $!; exit $?' TERM; "$@" & wait $!; }"""
+"""Has a shell pass on the word to end, SIGTERM, which only the first process of a pod is told, to
+all of them, as Slurm does: Snakemake keeps it from the training, which would save and end. The
+first process is that shell, and ends as what it started."""
 
 # Storage plugins are in the image, in the versions that are pinned, and so is the workflow.
 common_settings = replace(
@@ -102,6 +110,17 @@ class Pods(Answers, CoreV1Api):
 class Jobs(Answers, BatchV1Api):
     """The part of Kubernetes that knows of jobs."""
 
+    def create_namespaced_job(self, namespace: str, body: V1Job, **kwargs: Any) -> Any:
+        """Start a job whose processes may share memory, as those on several GPUs do.
+
+        A pod has 64 MB for that. This counts as its memory.
+        """
+        pod = body.spec.template.spec
+        memory = V1EmptyDirVolumeSource(medium="Memory")
+        pod.volumes.append(V1Volume(name="shm", empty_dir=memory))
+        pod.containers[0].volume_mounts.append(V1VolumeMount(name="shm", mount_path="/dev/shm"))
+        return super().create_namespaced_job(namespace, body, **kwargs)
+
     def read_namespaced_job_status(self, *args: Any, **kwargs: Any) -> V1Job | None:
         """Return a job: none where it was deleted, and one that goes on where nothing is known."""
         ask = super().read_namespaced_job_status
@@ -143,4 +162,8 @@ class Executor(of_snakemake.Executor):
         """Return what a pod does first: it enters the folder of the run, which is on the volume."""
         known = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
         exports = [f"export {name}={shlex.quote(value)}" for name, value in known.items()]
-        return " && ".join([*exports, f"cd {shlex.quote(os.getcwd())}"])
+        return " && ".join([HEED, *exports, f"cd {shlex.quote(os.getcwd())}"])
+
+    def get_python_executable(self) -> str:
+        """Return what runs Python in a pod, and passes on to it that it is to end."""
+        return f"heed {super().get_python_executable()}"
