@@ -9,15 +9,19 @@ import base64
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+QUANTITY = r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?"
+"""An amount as Kubernetes takes it, as far as it is of use here."""
 
 KUBECONFIG = """\
 apiVersion: v1
@@ -34,18 +38,26 @@ class Cluster:
     """What a cluster was asked for, and how it is to fail.
 
     folder: where pods have their empty folders; image: the environment of the image; evicted: how
-    many jobs, the first ones, are evicted before they begin; jobs: the body of each, as it was
-    posted; secrets: by name.
+    many jobs, the first ones, are evicted before they begin; hiccups: what is answered by an error
+    the first time; jobs: the body of each, as it was posted; secrets: by name; asked: the resource
+    and the verb of each request, as a Role names them.
     """
 
     folder: Path
     image: dict[str, str]
     evicted: int = 0
+    hiccups: set[tuple[str, str]] = field(default_factory=set)
     jobs: list[dict] = field(default_factory=list)
     secrets: dict[str, dict] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
     logs: dict[str, Path] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def fails(self, resource: str, verb: str) -> bool:
+        """Take note of a request and say whether it is to fail."""
+        self.asked.append((resource, verb))
+        return (resource, verb) in self.hiccups and self.asked.count((resource, verb)) == 1
 
     def start(self, job: dict) -> None:
         """Start the pod of a job."""
@@ -68,6 +80,7 @@ class Cluster:
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # as the first process of a container has one
             )
 
     def ended(self, name: str) -> int | None:
@@ -87,6 +100,18 @@ class Cluster:
         return {"metadata": {"name": name}, "status": {"containerStatuses": [container]}}
 
 
+def wrong_quantities(job: dict) -> list[str]:
+    """Return the amounts that a job asks for and that are none."""
+    containers = job["spec"]["template"]["spec"]["containers"]
+    amounts = [
+        amount
+        for container in containers
+        for asked in container["resources"].values()
+        for amount in asked.values()
+    ]
+    return [amount for amount in amounts if not re.fullmatch(QUANTITY, amount)]
+
+
 @contextmanager
 def running(cluster: Cluster) -> Iterator[Path]:
     """Serve a cluster and yield the path of the kubeconfig that leads to it."""
@@ -94,36 +119,57 @@ def running(cluster: Cluster) -> Iterator[Path]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.path.endswith("/secrets"):
+            kind = self.path.rpartition("/")[2]
+            if cluster.fails(kind, "create"):
+                self.refuse(500, "etcdserver: leader changed")
+            elif kind == "secrets":
                 cluster.secrets[body["metadata"]["name"]] = body["data"]
+                self.answer(201, body)
+            elif wrong := wrong_quantities(body):
+                self.refuse(400, f"quantities must match the regular expression: {wrong}")
             else:
                 assert self.path == "/apis/batch/v1/namespaces/default/jobs"
                 cluster.start(body)
-            self.answer(201, body)
+                self.answer(201, body)
 
         def do_GET(self):
             if status := re.fullmatch(r".*/jobs/([^/]+)/status", self.path):
-                code = cluster.ended(status[1])
-                counts = {} if code is None else {"failed" if code else "succeeded": 1}
-                self.answer(200, {"metadata": {"name": status[1]}, "status": counts})
+                if cluster.fails("jobs/status", "get"):
+                    self.refuse(500, "etcdserver: leader changed")
+                elif status[1] not in cluster.processes:
+                    self.refuse(404, f'jobs.batch "{status[1]}" not found')
+                else:
+                    code = cluster.ended(status[1])
+                    counts = {} if code is None else {"failed" if code else "succeeded": 1}
+                    self.answer(200, {"metadata": {"name": status[1]}, "status": counts})
             elif pods := re.fullmatch(r".*/pods\?labelSelector=job-name%3D(.+)", self.path):
-                self.answer(200, {"items": [cluster.pod(pods[1])]})
+                if cluster.fails("pods", "list"):
+                    self.refuse(500, "etcdserver: leader changed")
+                else:
+                    self.answer(200, {"items": [cluster.pod(pods[1])]})
             elif log := re.fullmatch(r".*/pods/([^/]+)/log\?(.*)", self.path):
-                if "previous=True" in log[2]:  # as kubelet says it of a pod that never restarts
-                    said = f'previous terminated container "snakemake" in pod "{log[1]}" not found'
-                    self.answer(400, {"message": said, "code": 400})
+                if cluster.fails("pods/log", "get"):
+                    self.refuse(500, "dial tcp: no route to host")  # as of a node that is lost
+                elif "previous=True" in log[2]:  # as kubelet says it of a pod that never restarts
+                    self.refuse(400, f'previous terminated container in pod "{log[1]}" not found')
                 else:
                     self.answer(200, cluster.logs[log[1]].read_text())
             else:
-                self.answer(404, {"code": 404})
+                self.refuse(404, "the server could not find the requested resource")
 
         def do_DELETE(self):
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             *_, kind, name = self.path.partition("?")[0].split("/")
+            if cluster.fails(kind, "delete"):
+                self.refuse(500, "etcdserver: leader changed")
+                return
             cluster.removed.append(f"{kind}/{name}")
             if kind == "jobs":
                 cluster.processes[name].terminate()
             self.answer(200, {})
+
+        def refuse(self, code, message):
+            self.answer(code, {"kind": "Status", "code": code, "message": message})
 
         def answer(self, code, body):
             content = (body if isinstance(body, str) else json.dumps(body)).encode()
@@ -150,7 +196,8 @@ def running(cluster: Cluster) -> Iterator[Path]:
         server.server_close()
         thread.join()
         for process in cluster.processes.values():
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

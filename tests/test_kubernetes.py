@@ -1,7 +1,10 @@
 """The Kubernetes profile: its settings, its image and a run against a cluster's interface."""
 
 import hashlib
+import importlib
+import logging
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import PurePosixPath
@@ -9,6 +12,8 @@ from pathlib import PurePosixPath
 import boto3
 import pytest
 import yaml
+from kubernetes.client import ApiException, V1DeleteOptions
+from kubernetes.config import new_client_from_config
 from moto.server import ThreadedMotoServer
 
 from checkouts import checkout
@@ -34,6 +39,17 @@ def manifests(profile):
 
 
 @pytest.fixture
+def allowed(manifests):
+    """Return what the run's account may do: resources and verbs."""
+    return {
+        (resource, verb)
+        for rule in manifests["Role"]["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+@pytest.fixture
 def driver(manifests):
     """Return the pod of the run itself."""
     return manifests["Job"]["spec"]["template"]["spec"]
@@ -51,7 +67,7 @@ def bucket():
     server.stop()
 
 
-def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket):
+def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket, allowed):
     volume, nodes = tmp_path / "volume", tmp_path / "nodes"
     volume.mkdir()
     nodes.mkdir()
@@ -65,7 +81,9 @@ def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket):
     fresh.configure(datasets={"spleen": given})
     keys = {"endpoint_url": address, "access_key": "someone", "secret_key": "secret"}
     image = image_environment(root)
-    cluster = Cluster(nodes, image, evicted=1)
+    # One question for each kind is not answered, and the log of a pod went with its node.
+    hiccups = {("jobs/status", "get"), ("pods", "list"), ("pods/log", "get")}
+    cluster = Cluster(nodes, image, evicted=1, hiccups=hiccups)
     command = [
         *("snakemake", "--profile", root / "workflow/profiles/kubernetes"),
         *("--snakefile", root / "Snakefile", "--configfile", "tiny.yaml"),
@@ -84,6 +102,7 @@ def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket):
             },
             capture_output=True,
             text=True,
+            timeout=300,
         )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said + "".join(p.read_text() for p in nodes.glob("*.log"))
@@ -94,7 +113,11 @@ def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket):
     names = [job["metadata"]["name"] for job in cluster.jobs]
     assert {f"jobs/{name}" for name in names} <= set(cluster.removed)
     assert [f"secrets/{name}" for name in cluster.secrets] == cluster.removed[-1:]
+    assert set(cluster.asked) == allowed
+    assert "read_namespaced_job_status: " in said
     evicted, unpacking = (job["spec"]["template"]["spec"] for job in cluster.jobs)
+    for pod, memory in ((evicted, "750M"), (unpacking, "1500M")):
+        assert pod["containers"][0]["resources"]["limits"]["memory"] == memory
     assert "--attempt 1" in evicted["containers"][0]["args"][1]
     assert "--attempt 2" in unpacking["containers"][0]["args"][1]
     check_pod(unpacking, volume, address)
@@ -106,14 +129,16 @@ def check_pod(pod, volume, address):
     (container,) = pod["containers"]
     assert container["image"] == "registry.example.org/slicewise:1"
     command = container["args"][1]
-    assert re.match(r"export SLICEWISE_RUN='snakemake, process \d+ on ", command)
-    assert f"&& cd {volume} && python -m snakemake " in command
+    assert re.search(r"&& export SLICEWISE_RUN='snakemake, process \d+ on ", command)
+    assert f"&& cd {volume} && heed python -m snakemake " in command
     assert "pip install" not in command
     assert address not in command
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert mounts == {"workdir": "/workdir", "claim": str(volume)}
-    claims = {v["name"]: v.get("persistentVolumeClaim") for v in pod["volumes"]}
-    assert claims["claim"] == {"claimName": "claim"}
+    assert mounts == {"workdir": "/workdir", "claim": str(volume), "shm": "/dev/shm"}
+    volumes = {found["name"]: found for found in pod["volumes"]}
+    assert volumes["claim"]["persistentVolumeClaim"] == {"claimName": "claim"}
+    # Processes on several GPUs share more memory than the 64 MB that a pod has without it.
+    assert volumes["shm"]["emptyDir"] == {"medium": "Memory"}
     limits, requests = container["resources"]["limits"], container["resources"]["requests"]
     assert limits["memory"] == requests["memory"]
     # Snakemake's default would be twice the size of the inputs.
@@ -127,6 +152,111 @@ def check_gpu(pod):
     resources = pod["containers"][0]["resources"]
     assert resources["limits"]["nvidia.com/gpu"] == resources["requests"]["nvidia.com/gpu"] == "1"
     assert pod["tolerations"][0]["key"] == "nvidia.com/gpu"
+
+
+@pytest.fixture
+def plugin(profile, monkeypatch):
+    monkeypatch.syspath_prepend(profile)
+    return importlib.import_module("snakemake_executor_plugin_kubernetes_volume")
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """Return a cluster with a job that has failed, and all of whose answers fail once."""
+    hiccups = {
+        *(("jobs/status", "get"), ("jobs", "delete")),
+        *(("pods", "list"), ("pods", "delete"), ("pods/log", "get")),
+    }
+    made = Cluster(tmp_path, {}, hiccups=hiccups)
+    made.processes["known"] = subprocess.Popen(["false"], start_new_session=True)
+    made.processes["known"].wait()
+    made.logs["known"] = tmp_path / "log"
+    made.logs["known"].write_text("what it said")
+    return made
+
+
+def test_a_question_for_a_job_is_asked_again_where_it_was_not_answered(plugin, cluster):
+    with running(cluster) as kubeconfig:
+        client = new_client_from_config(str(kubeconfig))
+        jobs = plugin.Jobs(client, logging.getLogger())
+        active, failed, gone = (
+            jobs.read_namespaced_job_status(name, "default") for name in ("known", "known", "other")
+        )
+    assert (active.status.failed, active.status.succeeded) == (None, None)
+    assert failed.status.failed == 1
+    assert gone is None
+    # Nobody is there any more.
+    active = jobs.read_namespaced_job_status("known", "default")
+    assert (active.status.failed, active.status.succeeded) == (None, None)
+
+
+def test_a_pod_that_cannot_be_seen_is_none_and_its_log_says_why(plugin, cluster):
+    with running(cluster) as kubeconfig:
+        pods = plugin.Pods(new_client_from_config(str(kubeconfig)), logging.getLogger())
+        found = [
+            len(pods.list_namespaced_pod("default", label_selector="job-name=known").items)
+            for _ in range(2)
+        ]
+        why, log = (
+            pods.read_namespaced_pod_log("known", "default", previous=True) for _ in range(2)
+        )
+    assert found == [0, 1]
+    assert "no route to host" in why
+    assert log == "what it said"
+
+
+def test_what_cannot_be_deleted_does_not_end_the_run(plugin, cluster):
+    options = V1DeleteOptions()
+    with running(cluster) as kubeconfig:
+        client = new_client_from_config(str(kubeconfig))
+        jobs, pods = (kind(client, logging.getLogger()) for kind in (plugin.Jobs, plugin.Pods))
+        for _ in range(2):
+            pods.delete_namespaced_pod("known", "default", body=options)
+            jobs.delete_namespaced_job("known", "default", body=options)
+    assert cluster.removed == ["pods/known", "jobs/known"]
+
+
+STEPS = """\
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("saved"))
+print("trains", flush=True)
+time.sleep(60)
+"""
+KEEPING_IT = """\
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, lambda *_: None)
+sys.exit(subprocess.run([sys.executable, "-c", sys.argv[1]]).returncode)
+"""
+
+
+def test_all_processes_of_a_pod_are_told_to_end_and_it_ends_as_they_do(plugin):
+    """A cluster tells only the first; Snakemake, the second, waits for its jobs then."""
+    second = shlex.join([sys.executable, "-c", KEEPING_IT, STEPS])
+    pod = subprocess.Popen(
+        ["/bin/sh", "-c", f"{plugin.HEED} && heed {second}"],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert pod.stdout.readline() == "trains\n"
+    pod.terminate()
+    said, _ = pod.communicate(timeout=30)
+    assert (said, pod.returncode) == ("saved\n", 1)
+
+
+def test_a_pod_ends_with_the_status_of_its_job(plugin):
+    for status in (0, 3):
+        done = subprocess.run(["/bin/sh", "-c", f"{plugin.HEED} && heed sh -c 'exit {status}'"])
+        assert done.returncode == status
+
+
+def test_one_who_is_not_logged_in_is_told(plugin):
+    def refused():
+        raise ApiException(401)
+
+    with pytest.raises(ApiException):
+        plugin.Jobs(None, logging.getLogger())._asked(repr, refused)
 
 
 def test_results_in_a_bucket_are_refused(root, tmp_path):
@@ -143,26 +273,17 @@ def test_the_driver_has_what_its_pods_have(settings, driver):
     claims = {v["name"]: v["persistentVolumeClaim"]["claimName"] for v in driver["volumes"]}
     mounted = [f"{claims[m['name']]}:{m['mountPath']}" for m in container["volumeMounts"]]
     assert mounted == settings["kubernetes-volume-persistent-volumes"]
+    # Rules that run beside it have one memory for all: one at a time.
+    assert settings["local-cores"] == 1
     assert PurePosixPath(container["workingDir"]).is_relative_to("/data")
 
 
-def test_the_driver_may_do_what_its_executor_does(settings, manifests, driver):
+def test_the_driver_has_the_account_that_the_role_is_for(settings, manifests, driver):
     account = manifests["ServiceAccount"]["metadata"]["name"]
     assert driver["serviceAccountName"] == account
     (subject,) = manifests["RoleBinding"]["subjects"]
     assert (subject["kind"], subject["name"]) == ("ServiceAccount", account)
     assert manifests["RoleBinding"]["roleRef"]["name"] == manifests["Role"]["metadata"]["name"]
-    allowed = {
-        (resource, verb)
-        for rule in manifests["Role"]["rules"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    assert allowed == {
-        *(("jobs", "create"), ("jobs", "delete"), ("jobs/status", "get")),
-        *(("pods", "list"), ("pods", "delete"), ("pods/log", "get")),
-        *(("secrets", "create"), ("secrets", "delete")),
-    }
     assert manifests["PersistentVolumeClaim"]["spec"]["accessModes"] == ["ReadWriteMany"]
     namespaces = {document["metadata"]["namespace"] for document in manifests.values()}
     assert namespaces == {subject["namespace"]} == {settings["kubernetes-volume-namespace"]}

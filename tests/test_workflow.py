@@ -319,6 +319,19 @@ def test_a_cpu_asks_for_no_gpu_and_a_broken_plan_is_left_to_the_job_to_name(fini
     assert int(asked["coarsest"]["mem_mb"]) > int(asked["finest"]["mem_mb"]) == STARTED_MB
 
 
+def test_a_job_asks_for_something_though_the_table_of_scans_was_deleted(finished, tmp_path):
+    copy = Checkout(shutil.copytree(finished.folder, tmp_path / "copy"))
+    copy.without_messages()
+    scores = Path("results/phantom/coarsest/fold-0_seed-0/per_slice.csv")
+    for path in ("results/phantom/spacing.csv", scores):
+        (copy.folder / path).unlink()
+    done = copy.snakemake("-n", str(scores), "--configfile", "tiny.yaml", *PROFILE)
+    told = described(done.stdout + done.stderr)
+    assert list(told) == ["evaluate_fold"]
+    assert told["evaluate_fold"]["mem_mb"].isdecimal()
+    assert told["evaluate_fold"]["runtime"].isdecimal()
+
+
 def test_new_images_are_predicted_by_all_folds_and_fused_by_the_command_that_is_told(finished):
     told = read_json(finished.folder / "results/phantom/best_configuration.json")["predict"]
     images = finished.folder / "results/phantom/raw/imagesTr"

@@ -64,6 +64,18 @@ def test_an_archive_that_is_downloaded_leads_to_what_its_folder_leads_to(fresh, 
     assert fresh.jobs("plan", "export") == {}
 
 
+def test_what_is_not_what_was_meant_is_downloaded_once(fresh, archive):
+    """Profiles for clusters have every job tried again."""
+    content = {"/spleen.tar.gz": archive.read_bytes()}
+    with serving(content, manners=(manners := Manners())) as server:
+        given = {"archive": f"{server}/spleen.tar.gz", "sha256": "0" * 64}
+        fresh.configure(datasets={"fetched": given})
+        code, said = run(fresh, "results/fetched/raw", "--retries", "2")
+    assert code != 0
+    assert "found the checksum (sha256)" in said
+    assert len(manners.asked) == 1
+
+
 @pytest.mark.parametrize("target", ["export", "all"])
 def test_every_stage_begins_with_the_archive(fresh, archive, target):
     given = {"archive": str(archive), "sha256": sha256(archive)}

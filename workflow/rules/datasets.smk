@@ -56,6 +56,7 @@ rule download_archive:
         f"{LOGS}/download_archive/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(ARCHIVES),
+    retries: 0  # it tries again by itself, and another archive stays another
     localrule: True
     # No digest of the code here and below: other code would fetch and unpack the same bytes.
     params:

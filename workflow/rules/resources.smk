@@ -13,16 +13,19 @@ from slicewise import plans, resources
 def asked(estimate, amount: str):
     """Return a resource function: the `amount`, mem_mb or runtime, that an estimate comes to.
 
-    Until what it looks at is there, a job is far from being started, and the amount is to be
-    determined: Snakemake asks again when the job's inputs are complete. Of a file that cannot be
-    read the job itself will say what is wrong with it.
+    Until a job's inputs are there it is far from being started, and the amount is to be determined:
+    Snakemake asks again when they are complete. A job that is started must ask for a number, even
+    where someone has deleted what else an estimate looks at. Of a file that cannot be read the job
+    itself will say what is wrong with it.
     """
 
     def of_job(wildcards, input, attempt):
         try:
             need = estimate(wildcards, input)
         except FileNotFoundError:
-            return TBDString()
+            if not all(Path(path).exists() for path in input):
+                return TBDString()
+            need = resources.UNSEEN
         except (ValueError, KeyError):
             need = resources.Need(0)
         return getattr(need, amount)(attempt)
@@ -171,7 +174,12 @@ def making_phantoms(wildcards, input):
 
 
 def unpacking(wildcards, input):
-    """Estimate the unpacking of an archive."""
+    """Estimate the unpacking of an archive.
+
+    One from a bucket comes only when Snakemake has settled what the job asks for.
+    """
+    if input.archive.is_storage:
+        return resources.unpacking(resources.ARCHIVE_BYTES)
     return resources.unpacking(Path(input.archive).stat().st_size)
 
 

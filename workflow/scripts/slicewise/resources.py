@@ -159,6 +159,12 @@ def _read_scans(path: str, _changed: int) -> Scans:
 WEIGHTS = Need(1000)
 """Of reading and writing checkpoints, one at a time, which takes PyTorch."""
 
+UNSEEN = Need(4000, 60 * 60)
+"""Of a job that starts though what tells its need is gone: five hours, and what most jobs take."""
+
+ARCHIVE_BYTES = 5 * 10**9
+"""Of an archive in a bucket, whose size is not known in time: seven hours, more at each attempt."""
+
 GALLERY_MB = 1000
 """What the gallery's figure takes as an image: 250 to 860 MB were measured."""
 

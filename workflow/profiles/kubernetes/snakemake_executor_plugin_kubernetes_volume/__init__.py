@@ -10,14 +10,33 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from logging import Logger
 from typing import Any
 
 import snakemake_executor_plugin_kubernetes as of_snakemake
-from kubernetes.client import CoreV1Api
+from kubernetes.client import (
+    ApiClient,
+    ApiException,
+    BatchV1Api,
+    CoreV1Api,
+    V1EmptyDirVolumeSource,
+    V1Job,
+    V1JobStatus,
+    V1PodList,
+    V1Volume,
+    V1VolumeMount,
+)
+from urllib3.exceptions import HTTPError
 
 HANDED_ON = ("SLICEWISE_RUN",)
 """What a job must know of the run that started it: by this it keeps apart from another run's."""
+
+HEED = """heed() { trap 'trap "" TERM; kill -TERM 0; wait $!; exit $?' TERM; "$@" & wait $!; }"""
+"""Has a shell pass on the word to end, SIGTERM, which only the first process of a pod is told, to
+all of them, as Slurm does: Snakemake keeps it from the training, which would save and end. The
+first process is that shell, and ends as what it started."""
 
 # Storage plugins are in the image, in the versions that are pinned, and so is the workflow.
 common_settings = replace(
@@ -33,16 +52,89 @@ class ExecutorSettings(of_snakemake.ExecutorSettings):
     """The settings of Snakemake's executor: --kubernetes-volume-namespace and so on."""
 
 
-class Pods(CoreV1Api):
+class Answers:
+    """Takes an error that Kubernetes answers for what can be gone on with.
+
+    Snakemake's executor forgets a job, so that the run waits for it for ever, or ends the run and
+    all of its jobs, where one question is not answered: by a server that starts anew, say.
+    """
+
+    def __init__(self, api_client: ApiClient, logger: Logger):
+        super().__init__(api_client)
+        self._logger = logger
+
+    def _asked(
+        self, otherwise: Callable[[Exception], Any], ask: Callable, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Return what is answered, or what an error comes to.
+
+        That nobody is logged in (401) is left to Snakemake's executor, which logs in anew.
+        """
+        try:
+            return ask(*args, **kwargs)
+        except (ApiException, HTTPError) as problem:
+            if getattr(problem, "status", None) == 401:
+                raise
+            self._logger.warning(f"Kubernetes, {ask.__name__}: {said(problem)}")
+            return otherwise(problem)
+
+
+def said(problem: Exception) -> str:
+    """Return what Kubernetes said of a problem."""
+    return str(getattr(problem, "body", None) or problem)
+
+
+class Pods(Answers, CoreV1Api):
     """The part of Kubernetes that knows of pods and secrets."""
 
-    def read_namespaced_pod_log(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the log of a pod.
+    def list_namespaced_pod(self, *args: Any, **kwargs: Any) -> V1PodList:
+        """Return pods, or none where they cannot be told."""
+        ask = super().list_namespaced_pod
+        return self._asked(lambda _: V1PodList(items=[]), ask, *args, **kwargs)
+
+    def read_namespaced_pod_log(self, *args: Any, **kwargs: Any) -> str:
+        """Return the log of a pod, or why there is none: it went with its node.
 
         Snakemake's executor asks for that of the container before the present one, which a pod that
-        is never restarted has not. The answer, an error, would end the run in place of one try.
+        is never restarted has not.
         """
-        return super().read_namespaced_pod_log(*args, **{**kwargs, "previous": False})
+        ask = super().read_namespaced_pod_log
+        return self._asked(said, ask, *args, **{**kwargs, "previous": False})
+
+    def delete_namespaced_pod(self, *args: Any, **kwargs: Any) -> Any:
+        """Delete a pod. One that stays goes with its job."""
+        ask = super().delete_namespaced_pod
+        return self._asked(lambda _: None, ask, *args, **kwargs)
+
+
+class Jobs(Answers, BatchV1Api):
+    """The part of Kubernetes that knows of jobs."""
+
+    def create_namespaced_job(self, namespace: str, body: V1Job, **kwargs: Any) -> Any:
+        """Start a job whose processes may share memory, as those on several GPUs do.
+
+        A pod has 64 MB for that. This counts as its memory.
+        """
+        pod = body.spec.template.spec
+        memory = V1EmptyDirVolumeSource(medium="Memory")
+        pod.volumes.append(V1Volume(name="shm", empty_dir=memory))
+        pod.containers[0].volume_mounts.append(V1VolumeMount(name="shm", mount_path="/dev/shm"))
+        return super().create_namespaced_job(namespace, body, **kwargs)
+
+    def read_namespaced_job_status(self, *args: Any, **kwargs: Any) -> V1Job | None:
+        """Return a job: none where it was deleted, and one that goes on where nothing is known."""
+        ask = super().read_namespaced_job_status
+
+        def otherwise(problem: Exception) -> V1Job | None:
+            gone = getattr(problem, "status", None) == 404
+            return None if gone else V1Job(status=V1JobStatus())
+
+        return self._asked(otherwise, ask, *args, **kwargs)
+
+    def delete_namespaced_job(self, *args: Any, **kwargs: Any) -> Any:
+        """Delete a job. One that stays ends by itself."""
+        ask = super().delete_namespaced_job
+        return self._asked(lambda _: None, ask, *args, **kwargs)
 
 
 class Executor(of_snakemake.Executor):
@@ -55,10 +147,23 @@ class Executor(of_snakemake.Executor):
 
     @kubeapi.setter
     def kubeapi(self, api: CoreV1Api) -> None:
-        self._pods = Pods(api.api_client)
+        self._pods = Pods(api.api_client, self.logger)
+
+    @property
+    def batchapi(self) -> Jobs:
+        """Return the part of Kubernetes that knows of jobs."""
+        return self._jobs
+
+    @batchapi.setter
+    def batchapi(self, api: BatchV1Api) -> None:
+        self._jobs = Jobs(api.api_client, self.logger)
 
     def get_job_exec_prefix(self, job: Any) -> str:
         """Return what a pod does first: it enters the folder of the run, which is on the volume."""
         known = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
         exports = [f"export {name}={shlex.quote(value)}" for name, value in known.items()]
-        return " && ".join([*exports, f"cd {shlex.quote(os.getcwd())}"])
+        return " && ".join([HEED, *exports, f"cd {shlex.quote(os.getcwd())}"])
+
+    def get_python_executable(self) -> str:
+        """Return what runs Python in a pod, and passes on to it that it is to end."""
+        return f"heed {super().get_python_executable()}"
