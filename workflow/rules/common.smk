@@ -106,7 +106,6 @@ def one_of(names) -> str:
 wildcard_constraints:
     dataset=one_of(DATASETS),
     experiment=one_of(EXPERIMENTS),
-    index=r"\d+",
     key=r"[A-Za-z0-9_-]+",
     group=r"\d+",
     fold=r"\d+",
