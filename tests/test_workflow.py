@@ -1,6 +1,7 @@
 """The workflow as its users run it: dry runs, one whole run on tiny phantoms, and what reruns."""
 
 import json
+import os
 import py_compile
 import re
 import shlex
@@ -288,6 +289,8 @@ def test_through_slurm_each_job_asks_for_what_it_needs_and_for_twice_as_much_at_
 ):
     copy = Checkout(shutil.copytree(finished.folder, tmp_path / "copy"))
     copy.without_messages()
+    scores = copy.folder / "results/phantom/finest/fold-0_seed-0/per_slice.parquet"
+    os.truncate(scores, 10**9)  # as of very many scans
     asked = ["--dry-run", "--forceall", "--configfile", "tiny.yaml", *PROFILE, "--attempt"]
     first, second = (
         described(done.stdout + done.stderr)
@@ -298,11 +301,14 @@ def test_through_slurm_each_job_asks_for_what_it_needs_and_for_twice_as_much_at_
     for rule in submitted:
         once, twice = (int(found[rule]["mem_mb"]) for found in (first, second))
         assert 2 * once - 50 <= twice <= 2 * once
-        assert int(second[rule]["runtime"]) == 2 * int(first[rule]["runtime"])
+        once, twice = (int(found[rule]["runtime"]) for found in (first, second))
+        assert 2 * once - 1 <= twice <= 2 * once
     assert {rule for rule in submitted if first[rule].get("gpu") == "1"} == {
         "train_fold",
         "predict_member_fold",
     }
+    for rule in ("plot_dice_profile", "plot_comparison", "plot_gallery"):
+        assert int(first[rule]["mem_mb"]) > 12_000 > int(first["plot_patch"]["mem_mb"])
 
 
 def test_a_cpu_asks_for_no_gpu_and_a_broken_plan_is_left_to_the_job_to_name(finished, tmp_path):
