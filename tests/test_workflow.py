@@ -6,6 +6,7 @@ import py_compile
 import re
 import shlex
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -99,6 +100,38 @@ def test_a_compiled_module_that_a_full_disk_cut_off_is_made_again(fresh):
     compiled = Path(py_compile.compile(str(module), doraise=True))
     compiled.write_bytes(compiled.read_bytes()[:100])
     assert "analyze_cases" in fresh.jobs("fingerprint")
+
+
+READ_ONLY = """
+import pathlib
+
+unlink = pathlib.Path.unlink
+
+def refuse(self, *options, **more):
+    if self.suffix == ".pyc":
+        raise PermissionError(13, "Permission denied", str(self))
+    unlink(self, *options, **more)
+
+pathlib.Path.unlink = refuse
+"""
+
+
+def test_compiled_modules_that_are_not_ours_to_judge_or_to_remove_stop_nothing(fresh, monkeypatch):
+    """As where slicewise is installed for all, and another Python compiled it or a disk was full."""
+    compiled = fresh.folder / "workflow/scripts/slicewise/__pycache__"
+    compiled.mkdir(exist_ok=True)
+    foreign = compiled / "runs.cpython-27.pyc"
+    damaged = compiled / f"gone.{sys.implementation.cache_tag}.pyc"
+    for path in (foreign, damaged):
+        path.write_bytes(b"not a module of this Python")
+    (fresh.folder / "sitecustomize.py").write_text(READ_ONLY)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(fresh.folder))
+        assert "analyze_cases" in fresh.jobs("fingerprint")
+    assert damaged.exists()
+    assert "analyze_cases" in fresh.jobs("fingerprint")
+    assert foreign.exists()
+    assert not damaged.exists()
 
 
 def test_a_wrong_config_stops_before_the_first_job(fresh):
