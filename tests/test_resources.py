@@ -5,10 +5,12 @@ import os
 import numpy as np
 import pytest
 
+from benchmarks import many
 from chain import Chain, analyse, plan
 from defaults import training_settings
 from scans import write_dataset
 from slicewise import resources
+from slicewise.files import write_csv, write_parquet
 from slicewise.planners import PLANNERS
 from slicewise.plans import read_plan
 from slicewise.resources import Need, Scans
@@ -136,3 +138,21 @@ def test_larger_files_ask_for_more():
         assert estimate(10**9).seconds > estimate(10**6).seconds
     assert resources.analysing([10**8]).memory_mb > resources.analysing([10**6] * 100).memory_mb
     assert resources.analysing([]).mem_mb(1) == resources.analysing([0]).mem_mb(1)
+
+
+def test_a_figure_asks_for_what_figures_took_as_their_tables_grew(tmp_path):
+    """Measured, in MB: plot_dice_profile of as many rows in 45 tables, with its imports."""
+    per_slice = many.scores_of(("coarsest", 0, 0), range(0, 4000, 5), many.SLICES)
+    write_parquet(tmp_path / "per_slice.parquet", per_slice)
+    (tmp_path / "best.json").write_text("not a table")
+    size = resources.table_bytes(tmp_path.iterdir())
+    assert size == (tmp_path / "per_slice.parquet").stat().st_size
+    assert 530 < resources.drawing(45 * size).memory_mb < 1.6 * 530
+
+
+def test_tables_of_both_kinds_count(tmp_path):
+    frame = many.scores_of(("coarsest", 0, 0), range(10), many.SLICES)
+    write_csv(tmp_path / "per_case.csv", frame)
+    one = resources.table_bytes(tmp_path.iterdir())
+    write_parquet(tmp_path / "per_slice.parquet", frame)
+    assert resources.table_bytes(tmp_path.iterdir()) > one > 0

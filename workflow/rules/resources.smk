@@ -153,19 +153,14 @@ def scoring_all(wildcards, input):
     return resources.scoring(largest, total * runs, outputs_of(wildcards))
 
 
-def bytes_of_tables(input) -> int:
-    """Return the bytes of those of the inputs that are tables."""
-    return sum(Path(path).stat().st_size for path in input if path.endswith(".csv"))
-
-
 def drawing(wildcards, input):
     """Estimate a figure that is drawn from tables."""
-    return resources.drawing(bytes_of_tables(input))
+    return resources.drawing(resources.table_bytes(input))
 
 
 def drawing_scans(wildcards, input):
     """Estimate a figure that shows scans."""
-    return resources.drawing_scans(bytes_of_tables(input), sizes_of(wildcards)[0])
+    return resources.drawing_scans(resources.table_bytes(input), sizes_of(wildcards)[0])
 
 
 def making_phantoms(wildcards, input):

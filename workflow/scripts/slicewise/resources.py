@@ -58,6 +58,10 @@ LOGIT_BYTES = 16
 """What prediction and fusion hold of one voxel of one output: its logit and copies on the way to
 the grid of the scan."""
 
+TABLE_BYTES = 12
+"""What a figure holds of one byte of its tables. A row of per_slice.parquet takes 35 to 70 bytes
+and about 380 in memory: 8 for each byte were measured where it takes 50."""
+
 TORCH_MB = 750
 """PyTorch and a training before its first step, with the 256 MiB of slices that stay mapped."""
 
@@ -274,9 +278,15 @@ def unpacking(archive_bytes: int) -> Need:
     return Need(150, archive_bytes / MB)
 
 
+def table_bytes(paths: Iterable[str | Path]) -> int:
+    """Return the bytes of those files that are tables: CSV, and Parquet where rows are many."""
+    tables = (path for path in map(Path, paths) if path.suffix in (".csv", ".parquet"))
+    return sum(path.stat().st_size for path in tables)
+
+
 def drawing(table_bytes: int) -> Need:
     """Return the need of a figure, from the bytes of the tables that it is drawn from."""
-    return Need(350 + 12 * table_bytes / MB, 20 + table_bytes / MB)
+    return Need(350 + TABLE_BYTES * table_bytes / MB, 20 + table_bytes / MB)
 
 
 def drawing_scans(table_bytes: int, largest: float) -> Need:
