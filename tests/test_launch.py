@@ -167,15 +167,17 @@ def test_ranks_of_which_one_is_told_to_end_stop_at_one_step(
 def torchrun(monkeypatch, tmp_path):
     """Return a job that starts no ranks, with what to do in their place: it gets their folder.
 
-    It returns the exit codes of those that fail.
+    It returns the exit codes of those that fail; later: by how many seconds some of them do.
     """
     monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
 
-    def job(act):
+    def job(act, later=()):
         def launched(_, folder):
             codes = act(Path(folder))
             if codes:
                 failures = {r: ProcessFailure(r, 1, code, "none") for r, code in codes.items()}
+                for rank in later:
+                    failures[rank].timestamp += later[rank]
                 raise ChildFailedError("training", failures)
 
         monkeypatch.setattr(launcher, "elastic_launch", lambda *_: launched)
@@ -312,9 +314,62 @@ def test_ranks_that_were_told_before_they_listened_end_the_job_as_told(tmp_path)
     assert ended.value.code == 143
 
 
-def test_a_rank_that_could_not_say_why_it_failed_has_its_last_words_shown(tmp_path):
-    log = tmp_path / "logs/run/attempt_0/1/stderr.log"
+def test_a_rank_that_was_stuck_when_another_failed_does_not_hide_why(tmp_path):
+    """torchrun kills what has not ended GRACE seconds after SIGTERM, and counts that too."""
+    failed(tmp_path, 0, 1.0, "case a: expected finite voxels")
+    with pytest.raises(ValueError, match=r"^case a: expected finite voxels$"):
+        launch._end_as(tmp_path, 2, {0: 1, 1: -signal.SIGKILL})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error", "said"),
+    [
+        (launch.GRACE + 1, RuntimeError, "process 0 of the 2 failed:\nof rank 0"),
+        (1, OSError, "process 1 of the 2 of this training was ended by SIGKILL"),
+    ],
+)
+def test_who_killed_a_rank_is_told_by_when_it_ended(torchrun, seconds, error, said):
+    def stuck(folder):
+        failed(folder, 0, 1.0, None)
+        return {0: 1, 1: -signal.SIGKILL}
+
+    with pytest.raises(error, match=said):
+        torchrun(stuck, {1: seconds})
+
+
+def test_the_log_has_what_each_rank_said(tmp_path):
+    failed(tmp_path, 0, 2.0, None)
+    failed(tmp_path, 1, 1.0, "case a: the disk is full")
+    with logging_to(tmp_path / "log"), pytest.raises(ValueError, match="case a"):
+        launch._end_as(tmp_path, 2, {0: 1, 1: 1})
+    assert (tmp_path / "log").read_text() == "DEBUG: of rank 1\nDEBUG: of rank 0\n"
+
+
+def last_words(folder: Path, rank: int, text: str) -> None:
+    log = folder / f"logs/run/attempt_0/{rank}/stderr.log"
     log.parent.mkdir(parents=True)
-    log.write_text("Segmentation fault")
-    with pytest.raises(RuntimeError, match="Segmentation fault"):
-        launch._end_as(tmp_path, 2, {1: 139})
+    log.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "of_memory"), [("SIGKILL", 1), ("SIGSEGV", 0), ("SIGABRT", 0), ("SIGBUS", 0)]
+)
+def test_only_a_rank_that_was_killed_lacked_memory_perhaps(tmp_path, name, of_memory):
+    last_words(tmp_path, 1, "\n".join(map(str, range(100))) + "\nfree(): invalid pointer\n")
+    with pytest.raises(OSError, match=f"was ended by {name}") as ended:
+        launch._end_as(tmp_path, 2, {0: 1, 1: -signal.Signals[name]})
+    assert str(ended.value).count("memory is short") == of_memory
+    assert str(ended.value).endswith("\n99\nfree(): invalid pointer")
+    assert "\n9\n" not in str(ended.value)
+
+
+def test_ranks_that_saved_because_they_were_told_to_end_outweigh_one_that_was_stuck(tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        launch._end_as(tmp_path, 2, {0: 143, 1: -signal.SIGKILL})
+    assert ended.value.code == 143
+
+
+def test_a_rank_that_could_not_say_why_it_failed_has_its_last_words_shown(tmp_path):
+    last_words(tmp_path, 1, "no module named torch")
+    with pytest.raises(RuntimeError, match="no module named torch"):
+        launch._end_as(tmp_path, 2, {1: 1})
