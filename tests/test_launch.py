@@ -262,6 +262,30 @@ def test_more_gpus_than_a_job_sees_are_refused(monkeypatch):
         job(settings={"devices": 4, "device": "cuda"})
 
 
+@pytest.mark.parametrize(
+    ("devices", "device", "said", "warned"),
+    [
+        (1, "cpu", "training on cpu, 1 process", 0),
+        (1, "auto", "training on cpu, 1 process", 0),
+        (2, "cpu", "training on cpu, 2 processes", 0),
+        (2, "auto", "training on cpu, 2 processes", 1),
+    ],
+)
+def test_a_training_says_where_it_runs(monkeypatch, caplog, devices, device, said, warned):
+    """One that was given several GPUs and sees none would else take the CPU without a word."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(launch, "_launch", lambda *_: None)
+    settings = {"devices": devices, "device": device}
+    with caplog.at_level("INFO", logger="slicewise"):
+        launch.on_devices(lambda **_: None, "train_fold")(settings=settings)
+    told = [(record.levelname, record.message) for record in caplog.records]
+    assert ("INFO", said) in told
+    warnings = [message for level, message in told if level == "WARNING"]
+    assert len(warnings) == warned
+    assert all(message.startswith("training.device: auto found no GPU") for message in warnings)
+
+
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_device_that_is_not_there_is_refused(monkeypatch, devices, chain, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -346,7 +346,9 @@ def test_two_devices_train_anew_in_one_job_that_asks_for_them(finished, tmp_path
     for cores, threads in ((8, 4), (2, 2)):
         planned = made.snakemake(target, "--dry-run", "--configfile", "tiny.yaml", cores=cores)
         said = planned.stdout + planned.stderr
-        assert re.search(rf"^    threads: {threads}\n    resources: .*\bgpu=2\b", said, re.MULTILINE)
+        assert re.search(
+            rf"^    threads: {threads}\n    resources: .*\bgpu=2\b", said, re.MULTILINE
+        )
     made.configure(training=TINY["training"] | {"devices": 2, "device": "cpu"})
     folder = made.folder / "results/phantom/coarsest/fold-0_seed-0"
     before = (folder / "checkpoint_final.pt").read_bytes()

@@ -57,17 +57,20 @@ def on_devices(main: Callable, script: str) -> Callable:
     @wraps(main)
     def started(**arguments: Any) -> None:
         settings = arguments["settings"]
+        _check_device(settings)
         if settings["devices"] == 1:
             main(**arguments)
-            return
-        _check_device(settings)
-        _launch(script, settings["devices"], arguments)
+        else:
+            _launch(script, settings["devices"], arguments)
 
     return started
 
 
 def _check_device(settings: dict) -> None:
-    """Raise ValueError if this machine does not have as many devices as a training asks for."""
+    """Say on what a training runs.
+
+    Raises ValueError if this machine does not have as many devices as it asks for.
+    """
     kind, wanted = choose_device(settings["device"]).type, settings["devices"]
     there = {"cpu": wanted, "mps": 1}.get(kind) or torch.cuda.device_count()
     if wanted > there:
@@ -75,6 +78,14 @@ def _check_device(settings: dict) -> None:
         raise ValueError(
             f"training.devices: found {wanted}, expected at most {there}, the {seen} "
             f"(training.device: {settings['device']}); ask for more GPUs, or lower training.devices"
+        )
+    logger.info("training on %s, %d process%s", kind, wanted, "es" * (wanted > 1))
+    if kind == "cpu" and settings["device"] == "auto" and wanted > 1:
+        logger.warning(
+            "training.device: auto found no GPU, so that %d processes share the CPU; if this job "
+            "was to have GPUs, see why it does not see them; if not, set device: cpu, which asks "
+            "for none",
+            wanted,
         )
 
 
