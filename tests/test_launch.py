@@ -128,6 +128,29 @@ def test_a_job_ends_when_a_rank_is_killed_and_goes_on_to_the_same_bytes(
     assert outputs(tmp_path) == outputs(uninterrupted)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_job_that_is_told_to_end_saves_and_goes_on_to_the_same_bytes(
+    chain, uninterrupted, tmp_path
+):
+    """Slurm tells the job alone, or all of its processes; the others are told by the job."""
+    given = arguments(chain, tmp_path)
+    job = start(run_job, given)
+    wait_until((tmp_path / "checkpoint_latest.pt").exists)
+    pids = of_job(job)
+    assert set(pids) == {0, 1}
+    os.kill(job.pid, signal.SIGTERM)
+    assert exit_code(job) == 128 + signal.SIGTERM
+    assert not any(map(is_alive, pids.values()))
+    said = (tmp_path / "said").read_text()
+    assert "told to end (SIGTERM)" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "checkpoint_final.pt").exists()
+
+    assert processes.call(2, tmp_path / "ranks", train, given) == ["", ""]
+    assert "going on from" in (tmp_path / "ranks/log-0").read_text()
+    assert outputs(tmp_path) == outputs(uninterrupted)
+
+
 def train_until_told(ranks: Ranks, given: dict, by_signal: bool) -> int:
     """Train, have one rank be told to end in the fifth step, and return the exit status."""
     step, taken = train_fold.Training.step, []
