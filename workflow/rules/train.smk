@@ -20,6 +20,8 @@ rule train_fold:
     threads: training_cores
     resources:
         gpu=training_gpus,
+        # Or Slurm may give GPUs of several.
+        nodes=1,
         mem_mb=memory(training),
         runtime=minutes(training),
     params:
