@@ -10,9 +10,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -109,33 +107,28 @@ def cancelled(made: Checkout) -> Disturbed:
 
 def timed_out(made: Checkout) -> Disturbed:
     """Let a training come to its time limit, where it heeds SIGTERM."""
-    seen = _with_a_limit(made, lambda training: None)
+    seen = _with_a_limit(made)
     seen.expect("told to end (SIGTERM)" in seen.slurm_log(seen.jobs[0]), "SIGTERM was not heeded")
     return seen
 
 
 def killed_at_its_limit(made: Checkout) -> Disturbed:
-    """Let a training come to its time limit which does not heed SIGTERM: SIGKILL follows."""
-
-    def keep_still(training: psutil.Process) -> None:
-        with suppress(psutil.NoSuchProcess):
-            while training.is_running():
-                training.suspend()  # Slurm wakes it up
-                time.sleep(0.005)
-
-    seen = _with_a_limit(made, keep_still)
+    """Let a training come to its time limit at a step that takes an hour: SIGKILL follows."""
+    module = made.folder / "workflow/scripts/slicewise/stopping.py"
+    heeded, text = "raise Stopped(told)", module.read_text()
+    module.write_text(text.replace(heeded, '__import__("time").sleep(3600)'))
+    seen = _with_a_limit(made)
+    seen.expect(heeded in text, f"{module.name} has no {heeded}, so nothing was changed")
     seen.expect("told to end" not in seen.slurm_log(seen.jobs[0]), "SIGTERM was heeded")
     return seen
 
 
-def _with_a_limit(made: Checkout, meanwhile: Callable[[psutil.Process], None]) -> Disturbed:
+def _with_a_limit(made: Checkout) -> Disturbed:
     """Run a training that has a minute, and ten at its second attempt, however slow the machine."""
     seen = Disturbed(made)
     limit = ["--set-resources", "train_fold:runtime=9*attempt-8"]
     process = runs.start(made, made.folder / "said.log", *TARGETS, *limit)
-    training = held_training(made, process)
-    watching = threading.Thread(target=meanwhile, args=[training], daemon=True)
-    watching.start()
+    held_training(made, process)
     seen.end(process)
     seen.expect(seen.states() == ["TIMEOUT", "COMPLETED"], f"jobs ended {seen.states()}")
     minutes = [job.given.minutes for job in seen.jobs]
