@@ -74,6 +74,37 @@ def test_a_training_that_takes_its_batch_in_smaller_parts_asks_for_less():
     assert parts.memory_mb < whole.memory_mb / 2
 
 
+def test_each_of_several_devices_holds_a_part_of_its_own():
+    one, two = (
+        resources.training(Planned((256, 256), 12), CPU | {"micro_batch_size": 3}, 1, 3, devices)
+        for devices in (1, 2)
+    )
+    maps = one.memory_mb - resources.TORCH_MB
+    assert two.memory_mb - 2 * resources.TORCH_MB > 1.8 * maps
+
+
+def test_no_device_holds_more_than_its_share_of_a_batch():
+    three, all_twelve = (
+        resources.training(Planned((256, 256), 12), CPU | {"micro_batch_size": size}, 1, 3, 4)
+        for size in (3, 12)
+    )
+    assert three.memory_mb == all_twelve.memory_mb
+
+
+@pytest.mark.parametrize(
+    ("changes", "cores"),
+    [
+        ({"devices": 4, "loader_workers": 2}, 12),
+        ({"devices": 4, "loader_workers": 0, "threads": 9}, 9),
+        ({"devices": 4, "loader_workers": 2, "device": "cpu"}, 2),
+        ({"devices": 1, "loader_workers": 8}, 2),
+    ],
+)
+def test_each_of_several_gpus_has_a_core_and_one_for_each_worker(changes, cores):
+    """One GPU has what the config says, and so have the processes of a CPU, which share it."""
+    assert resources.training_cores(training_settings(threads=2) | changes) == cores
+
+
 def test_a_training_asks_for_less_time_with_more_threads_and_for_more_with_more_epochs():
     planned = Planned((56, 40), 60)
     once = resources.training(planned, CPU, 1, 3).seconds

@@ -405,7 +405,8 @@ def test_new_images_are_predicted_by_all_folds_and_fused_by_the_command_that_is_
 def test_two_devices_train_anew_in_one_job_that_asks_for_them(finished, tmp_path):
     """A training is the same for another number of devices but for rounding, which counts.
 
-    It asks for as many GPUs, but for none where the config says that it takes the CPU.
+    It asks for as many GPUs, but for none where the config says that it takes the CPU, and for a
+    core and one for its worker with each GPU, but for no more than the run has.
     """
     made = Checkout(shutil.copytree(finished.folder, tmp_path / "copy"))
     rule = made.folder / "workflow/rules/train.smk"
@@ -413,8 +414,12 @@ def test_two_devices_train_anew_in_one_job_that_asks_for_them(finished, tmp_path
     rule.write_text(re.sub(r"^    message:\n.+\n", "", rule.read_text(), flags=re.MULTILINE))
     made.configure(training=TINY["training"] | {"devices": 2, "device": "cuda"})
     target = "results/phantom/coarsest/fold-0_seed-0/checkpoint_final.pt"
-    planned = made.snakemake(target, "--dry-run", "--configfile", "tiny.yaml")
-    assert re.search(r"^    resources: .*\bgpu=2\b", planned.stdout + planned.stderr, re.MULTILINE)
+    for cores, threads in ((8, 4), (2, 2)):
+        planned = made.snakemake(target, "--dry-run", "--configfile", "tiny.yaml", cores=cores)
+        said = planned.stdout + planned.stderr
+        assert re.search(
+            rf"^    threads: {threads}\n    resources: .*\bgpu=2\b", said, re.MULTILINE
+        )
     made.configure(training=TINY["training"] | {"devices": 2, "device": "cpu"})
     folder = made.folder / "results/phantom/coarsest/fold-0_seed-0"
     before = (folder / "checkpoint_final.pt").read_bytes()
@@ -422,6 +427,7 @@ def test_two_devices_train_anew_in_one_job_that_asks_for_them(finished, tmp_path
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert re.search(r"^    resources: .*\bgpu=0\b", said, re.MULTILINE)
+    assert not re.search(r"^    threads: ", said, re.MULTILINE)  # 1, which is not said
     assert "2/2" in said
     assert (folder / "checkpoint_final.pt").read_bytes() != before
     log = made.folder / "results/logs/train_fold/phantom/coarsest/fold-0_seed-0.log"

@@ -53,6 +53,11 @@ def training_gpus(wildcards) -> int:
     return gpus(wildcards) * section("training", "devices")(wildcards)
 
 
+def training_cores(wildcards) -> int:
+    """Return how many cores a training of the wildcards' experiment asks for."""
+    return resources.training_cores(section("training")(wildcards))
+
+
 def scans(wildcards) -> resources.Scans:
     """Return the grids of the scans of the wildcards' dataset, once they were analysed."""
     return resources.read_scans(f"{RESULTS}/{wildcards.dataset}/spacing.csv")

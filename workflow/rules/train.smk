@@ -17,7 +17,7 @@ rule train_fold:
         f"{BENCHMARKS}/train_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=one_of(TRAINED),
-    threads: section("training", "threads")
+    threads: training_cores
     resources:
         gpu=training_gpus,
         # Or Slurm may give GPUs of several.

@@ -208,6 +208,18 @@ def on_gpu(settings: Mapping[str, Any]) -> bool:
     return settings["device"] != "cpu"
 
 
+def training_cores(settings: Mapping[str, Any]) -> int:
+    """Return the cores of a training: what the config says, but as many as several GPUs need.
+
+    Each of those has a process of its own, and threads that prepare its batches. Processes on the
+    CPU share what the config says, as the number of their threads decides how results are rounded.
+    """
+    threads, devices = settings["threads"], settings["devices"]
+    if devices == 1 or not on_gpu(settings):
+        return threads
+    return max(threads, devices * (1 + settings["loader_workers"]))
+
+
 def _values(plan: Plan, outputs: int) -> int:
     """Return the values of all feature maps of one patch."""
     return conv_feature_map_size(plan.architecture, plan.patch_size, outputs)
@@ -231,9 +243,10 @@ def training(
     if on_gpu(settings):
         return Need(memory + CUDA_MB * devices, steps * batch * values / GPU_VALUES / SLOWER)
     at_once = settings["micro_batch_size"] or max(1, round(PIXELS_AT_ONCE / pixels))
-    parts = math.ceil(batch / at_once)
+    own = math.ceil(batch / devices)
+    parts = math.ceil(own / at_once)
     waiting = 1 if settings["micro_batch_size"] else parts - parts // 2
-    held = math.ceil(batch / parts) * waiting
+    held = math.ceil(own / parts) * waiting * devices
     memory += MAP_COPIES * 4 * held * values / MB
     return Need(memory, steps * batch * values / CPU_VALUES / settings["threads"])
 
