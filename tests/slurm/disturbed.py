@@ -269,7 +269,7 @@ def _outcome(run: Future, made: Checkout) -> Disturbed:
     """Return what became of a run; one that was not what was waited for is all wrong."""
     try:
         return run.result()
-    except (RuntimeError, subprocess.SubprocessError) as error:
+    except (RuntimeError, ValueError, psutil.Error, subprocess.SubprocessError) as error:
         return Disturbed(made, wrong=[str(error)])
 
 
