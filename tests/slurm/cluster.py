@@ -1,7 +1,9 @@
 """A Slurm of one node on this machine, with real daemons: started, handed over, stopped.
 
 Its node has a host name of its own, as on a cluster, where jobs run on another machine than the
-head. All its files but /etc/slurm are in one folder, and the daemons listen on loopback only.
+head. All its files but /etc/slurm are in one folder. Its addresses are those of loopback; Slurm's
+daemons listen on all of a machine's while it runs (to stay on one, they ask for names that resolve),
+and answer to none but those who have the key of its munge.
 """
 
 from __future__ import annotations
@@ -44,7 +46,6 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
-CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
