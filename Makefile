@@ -65,16 +65,18 @@ benchmark: .venv/test.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m benchmarks.run \
 		--nnunet $(or $(NNUNET_PYTHON),.venv-nnunet/bin/python) --pairs $(PAIRS) $(if $(README),--readme $(README)) $(STAGES)
 
-# In the unpacked bundle, PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels make run repeats the run.
+# In the unpacked bundle, PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels make run repeats the run. For that all
+# packages are wheels: one that comes as source would be built there with what it would download.
 bundle: .venv/run.stamp
 	@git diff --quiet HEAD || { echo "Commit your changes first: a bundle holds what is committed"; exit 1; }
-	@rm -rf bundle && mkdir bundle
-	@.venv/bin/python -m snakemake $(if $(CONFIG),--configfile $(CONFIG)) --report bundle/report.zip
-	@git archive HEAD | tar x -C bundle
-	@git rev-parse HEAD > bundle/COMMIT
-	@$(if $(CONFIG),cp $(CONFIG) bundle/config/config.yaml)
-	@.venv/bin/python -m pip download --quiet --requirement envs/requirements.txt --dest bundle/wheels
-	@tar czf bundle.tar.gz bundle && rm -r bundle
+	@test ! -e bundle || { echo "bundle: found one already, expected none; move it away first"; exit 1; }
+	@mkdir bundle && trap 'rm -rf bundle' EXIT && trap 'exit 1' INT TERM && set -e; \
+		.venv/bin/python -m snakemake $(if $(CONFIG),--configfile "$(CONFIG)") --report bundle/report.zip; \
+		git archive HEAD | tar x -C bundle; \
+		git rev-parse HEAD > bundle/COMMIT; \
+		$(if $(CONFIG),cp "$(CONFIG)" bundle/config/config.yaml;) \
+		.venv/bin/python -m pip wheel --quiet --requirement envs/requirements.txt --wheel-dir bundle/wheels; \
+		tar czf bundle.tar.gz bundle || { rm -f bundle.tar.gz; exit 1; }
 
 parity: .venv/run.stamp $(if $(NNUNET_PYTHON),,.venv-nnunet/run.stamp)
 	@PYTHONPATH=tests:workflow/scripts TQDM_DISABLE=1 .venv/bin/python -m parity.run \

@@ -16,6 +16,7 @@ if not workflow.config_settings.configfiles:
 report: "workflow/report/workflow.rst"
 
 
+include: "workflow/rules/package.smk"  # the package slicewise, beside this file
 include: "workflow/rules/common.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/resources.smk"  # memory, minutes and GPUs that jobs ask of a cluster

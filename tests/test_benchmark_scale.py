@@ -30,10 +30,30 @@ def test_the_figure_is_in_order():
 
 def test_the_table_has_a_row_for_each_task_and_says_what_was_not_measured():
     lines = scale.markdown(made_up()).splitlines()
-    assert lines[0] == "| | 100 cases | 1,000 cases | 10,000 cases |"
+    assert lines[0] == "| | 100 cases | 1,000 cases | 10,000 cases | target at 10,000 |"
     assert len(lines) == 2 + len(scale.TASKS)
     (theirs,) = (line for line in lines if "nnU-Net" in line)
-    assert theirs.endswith("| 6.00 s, 300 MiB | 60.0 s, 300 MiB | not measured |")
+    assert theirs.endswith("| 6.00 s, 300 MiB | 60.0 s, 300 MiB | not measured |  |")
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "peak_mib", "reached"),
+    [(59.9, 2048, ", reached"), (60.1, 100, ""), (10, 2049, "")],
+)
+def test_the_table_says_whether_the_dry_run_reaches_its_target(cpu_s, peak_mib, reached):
+    frame = made_up()
+    largest = (frame["task"] == "dry_run") & (frame["cases"] == 10_000)
+    frame.loc[largest, ["cpu_s", "peak_mib"]] = [cpu_s, peak_mib]
+    lines = scale.markdown(frame).splitlines()
+    told = [line for line in lines if "at most" in line]
+    assert len(told) == 1
+    assert "dry run" in told[0]
+    assert told[0].endswith(f"| at most 60.0 s, 2.0 GiB{reached} |")
+
+
+def test_without_the_largest_size_there_is_no_target_to_reach():
+    frame = made_up()
+    assert "at most" not in scale.markdown(frame[frame["cases"] < 10_000])
 
 
 def test_the_table_takes_its_place_between_its_comments(tmp_path):

@@ -345,6 +345,15 @@ def test_all_that_the_image_takes_is_there(root, instructions):
             assert f"envs/{included}" in sources
 
 
+def test_what_runs_and_other_pythons_left_stays_out_of_the_image(root, instructions):
+    lines = (root / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    left_out = {line for line in lines if not line.startswith("#")}
+    assert {"**/__pycache__", ".venv*", "results", ".git"} <= left_out
+    copied = [given.split() for name, given in instructions if name == "COPY"]
+    sources = [source for *from_here, _ in copied for source in from_here]
+    assert not [s for s in sources for pattern in left_out if PurePosixPath(s).match(pattern)]
+
+
 def test_jobs_in_the_image_are_not_of_root_and_find_the_executor(root, instructions, driver):
     given = {name: value for name, value in instructions if name in ("USER", "WORKDIR")}
     assert given == {"USER": "1000:1000", "WORKDIR": "/data"}

@@ -11,14 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.distributed import launcher
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 import ranks as processes
 import train_fold
 from chain import Chain, analyse, export, plan
 from ranks import (
-    SETTINGS,
     addresses,
     arguments,
     exit_code,
@@ -32,7 +29,6 @@ from ranks import (
 from scans import write_dataset
 from slicewise import launch
 from slicewise.distributed import Ranks
-from slicewise.job import logging_to
 from slicewise.problems import BadInput
 
 LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
@@ -128,6 +124,29 @@ def test_a_job_ends_when_a_rank_is_killed_and_goes_on_to_the_same_bytes(
     assert outputs(tmp_path) == outputs(uninterrupted)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_job_that_is_told_to_end_saves_and_goes_on_to_the_same_bytes(
+    chain, uninterrupted, tmp_path
+):
+    """Slurm tells the job alone, or all of its processes; the others are told by the job."""
+    given = arguments(chain, tmp_path)
+    job = start(run_job, given)
+    wait_until((tmp_path / "checkpoint_latest.pt").exists)
+    pids = of_job(job)
+    assert set(pids) == {0, 1}
+    os.kill(job.pid, signal.SIGTERM)
+    assert exit_code(job) == 128 + signal.SIGTERM
+    assert not any(map(is_alive, pids.values()))
+    said = (tmp_path / "said").read_text()
+    assert "told to end (SIGTERM)" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "checkpoint_final.pt").exists()
+
+    assert processes.call(2, tmp_path / "ranks", train, given) == ["", ""]
+    assert "going on from" in (tmp_path / "ranks/log-0").read_text()
+    assert outputs(tmp_path) == outputs(uninterrupted)
+
+
 def train_until_told(ranks: Ranks, given: dict, by_signal: bool) -> int:
     """Train, have one rank be told to end in the fifth step, and return the exit status."""
     step, taken = train_fold.Training.step, []
@@ -161,48 +180,6 @@ def test_ranks_of_which_one_is_told_to_end_stop_at_one_step(
     assert (len(state["history"]), len(state["losses"])) in [(1, 2), (2, 0)]
     assert processes.call(2, tmp_path / "ranks", train, given) == ["", ""]
     assert outputs(tmp_path) == outputs(uninterrupted)
-
-
-@pytest.fixture
-def torchrun(monkeypatch, tmp_path):
-    """Return a job that starts no ranks, with what to do in their place: it gets their folder.
-
-    It returns the exit codes of those that fail.
-    """
-    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
-
-    def job(act):
-        def launched(_, folder):
-            codes = act(Path(folder))
-            if codes:
-                failures = {r: ProcessFailure(r, 1, code, "none") for r, code in codes.items()}
-                raise ChildFailedError("training", failures)
-
-        monkeypatch.setattr(launcher, "elastic_launch", lambda *_: launched)
-        with logging_to(tmp_path / "log"):
-            launch.on_devices(pytest.fail, "train_fold")(settings=SETTINGS)
-
-    return job
-
-
-def test_a_job_that_is_told_to_end_tells_its_ranks_and_ends_as_they_do(torchrun):
-    def told(folder):
-        for _ in range(3):
-            os.kill(os.getpid(), signal.SIGTERM)
-        assert (folder / "told").read_text() == "15"
-        return {0: 143, 1: 143}
-
-    with pytest.raises(SystemExit) as ended:
-        torchrun(told)
-    assert ended.value.code == 143
-
-
-def test_a_job_whose_first_rank_wrote_all_has_done_its_work(torchrun):
-    def done(folder):
-        (folder / "done").touch()
-        return {1: -9}
-
-    torchrun(done)
 
 
 def be_left_alone(folder: Path) -> None:
@@ -248,73 +225,3 @@ def test_ranks_that_only_skip_name_the_whole_batch(chain, spoilt, tmp_path):
     assert said[0] == said[1] == train(Ranks(), given)
     assert said[0].startswith("training.max_skipped_steps: 3 steps in a row had a loss")
     assert len(said[0].splitlines()) == 3
-
-
-def test_more_gpus_than_a_job_sees_are_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    job = launch.on_devices(pytest.fail, "train_fold")
-    with pytest.raises(
-        ValueError, match=r"training\.devices: found 4, expected at most 3, the GPUs"
-    ):
-        job(settings={"devices": 4, "device": "cuda"})
-
-
-@pytest.mark.parametrize("devices", [1, 2])
-def test_a_device_that_is_not_there_is_refused(monkeypatch, devices, chain, tmp_path):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    given = arguments(chain, tmp_path, device="cuda", devices=devices)
-    with pytest.raises(ValueError, match=r"training\.device: found cuda, expected"):
-        launch.on_devices(train_fold.main, "train_fold")(**given)
-
-
-def failed(folder: Path, rank: int, when: float, explained: str | None) -> None:
-    report = {"time": when, "rank": rank, "explained": explained, "traceback": f"of rank {rank}"}
-    (folder / f"failed-{rank}.json").write_text(json.dumps(report))
-
-
-def test_the_job_says_what_made_the_first_rank_fail(tmp_path):
-    failed(tmp_path, 0, 2.0, None)
-    failed(tmp_path, 1, 1.0, "case a: the disk is full")
-    with pytest.raises(ValueError, match=r"^case a: the disk is full$"):
-        launch._end_as(tmp_path, 2, {0: 1, 1: 1})
-
-
-def test_an_error_of_ours_keeps_its_traceback(tmp_path):
-    failed(tmp_path, 1, 1.0, None)
-    with pytest.raises(RuntimeError, match="process 1 of the 2 failed:\nof rank 1"):
-        launch._end_as(tmp_path, 2, {1: 1})
-
-
-def test_a_rank_that_was_killed_comes_before_what_the_others_say(tmp_path):
-    failed(tmp_path, 0, 1.0, None)
-    with pytest.raises(OSError, match="process 1 of the 2 of this training was ended by SIGKILL"):
-        launch._end_as(tmp_path, 2, {0: -signal.SIGTERM, 1: -signal.SIGKILL})
-
-
-def test_a_rank_that_was_ended_because_another_failed_says_nothing(tmp_path):
-    failed(tmp_path, 1, 1.0, "case a: the disk is full")
-    with pytest.raises(ValueError, match=r"^case a: the disk is full$"):
-        launch._end_as(tmp_path, 2, {0: -signal.SIGTERM, 1: 1})
-
-
-def test_ranks_that_were_told_to_end_give_their_status_to_the_job(tmp_path):
-    with pytest.raises(SystemExit) as ended:
-        launch._end_as(tmp_path, 2, {0: 143, 1: 143})
-    assert ended.value.code == 143
-
-
-def test_ranks_that_were_told_before_they_listened_end_the_job_as_told(tmp_path):
-    (tmp_path / "told").write_text("15")
-    failed(tmp_path, 0, 1.0, None)
-    with pytest.raises(SystemExit) as ended:
-        launch._end_as(tmp_path, 2, {0: 1, 1: -signal.SIGTERM})
-    assert ended.value.code == 143
-
-
-def test_a_rank_that_could_not_say_why_it_failed_has_its_last_words_shown(tmp_path):
-    log = tmp_path / "logs/run/attempt_0/1/stderr.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("Segmentation fault")
-    with pytest.raises(RuntimeError, match="Segmentation fault"):
-        launch._end_as(tmp_path, 2, {1: 139})

@@ -33,6 +33,16 @@ def test_statistics_are_those_of_the_repeated_values():
     assert (found["min"], found["max"]) == (1, 2)
 
 
+def test_values_are_merged_each_time_that_more_than_so_many_wait(monkeypatch):
+    monkeypatch.setattr(Histogram, "COMPACT_AT", 5)
+    histogram, merged = Histogram(), []
+    for start in range(0, 24, 3):
+        counts = np.array([1, 1, 0])  # what was not drawn does not wait
+        histogram.add(np.arange(start, start + 3, dtype=np.float32), counts)
+        merged.append(len(histogram.values))
+    assert merged == [0, 0, 6, 6, 6, 12, 12, 12]
+
+
 def test_draws_are_numpys_legacy_choice():
     values = np.random.default_rng(0).normal(size=50)
     chosen = np.random.RandomState(1234).choice(values, 1000, replace=True)

@@ -5,10 +5,12 @@ import os
 import numpy as np
 import pytest
 
+from benchmarks import many
 from chain import Chain, analyse, plan
 from defaults import training_settings
 from scans import write_dataset
 from slicewise import resources
+from slicewise.files import write_csv, write_parquet
 from slicewise.planners import PLANNERS
 from slicewise.plans import read_plan
 from slicewise.resources import Need, Scans
@@ -70,6 +72,37 @@ def test_a_training_that_takes_its_batch_in_smaller_parts_asks_for_less():
         for size in (None, 1)
     )
     assert parts.memory_mb < whole.memory_mb / 2
+
+
+def test_each_of_several_devices_holds_a_part_of_its_own():
+    one, two = (
+        resources.training(Planned((256, 256), 12), CPU | {"micro_batch_size": 3}, 1, 3, devices)
+        for devices in (1, 2)
+    )
+    maps = one.memory_mb - resources.TORCH_MB
+    assert two.memory_mb - 2 * resources.TORCH_MB > 1.8 * maps
+
+
+def test_no_device_holds_more_than_its_share_of_a_batch():
+    three, all_twelve = (
+        resources.training(Planned((256, 256), 12), CPU | {"micro_batch_size": size}, 1, 3, 4)
+        for size in (3, 12)
+    )
+    assert three.memory_mb == all_twelve.memory_mb
+
+
+@pytest.mark.parametrize(
+    ("changes", "cores"),
+    [
+        ({"devices": 4, "loader_workers": 2}, 12),
+        ({"devices": 4, "loader_workers": 0, "threads": 9}, 9),
+        ({"devices": 4, "loader_workers": 2, "device": "cpu"}, 2),
+        ({"devices": 1, "loader_workers": 8}, 2),
+    ],
+)
+def test_each_of_several_gpus_has_a_core_and_one_for_each_worker(changes, cores):
+    """One GPU has what the config says, and so have the processes of a CPU, which share it."""
+    assert resources.training_cores(training_settings(threads=2) | changes) == cores
 
 
 def test_a_training_asks_for_less_time_with_more_threads_and_for_more_with_more_epochs():
@@ -136,3 +169,21 @@ def test_larger_files_ask_for_more():
         assert estimate(10**9).seconds > estimate(10**6).seconds
     assert resources.analysing([10**8]).memory_mb > resources.analysing([10**6] * 100).memory_mb
     assert resources.analysing([]).mem_mb(1) == resources.analysing([0]).mem_mb(1)
+
+
+def test_a_figure_asks_for_what_figures_took_as_their_tables_grew(tmp_path):
+    """Measured, in MB: plot_dice_profile of as many rows in 45 tables, with its imports."""
+    per_slice = many.scores_of(("coarsest", 0, 0), range(0, 4000, 5), many.SLICES)
+    write_parquet(tmp_path / "per_slice.parquet", per_slice)
+    (tmp_path / "best.json").write_text("not a table")
+    size = resources.table_bytes(tmp_path.iterdir())
+    assert size == (tmp_path / "per_slice.parquet").stat().st_size
+    assert 530 < resources.drawing(45 * size).memory_mb < 1.6 * 530
+
+
+def test_tables_of_both_kinds_count(tmp_path):
+    frame = many.scores_of(("coarsest", 0, 0), range(10), many.SLICES)
+    write_csv(tmp_path / "per_case.csv", frame)
+    one = resources.table_bytes(tmp_path.iterdir())
+    write_parquet(tmp_path / "per_slice.parquet", frame)
+    assert resources.table_bytes(tmp_path.iterdir()) > one > 0

@@ -41,6 +41,26 @@ def test_before_there_is_anything_amounts_are_to_be_determined(root, tmp_path, s
     assert {rule for rule, told in found.items() if told["mem_mb"] == "2000"}.isdisjoint(submitted)
 
 
+def test_the_gpus_of_a_training_are_those_of_one_node(root, tmp_path):
+    """Without a number of nodes Slurm may take them from several, where no job step fits."""
+    made = checkout(root, tmp_path)
+    made.without_messages()
+    made.configure(training={"devices": 4, "batch_size": 8, "device": "cuda"})
+    done = made.snakemake("train", "--dry-run", "--configfile", "tiny.yaml", *PROFILE)
+    said = done.stdout + done.stderr
+    assert re.search(r"^    resources: .*\bgpu=4, nodes=1\b", said, re.MULTILINE), said
+
+
+def test_the_profile_names_each_rule_that_asks_for_a_gpu(root):
+    text = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    rules = re.split(r"^(?=rule|use rule|checkpoint)", text, flags=re.MULTILINE)
+    asking = {re.match(r"rule (\w+)", rule)[1] for rule in rules if "        gpu=" in rule}
+    taken_over = re.findall(r"^use rule (\w+) as (\w+) with", text, re.MULTILINE)
+    asking |= {name for base, name in taken_over if base in asking}
+    profile = (root / "workflow/profiles/slurm/config.yaml").read_text()
+    assert set(re.findall(r"^#   (\w+):", profile, re.MULTILINE)) == asking
+
+
 def test_retries_are_in_the_profile_and_in_no_rule(root):
     """Those of a rule run in the job that was killed, which has no more memory than before.
 

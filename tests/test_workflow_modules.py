@@ -129,6 +129,23 @@ def test_a_mistake_in_the_config_of_a_module_names_the_module(project):
     assert told in done.stdout + done.stderr
 
 
+def test_two_versions_in_one_run_are_refused(root, project):
+    """Python would import the first one's package only, and run it by the rules of both."""
+    theirs, _ = project
+    other = theirs.folder.parent / "other"
+    other.mkdir()
+    checkout(root, other)
+    first, second = 'snakefile: "{root}/Snakefile"', f'snakefile: "{other}/Snakefile"'
+    mixed = THEIRS.replace(first, second).format(root=theirs.folder.parent / "slicewise")
+    (theirs.folder / "mixed.smk").write_text(mixed)
+    done = theirs.snakemake("--snakefile", "mixed.smk", "--dry-run")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "two versions of slicewise in one run" in said
+    for copy in ("slicewise", "other"):
+        assert f"{theirs.folder.parent}/{copy}/workflow/scripts/slicewise" in said
+
+
 FROM_GITHUB = """
 configfile: "project.yaml"
 
@@ -157,3 +174,8 @@ def test_a_module_on_github_brings_its_package_along(root, tmp_path, monkeypatch
     done = theirs.snakemake("results/phantom/raw/dataset.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert read_json(theirs.folder / "results/phantom/raw/dataset.json")["numTraining"] == 4
+    # The process of a job asks for nothing more than what is copied, even where there is no git.
+    monkeypatch.setenv("GIT_PYTHON_GIT_EXECUTABLE", str(tmp_path / "none"))
+    job = ["--target-jobs", "describe_phantoms:dataset=phantom", "--mode", "subprocess"]
+    done = theirs.snakemake(*job, "--allowed-rules", "describe_phantoms", "--force", "--nolock")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -117,23 +117,35 @@ def measure_task(name: str, scans: Scans, cases: int) -> Measurement:
     return measuring.run(command, environment, scans.log(name))
 
 
+def amounts(row: pd.Series | dict) -> str:
+    """Return CPU time and peak memory in words."""
+    return f"{table.seconds(row['cpu_s'])}, {table.memory(row['peak_mib'])}"
+
+
+def target_of(task: Task, rows: pd.DataFrame) -> str:
+    """Return the target of a task in words, and whether it is reached; rows: by task and cases."""
+    largest = (task.name, SIZES[-1])
+    if task.name != "dry_run" or largest not in rows.index:
+        return ""
+    row = rows.loc[largest]
+    reached = all(row[name] <= most for name, most in TARGETS.items())
+    return f"at most {amounts(TARGETS)}{', reached' if reached else ''}"
+
+
 def markdown(frame: pd.DataFrame) -> str:
     """Return the table in Markdown: CPU time and peak memory of each task at each size."""
     sizes = sorted(frame["cases"].unique())
     lines = [
-        f"| | {' | '.join(f'{size:,} cases' for size in sizes)} |",
-        "|---" * (len(sizes) + 1) + "|",
+        f"| | {' | '.join(f'{size:,} cases' for size in sizes)} | target at {SIZES[-1]:,} |",
+        "|---" * (len(sizes) + 2) + "|",
     ]
     rows = frame.set_index(["task", "cases"])
     for task in TASKS:
         cells = [task.title]
         for size in sizes:
             row = rows.loc[task.name, size] if (task.name, size) in rows.index else None
-            cells.append(
-                "not measured"
-                if row is None
-                else f"{table.seconds(row['cpu_s'])}, {table.memory(row['peak_mib'])}"
-            )
+            cells.append("not measured" if row is None else amounts(row))
+        cells.append(target_of(task, rows))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -13,6 +13,7 @@ MODULES = (
     "bad_documents",
     "threats",
     "training_kills",
+    "rank_kills",
     "repeat",
     "workflow_kills",
     "workflow_disks",

@@ -10,9 +10,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,13 +24,14 @@ from checkouts import TINY, Checkout
 from faults.figures import Figure
 from faults.repeat import differing, digests, prepared
 from scans import affine_of, write_json_of
+from slicewise import locks
 from slicewise.files import write_nifti
 from slurm import runs
 from slurm.runs import Job
 
 TRAINING = TINY["training"] | {
     "device": "cpu",
-    "epochs": 3,
+    "epochs": 6,
     "iterations_per_epoch": 40,  # seconds from one checkpoint to the next, in which it is caught
     "checkpoint_every": 1,
 }
@@ -108,37 +107,32 @@ def cancelled(made: Checkout) -> Disturbed:
 
 def timed_out(made: Checkout) -> Disturbed:
     """Let a training come to its time limit, where it heeds SIGTERM."""
-    seen = _with_a_limit(made, lambda training: None)
+    seen = _with_a_limit(made)
     seen.expect("told to end (SIGTERM)" in seen.slurm_log(seen.jobs[0]), "SIGTERM was not heeded")
     return seen
 
 
 def killed_at_its_limit(made: Checkout) -> Disturbed:
-    """Let a training come to its time limit which does not heed SIGTERM: SIGKILL follows."""
-
-    def keep_still(training: psutil.Process) -> None:
-        with suppress(psutil.NoSuchProcess):
-            while training.is_running():
-                training.suspend()  # Slurm wakes it up
-                time.sleep(0.005)
-
-    seen = _with_a_limit(made, keep_still)
+    """Let a training come to its time limit at a step that takes an hour: SIGKILL follows."""
+    module = made.folder / "workflow/scripts/slicewise/stopping.py"
+    heeded, text = "raise Stopped(told)", module.read_text()
+    module.write_text(text.replace(heeded, '__import__("time").sleep(3600)'))
+    seen = _with_a_limit(made)
+    seen.expect(heeded in text, f"{module.name} has no {heeded}, so nothing was changed")
     seen.expect("told to end" not in seen.slurm_log(seen.jobs[0]), "SIGTERM was heeded")
     return seen
 
 
-def _with_a_limit(made: Checkout, meanwhile: Callable[[psutil.Process], None]) -> Disturbed:
-    """Run a training that has a minute, and ten at its second attempt, however slow the machine."""
-    seen = Disturbed(made)
-    limit = ["--set-resources", "train_fold:runtime=9*attempt-8"]
-    process = runs.start(made, made.folder / "said.log", *TARGETS, *limit)
-    training = held_training(made, process)
-    watching = threading.Thread(target=meanwhile, args=[training], daemon=True)
-    watching.start()
+def _with_a_limit(made: Checkout) -> Disturbed:
+    """Run a training whose time is cut to a minute, however long it took to come to its middle."""
+    seen, process = Disturbed(made), runs.start(made, made.folder / "said.log", *TARGETS)
+    held_training(made, process)
+    (job,) = runs.jobs(made.folder)
+    subprocess.run(["scontrol", "update", f"JobId={job.number}", "TimeLimit=1"], check=True)
     seen.end(process)
     seen.expect(seen.states() == ["TIMEOUT", "COMPLETED"], f"jobs ended {seen.states()}")
-    minutes = [job.given.minutes for job in seen.jobs]
-    seen.expect(minutes == [1, 10], f"minutes were {minutes}")
+    minutes = [seen.jobs[-1].given.minutes, job.given.minutes]
+    seen.expect(minutes[0] == 2 * minutes[1], f"minutes were {minutes[::-1]}")
     _went_on(seen)
     return seen
 
@@ -151,10 +145,11 @@ def headless(made: Checkout) -> Disturbed:
     """
     seen, log = Disturbed(made), made.folder / "said.log"
     first = runs.start(made, log, *TARGETS)
-    held_training(made, first)
+    training = held_training(made, first)
     (job,) = runs.jobs(made.folder)
     first.send_signal(signal.SIGKILL)
     first.wait()
+    seen.expect(_works_on(training), "the training ended with its run")
     second = runs.start(made, log, *TARGETS)
     waiting = f"Slurm job {job.number}, "
     runs.wait_until(lambda: waiting in log.read_text(), "to be told of the job", second)
@@ -165,6 +160,17 @@ def headless(made: Checkout) -> Disturbed:
     seen.expect(seen.states() == ["CANCELLED", "COMPLETED"], f"jobs ended {seen.states()}")
     _went_on(seen)
     return seen
+
+
+def _works_on(training: psutil.Process) -> bool:
+    """Let a training go on for as long as it takes to see that a run has ended; say if it does."""
+    with suppress(psutil.NoSuchProcess):
+        training.resume()
+        time.sleep(4 * locks.POLL)
+        works = training.status() != psutil.STATUS_ZOMBIE
+        training.suspend()
+        return works
+    return False
 
 
 def interrupted(made: Checkout) -> Disturbed:
@@ -263,7 +269,7 @@ def _outcome(run: Future, made: Checkout) -> Disturbed:
     """Return what became of a run; one that was not what was waited for is all wrong."""
     try:
         return run.result()
-    except (RuntimeError, subprocess.SubprocessError) as error:
+    except (RuntimeError, ValueError, psutil.Error, subprocess.SubprocessError) as error:
         return Disturbed(made, wrong=[str(error)])
 
 

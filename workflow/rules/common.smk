@@ -1,50 +1,6 @@
 """The config, held against its schema, and what the stages ask of it: cases, groups and keys."""
 
-import marshal
-import sys
-from pathlib import Path
-
 from snakemake.exceptions import WorkflowError
-from snakemake.sourcecache import HostingProviderFile
-
-
-def scripts_folder() -> Path:
-    """Return the folder of the scripts.
-
-    Of a repository that github() or gitlab() names, that is Snakemake's copy, which is laid out
-    alike but holds only files that were asked for: ask for all that is imported or read.
-    """
-    here = workflow.current_basedir
-    if not isinstance(here, HostingProviderFile):
-        return Path(str(here)).parent / "scripts"
-    listing = here.hosted_repo.repo.git.ls_tree("-r", "--name-only", here.ref)
-    copies = {
-        path: workflow.source_path(f"../../{path}")
-        for path in listing.splitlines()
-        if path.startswith(("workflow/scripts/", "workflow/schemas/"))
-        and path.endswith((".py", ".yaml"))
-    }
-    return Path(copies["workflow/scripts/slicewise/__init__.py"]).parents[1]
-
-
-SCRIPTS = scripts_folder()
-if str(SCRIPTS) not in sys.path:
-    sys.path.append(str(SCRIPTS))
-
-
-def remove_damaged_bytecode() -> None:
-    """Remove compiled modules that a full disk cut off: Python stops at them ever after."""
-    for path in SCRIPTS.rglob("__pycache__/*.pyc"):
-        try:
-            marshal.loads(path.read_bytes()[16:])  # behind the header
-        except (EOFError, ValueError, TypeError):
-            path.unlink(missing_ok=True)
-        except OSError:
-            pass
-
-
-if workflow.is_main_process:
-    remove_damaged_bytecode()
 
 if workflow.storage_settings.default_storage_provider:
     raise WorkflowError(
@@ -106,7 +62,6 @@ def one_of(names) -> str:
 wildcard_constraints:
     dataset=one_of(DATASETS),
     experiment=one_of(EXPERIMENTS),
-    index=r"\d+",
     key=r"[A-Za-z0-9_-]+",
     group=r"\d+",
     fold=r"\d+",

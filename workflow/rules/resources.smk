@@ -53,6 +53,11 @@ def training_gpus(wildcards) -> int:
     return gpus(wildcards) * section("training", "devices")(wildcards)
 
 
+def training_cores(wildcards) -> int:
+    """Return how many cores a training of the wildcards' experiment asks for."""
+    return resources.training_cores(section("training")(wildcards))
+
+
 def scans(wildcards) -> resources.Scans:
     """Return the grids of the scans of the wildcards' dataset, once they were analysed."""
     return resources.read_scans(f"{RESULTS}/{wildcards.dataset}/spacing.csv")
@@ -153,19 +158,14 @@ def scoring_all(wildcards, input):
     return resources.scoring(largest, total * runs, outputs_of(wildcards))
 
 
-def bytes_of_tables(input) -> int:
-    """Return the bytes of those of the inputs that are tables."""
-    return sum(Path(path).stat().st_size for path in input if path.endswith(".csv"))
-
-
 def drawing(wildcards, input):
     """Estimate a figure that is drawn from tables."""
-    return resources.drawing(bytes_of_tables(input))
+    return resources.drawing(resources.table_bytes(input))
 
 
 def drawing_scans(wildcards, input):
     """Estimate a figure that shows scans."""
-    return resources.drawing_scans(bytes_of_tables(input), sizes_of(wildcards)[0])
+    return resources.drawing_scans(resources.table_bytes(input), sizes_of(wildcards)[0])
 
 
 def making_phantoms(wildcards, input):

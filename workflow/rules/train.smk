@@ -17,9 +17,11 @@ rule train_fold:
         f"{BENCHMARKS}/train_fold/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
     wildcard_constraints:
         experiment=one_of(TRAINED),
-    threads: section("training", "threads")
+    threads: training_cores
     resources:
         gpu=training_gpus,
+        # Or Slurm may give GPUs of several.
+        nodes=1,
         mem_mb=memory(training),
         runtime=minutes(training),
     params:

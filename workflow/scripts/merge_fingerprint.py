@@ -28,11 +28,13 @@ class Histogram:
         self.values = np.empty(0, np.float32)
         self.counts = np.empty(0, np.int64)
         self._pending: list[tuple[np.ndarray, np.ndarray]] = []
+        self._waiting = 0  # values in it
 
     def add(self, values: np.ndarray, counts: np.ndarray) -> None:
         """Add values with their counts; values of count 0 are left out."""
         self._pending.append((values[counts > 0], counts[counts > 0]))
-        if sum(len(values) for values, _ in self._pending) > self.COMPACT_AT:
+        self._waiting += len(self._pending[-1][0])
+        if self._waiting > self.COMPACT_AT:
             self.compact()
 
     def compact(self) -> None:
@@ -44,7 +46,7 @@ class Histogram:
         )
         drawn = np.concatenate([counts for _, counts in self._pending])
         drawn = np.bincount(inverse, weights=drawn).astype(np.int64)
-        self._pending = []
+        self._pending, self._waiting = [], 0
         # Into the sorted values: to sort them all each time takes minutes where scans of floats
         # make millions of them.
         place = np.searchsorted(self.values, added)

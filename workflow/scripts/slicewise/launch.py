@@ -41,6 +41,9 @@ GRACE = 30
 """Seconds that the other ranks have to end once one has failed, before they are killed. On a CPU
 they notice at once; on GPUs they may wait for it."""
 
+LAST_LINES = 10
+"""Of what each process printed, those that a message shows when one could not say why it ended."""
+
 LONGEST_WAIT = timedelta(minutes=10)
 """How long a rank waits for another that lives but does not answer, before it fails."""
 
@@ -54,17 +57,20 @@ def on_devices(main: Callable, script: str) -> Callable:
     @wraps(main)
     def started(**arguments: Any) -> None:
         settings = arguments["settings"]
+        _check_device(settings)
         if settings["devices"] == 1:
             main(**arguments)
-            return
-        _check_device(settings)
-        _launch(script, settings["devices"], arguments)
+        else:
+            _launch(script, settings["devices"], arguments)
 
     return started
 
 
 def _check_device(settings: dict) -> None:
-    """Raise ValueError if this machine does not have as many devices as a training asks for."""
+    """Say on what a training runs.
+
+    Raises ValueError if this machine does not have as many devices as it asks for.
+    """
     kind, wanted = choose_device(settings["device"]).type, settings["devices"]
     there = {"cpu": wanted, "mps": 1}.get(kind) or torch.cuda.device_count()
     if wanted > there:
@@ -72,6 +78,14 @@ def _check_device(settings: dict) -> None:
         raise ValueError(
             f"training.devices: found {wanted}, expected at most {there}, the {seen} "
             f"(training.device: {settings['device']}); ask for more GPUs, or lower training.devices"
+        )
+    logger.info("training on %s, %d process%s", kind, wanted, "es" * (wanted > 1))
+    if kind == "cpu" and settings["device"] == "auto" and wanted > 1:
+        logger.warning(
+            "training.device: auto found no GPU, so that %d processes share the CPU; if this job "
+            "was to have GPUs, see why it does not see them; if not, set device: cpu, which asks "
+            "for none",
+            wanted,
         )
 
 
@@ -97,9 +111,8 @@ def _launch(script: str, count: int, arguments: dict[str, Any]) -> None:
             try:
                 torchrun(str(SCRIPTS / f"{script}.py"), name)
             except ChildFailedError as failed:
-                codes = {rank: failure.exitcode for rank, failure in failed.failures.items()}
                 if not (folder / "done").exists():  # all that the training writes
-                    _end_as(folder, count, codes)
+                    _end_as(folder, count, _own_codes(failed.failures))
 
 
 def _torchrun(folder: Path, count: int, on_gpus: bool) -> Any:
@@ -131,33 +144,56 @@ def _torchrun(folder: Path, count: int, on_gpus: bool) -> Any:
     )
 
 
+def _own_codes(failures: dict[int, Any]) -> dict[int, int]:
+    """Return what ranks ended with, without those that were stuck and that torchrun killed.
+
+    failures: torch's ProcessFailure of each rank, with the second in which it was seen.
+    """
+    stuck = GRACE + min(failure.timestamp for failure in failures.values())
+    return {
+        rank: failure.exitcode
+        for rank, failure in failures.items()
+        if failure.exitcode != -signal.SIGKILL or failure.timestamp < stuck
+    }
+
+
 def _end_as(folder: Path, count: int, codes: dict[int, int]) -> None:
     """Raise what made ranks fail, or end with the status that they ended with when told to.
 
     codes: what the ranks ended with, those too that were ended (SIGTERM) because another failed.
     """
-    for rank, code in sorted(codes.items()):
-        if code < 0 and -code not in SIGNALS:
-            raise ChildProcessError(
-                f"process {rank} of the {count} of this training was ended by "
-                f"{signal.Signals(-code).name}, as the system does where memory is short; the "
-                "others were ended too. Start the run again: it goes on from the last checkpoint"
-            )
-    reports = [json.loads(path.read_text("utf-8")) for path in folder.glob("failed-*.json")]
-    first = min(reports, key=lambda report: report["time"], default=None)
-    if first:
-        logger.debug(first["traceback"])
+    found = [json.loads(path.read_text("utf-8")) for path in folder.glob("failed-*.json")]
+    reports = sorted(found, key=lambda report: report["time"])
+    for report in reports:
+        logger.debug(report["traceback"])
+    first = reports[0] if reports else None
     if first and first["explained"]:
         raise ValueError(first["explained"])
     agreed = [code for code in codes.values() if code - 128 in SIGNALS]
     if agreed:
         sys.exit(agreed[0])
+    for rank, code in sorted(codes.items()):
+        if code < 0 and -code not in SIGNALS:
+            why = ", as the system does where memory is short" * (code == -signal.SIGKILL)
+            raise ChildProcessError(
+                f"process {rank} of the {count} of this training was ended by "
+                f"{signal.Signals(-code).name}{why}; the others were ended too. Start the run "
+                f"again: it goes on from the last checkpoint{_last_words(folder)}"
+            )
     if (folder / "told").exists():  # before they listened
         sys.exit(128 + int((folder / "told").read_text()))
     if first:
         raise RuntimeError(f"process {first['rank']} of the {count} failed:\n{first['traceback']}")
-    ends = "\n".join(path.read_text("utf-8") for path in folder.glob("logs/**/stderr.log"))
-    raise RuntimeError(f"the processes of this training ended with {codes}:\n{ends}")
+    raise RuntimeError(f"the processes of this training ended with {codes}{_last_words(folder)}")
+
+
+def _last_words(folder: Path) -> str:
+    """Return the last lines that each rank but the first printed; those of the first were seen."""
+    printed = [
+        path.read_text("utf-8", "replace") for path in sorted(folder.glob("logs/**/stderr.log"))
+    ]
+    ends = ["\n".join(text.splitlines()[-LAST_LINES:]) for text in printed]
+    return "".join(f"\n{end}" for end in ends if end)
 
 
 def run_rank(main: Callable) -> None:

@@ -58,6 +58,10 @@ LOGIT_BYTES = 16
 """What prediction and fusion hold of one voxel of one output: its logit and copies on the way to
 the grid of the scan."""
 
+TABLE_BYTES = 12
+"""What a figure holds of one byte of its tables. A row of per_slice.parquet takes 35 to 70 bytes
+and about 380 in memory: 8 for each byte were measured where it takes 50."""
+
 TORCH_MB = 750
 """PyTorch and a training before its first step, with the 256 MiB of slices that stay mapped."""
 
@@ -204,6 +208,18 @@ def on_gpu(settings: Mapping[str, Any]) -> bool:
     return settings["device"] != "cpu"
 
 
+def training_cores(settings: Mapping[str, Any]) -> int:
+    """Return the cores of a training: what the config says, but as many as several GPUs need.
+
+    Each of those has a process of its own, and threads that prepare its batches. Processes on the
+    CPU share what the config says, as the number of their threads decides how results are rounded.
+    """
+    threads, devices = settings["threads"], settings["devices"]
+    if devices == 1 or not on_gpu(settings):
+        return threads
+    return max(threads, devices * (1 + settings["loader_workers"]))
+
+
 def _values(plan: Plan, outputs: int) -> int:
     """Return the values of all feature maps of one patch."""
     return conv_feature_map_size(plan.architecture, plan.patch_size, outputs)
@@ -227,9 +243,10 @@ def training(
     if on_gpu(settings):
         return Need(memory + CUDA_MB * devices, steps * batch * values / GPU_VALUES / SLOWER)
     at_once = settings["micro_batch_size"] or max(1, round(PIXELS_AT_ONCE / pixels))
-    parts = math.ceil(batch / at_once)
+    own = math.ceil(batch / devices)
+    parts = math.ceil(own / at_once)
     waiting = 1 if settings["micro_batch_size"] else parts - parts // 2
-    held = math.ceil(batch / parts) * waiting
+    held = math.ceil(own / parts) * waiting * devices
     memory += MAP_COPIES * 4 * held * values / MB
     return Need(memory, steps * batch * values / CPU_VALUES / settings["threads"])
 
@@ -274,9 +291,15 @@ def unpacking(archive_bytes: int) -> Need:
     return Need(150, archive_bytes / MB)
 
 
+def table_bytes(paths: Iterable[str | Path]) -> int:
+    """Return the bytes of those files that are tables: CSV, and Parquet where rows are many."""
+    tables = (path for path in map(Path, paths) if path.suffix in (".csv", ".parquet"))
+    return sum(path.stat().st_size for path in tables)
+
+
 def drawing(table_bytes: int) -> Need:
     """Return the need of a figure, from the bytes of the tables that it is drawn from."""
-    return Need(350 + 12 * table_bytes / MB, 20 + table_bytes / MB)
+    return Need(350 + TABLE_BYTES * table_bytes / MB, 20 + table_bytes / MB)
 
 
 def drawing_scans(table_bytes: int, largest: float) -> Need:
