@@ -12,7 +12,15 @@ from pathlib import PurePosixPath
 import boto3
 import pytest
 import yaml
-from kubernetes.client import ApiException, V1DeleteOptions
+from kubernetes.client import (
+    ApiException,
+    V1Container,
+    V1DeleteOptions,
+    V1Job,
+    V1JobSpec,
+    V1PodSpec,
+    V1PodTemplateSpec,
+)
 from kubernetes.config import new_client_from_config
 from moto.server import ThreadedMotoServer
 
@@ -81,8 +89,9 @@ def test_a_run_goes_through_pods_that_share_its_volume(root, tmp_path, bucket, a
     fresh.configure(datasets={"spleen": given})
     keys = {"endpoint_url": address, "access_key": "someone", "secret_key": "secret"}
     image = image_environment(root)
-    # One question for each kind is not answered, and the log of a pod went with its node.
-    hiccups = {("jobs/status", "get"), ("pods", "list"), ("pods/log", "get")}
+    # One question of each kind is not answered, and the log of a pod went with its node.
+    asking = {("jobs", "create"), ("jobs/status", "get"), ("pods", "list")}
+    hiccups = asking | {("pods/log", "get")}
     cluster = Cluster(nodes, image, evicted=1, hiccups=hiccups)
     command = [
         *("snakemake", "--profile", root / "workflow/profiles/kubernetes"),
@@ -203,6 +212,25 @@ def test_a_pod_that_cannot_be_seen_is_none_and_its_log_says_why(plugin, cluster)
     assert found == [0, 1]
     assert "no route to host" in why
     assert log == "what it said"
+
+
+def test_a_job_that_was_heard_of_but_not_answered_is_not_started_twice(plugin, monkeypatch):
+    statuses = [500, 409]
+
+    def answer(_api, _namespace, body):
+        raise ApiException(statuses.pop(0))
+
+    monkeypatch.setattr(plugin.BatchV1Api, "create_namespaced_job", answer)
+    monkeypatch.setattr(plugin, "PAUSES", (0,))
+    container = V1Container(name="snakemake", volume_mounts=[])
+    pod = V1PodSpec(containers=[container], volumes=[])
+    job = V1Job(spec=V1JobSpec(template=V1PodTemplateSpec(spec=pod)))
+    jobs = plugin.Jobs(None, logging.getLogger())
+    assert jobs.create_namespaced_job("default", job) is job
+    statuses[:] = [403]
+    with pytest.raises(ApiException):
+        jobs.create_namespaced_job("default", job)
+    assert len(pod.volumes) == len(container.volume_mounts) == 1
 
 
 def test_what_cannot_be_deleted_does_not_end_the_run(plugin, cluster):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from logging import Logger
@@ -25,6 +26,7 @@ from kubernetes.client import (
     V1Job,
     V1JobStatus,
     V1PodList,
+    V1PodSpec,
     V1Volume,
     V1VolumeMount,
 )
@@ -37,6 +39,9 @@ HEED = """heed() { trap 'trap "" TERM; kill -TERM 0; wait $!; exit $?' TERM; "$@
 """Has a shell pass on the word to end, SIGTERM, which only the first process of a pod is told, to
 all of them, as Slurm does: Snakemake keeps it from the training, which would save and end. The
 first process is that shell, and ends as what it started."""
+
+PAUSES = (1, 10, 60)
+"""Seconds between attempts to start a pod where Kubernetes answers with an error of its own."""
 
 # Storage plugins are in the image, in the versions that are pinned, and so is the workflow.
 common_settings = replace(
@@ -84,6 +89,14 @@ def said(problem: Exception) -> str:
     return str(getattr(problem, "body", None) or problem)
 
 
+def share_memory(pod: V1PodSpec) -> None:
+    """Let the processes of a pod share its memory, as those on several GPUs do, and not 64 MB."""
+    if "shm" not in [volume.name for volume in pod.volumes]:
+        memory = V1EmptyDirVolumeSource(medium="Memory")
+        pod.volumes.append(V1Volume(name="shm", empty_dir=memory))
+        pod.containers[0].volume_mounts.append(V1VolumeMount(name="shm", mount_path="/dev/shm"))
+
+
 class Pods(Answers, CoreV1Api):
     """The part of Kubernetes that knows of pods and secrets."""
 
@@ -110,16 +123,19 @@ class Pods(Answers, CoreV1Api):
 class Jobs(Answers, BatchV1Api):
     """The part of Kubernetes that knows of jobs."""
 
-    def create_namespaced_job(self, namespace: str, body: V1Job, **kwargs: Any) -> Any:
-        """Start a job whose processes may share memory, as those on several GPUs do.
-
-        A pod has 64 MB for that. This counts as its memory.
-        """
-        pod = body.spec.template.spec
-        memory = V1EmptyDirVolumeSource(medium="Memory")
-        pod.volumes.append(V1Volume(name="shm", empty_dir=memory))
-        pod.containers[0].volume_mounts.append(V1VolumeMount(name="shm", mount_path="/dev/shm"))
-        return super().create_namespaced_job(namespace, body, **kwargs)
+    def create_namespaced_job(self, namespace: str, body: V1Job, **kwargs: Any) -> V1Job:
+        """Start a job, in some minutes at the latest, whose processes may share memory."""
+        share_memory(body.spec.template.spec)
+        for pause in (*PAUSES, None):
+            try:
+                return super().create_namespaced_job(namespace, body, **kwargs)
+            except ApiException as problem:
+                if problem.status == 409:  # it is there: what was not answered was heard
+                    return body
+                if pause is None or problem.status < 500:
+                    raise
+                self._logger.warning(f"Kubernetes, create_namespaced_job: {said(problem)}")
+                time.sleep(pause)
 
     def read_namespaced_job_status(self, *args: Any, **kwargs: Any) -> V1Job | None:
         """Return a job: none where it was deleted, and one that goes on where nothing is known."""
