@@ -136,7 +136,7 @@ pathlib.Path.unlink = refuse
 
 
 def test_compiled_modules_that_are_not_ours_to_judge_or_to_remove_stop_nothing(fresh, monkeypatch):
-    """As where slicewise is installed for all, and another Python compiled it or a disk was full."""
+    """As where it is installed for all, and another Python compiled it or a disk was full."""
     compiled = fresh.folder / "workflow/scripts/slicewise/__pycache__"
     compiled.mkdir(exist_ok=True)
     foreign = compiled / "runs.cpython-27.pyc"

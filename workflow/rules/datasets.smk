@@ -1,24 +1,5 @@
 """Datasets that the workflow makes itself, cardiac short-axis phantoms, or has to fetch first."""
 
-from contextlib import suppress
-
-
-def remove_lists_without_their_phantoms() -> None:
-    """Remove the list of each group of phantoms of which a file was deleted: it is made again."""
-    for dataset in map(DATASETS.__getitem__, PHANTOMS):
-        raw = dataset.json_path.parent
-        there = {path.name for kind in ("imagesTr", "labelsTr") for path in (raw / kind).glob("*")}
-        for group, cases in dataset.groups.items():
-            wanted = {f"{case}{end}" for case in cases for end in ("_0000.nii.gz", ".nii.gz")}
-            if not wanted <= there:
-                with suppress(OSError):
-                    Path(MADE_PHANTOMS.format(dataset=dataset.name, group=group)).unlink()
-
-
-# No input of the rule could say so: they are its own files, and more than it can declare.
-if workflow.is_main_process:
-    remove_lists_without_their_phantoms()
-
 
 rule make_phantoms:
     output:
