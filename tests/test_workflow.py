@@ -102,25 +102,6 @@ def test_a_compiled_module_that_a_full_disk_cut_off_is_made_again(fresh):
     assert "analyze_cases" in fresh.jobs("fingerprint")
 
 
-def test_a_phantom_that_was_deleted_is_made_again_with_its_group_alone(fresh):
-    fresh.configure(datasets={"phantom": {"phantom": {"cases": 6}}})
-    run = ["--configfile", "tiny.yaml", "--until", "make_phantoms"]
-    fresh.snakemake("fingerprint", *run)
-    lists = sorted(fresh.folder.glob("results/phantom/phantoms/group-*.json"))
-    assert len(lists) > 1
-    before = [path.stat().st_mtime_ns for path in lists]
-    (case, *_) = read_json(lists[0])
-    label = fresh.folder / f"results/phantom/raw/labelsTr/{case}.nii.gz"
-    content = label.read_bytes()
-    label.unlink()
-    done = fresh.snakemake("fingerprint", *run)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert label.read_bytes() == content
-    after = [path.stat().st_mtime_ns for path in lists]
-    assert after[0] > before[0]
-    assert after[1:] == before[1:]
-
-
 READ_ONLY = """
 import pathlib
 
@@ -136,7 +117,7 @@ pathlib.Path.unlink = refuse
 
 
 def test_compiled_modules_that_are_not_ours_to_judge_or_to_remove_stop_nothing(fresh, monkeypatch):
-    """As where it is installed for all, and another Python compiled it or a disk was full."""
+    """As where slicewise is installed for all, compiled by another Python or on a full disk."""
     compiled = fresh.folder / "workflow/scripts/slicewise/__pycache__"
     compiled.mkdir(exist_ok=True)
     foreign = compiled / "runs.cpython-27.pyc"

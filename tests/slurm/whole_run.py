@@ -78,7 +78,10 @@ def measure(folder: Path) -> list[Figure]:
             len(fitted),
             len(used),
             "rules",
-            ", ".join(f"{rule} {mb:.0f} + {STARTED_MB} of {least[rule]} MB" for rule, mb in sorted(used.items())),
+            ", ".join(
+                f"{rule} {mb:.0f} + {STARTED_MB} of {least[rule]} MB"
+                for rule, mb in sorted(used.items())
+            ),
         ),
         compared("with the bytes of a run without Slurm", local, digests(made.folder / "results")),
     ]

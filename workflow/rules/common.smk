@@ -1,8 +1,5 @@
 """The config, held against its schema, and what the stages ask of it: cases, groups and keys."""
 
-from contextlib import suppress
-from pathlib import Path
-
 from snakemake.exceptions import WorkflowError
 
 if workflow.storage_settings.default_storage_provider:
@@ -128,23 +125,6 @@ def group_files(wildcards) -> list[str]:
     if wildcards.dataset in PHANTOMS:
         return [MADE_PHANTOMS.format(**wildcards)]
     return DATASETS[wildcards.dataset].files(group_cases(wildcards))
-
-
-def remove_lists_without_their_phantoms() -> None:
-    """Remove the list of each group of phantoms of which a file was deleted: it is made again."""
-    for dataset in map(DATASETS.__getitem__, PHANTOMS):
-        raw = dataset.json_path.parent
-        there = {path.name for kind in ("imagesTr", "labelsTr") for path in (raw / kind).glob("*")}
-        for group, cases in dataset.groups.items():
-            wanted = {f"{case}{end}" for case in cases for end in ("_0000.nii.gz", ".nii.gz")}
-            if not wanted <= there:
-                with suppress(OSError):
-                    Path(MADE_PHANTOMS.format(dataset=dataset.name, group=group)).unlink()
-
-
-# No input of make_phantoms could say so: they are its own files, and more than it can declare.
-if workflow.is_main_process:
-    remove_lists_without_their_phantoms()
 
 
 def of_groups(pattern: str):

@@ -1,9 +1,8 @@
 """One run at a time in a folder of results, and no job that works on after its run was killed.
 
 Locks of `flock` end with the process that holds them, whatever ended it. Where a file system has
-none, as some network ones do, runs and jobs go on without. Some (Lustre with `localflock`, BeeGFS as
-it comes, NFS with `local_lock`) have locks that other machines do not see: there this holds among
-the processes of one machine.
+none, as some network ones do, runs and jobs go on without. Where other machines do not see them
+(Lustre with `localflock`, BeeGFS as it comes, NFS with `local_lock`), this holds on each by itself.
 """
 
 from __future__ import annotations
