@@ -1,7 +1,6 @@
 """Score the predictions of one fold slice by slice and case by case, and write summary.json.
 
-Scores are taken on the grid of the input files. summary.json is nnU-Net's (nnunetv2 2.8.1,
-compute_metrics_on_folder): the same keys, values and layout for the same files.
+Scores are taken on the grid of the input files.
 """
 
 import json
@@ -19,16 +18,16 @@ from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.records import read_fingerprint, read_fold, read_orientation
 from slicewise.selection import Selection, parse_selection
+from slicewise.summaries import COUNTS, summarise
 from slicewise.volumes import Volume, read_header, read_stored_label
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
 PLACE_COLUMNS = ["axis", "slice", "position_mm", "relative_position"]
-COUNT_COLUMNS = ["tp", "fp", "fn"]
 AREA_COLUMNS = ["area_true_mm2", "area_predicted_mm2"]
 VOLUME_COLUMNS = ["volume_true_ml", "volume_predicted_ml"]
 SCORE_COLUMNS = ["dice", "iou", "hd95_mm", "assd_mm", "surface_dice", "status"]
-SLICE_COLUMNS = [*RUN_COLUMNS, *PLACE_COLUMNS, *COUNT_COLUMNS, *AREA_COLUMNS, *SCORE_COLUMNS]
-CASE_COLUMNS = [*RUN_COLUMNS, *COUNT_COLUMNS, *VOLUME_COLUMNS, *SCORE_COLUMNS]
+SLICE_COLUMNS = [*RUN_COLUMNS, *PLACE_COLUMNS, *COUNTS, *AREA_COLUMNS, *SCORE_COLUMNS]
+CASE_COLUMNS = [*RUN_COLUMNS, *COUNTS, *VOLUME_COLUMNS, *SCORE_COLUMNS]
 
 IGNORED = "ignored"
 """Status of a slice without a single annotated voxel; it has no scores."""
@@ -149,57 +148,6 @@ def score_case(
         }
         by_case.append(pd.DataFrame(row | score_columns(tp, fp, fn, [surface])))
     return pd.concat(by_slice), pd.concat(by_case)
-
-
-def class_metrics(row, voxels: int) -> dict:
-    """Return nnU-Net's metrics of one class in one case of so many voxels that are scored."""
-    tp, fp, fn = int(row.tp), int(row.fp), int(row.fn)
-    return {
-        "Dice": float(row.dice),
-        "IoU": float(row.iou),
-        "FP": fp,
-        "TP": tp,
-        "FN": fn,
-        "TN": voxels - tp - fp - fn,
-        "n_pred": fp + tp,
-        "n_ref": fn + tp,
-    }
-
-
-def mean_of_present(values: list[float]) -> float:
-    """Return the mean without nan values, nan if there are no others."""
-    present = np.count_nonzero(~np.isnan(values))
-    return float(np.nansum(values) / present) if present else float("nan")
-
-
-def summarise(
-    per_case: pd.DataFrame, labels: Labels, files: dict[str, tuple[str, str, int]]
-) -> dict:
-    """Return nnU-Net's summary of the per-case table.
-
-    files: case -> (reference file, prediction file, voxels scored). Cases stand in the order
-    of their prediction files. A class that is empty in every case has a mean of nan, and so has the
-    foreground then, as nnU-Net's.
-    """
-    cases = []
-    of_case = dict(list(per_case[["case", "label", *COUNT_COLUMNS, "dice", "iou"]].groupby("case")))
-    for case in sorted(files, key=lambda name: Path(files[name][1]).name):
-        reference, prediction, voxels = files[case]
-        rows = of_case[case].itertuples()
-        scores = {labels.keys[row.label - 1]: class_metrics(row, voxels) for row in rows}
-        cases.append(
-            {"reference_file": reference, "prediction_file": prediction, "metrics": scores}
-        )
-    mean = {
-        label: {
-            name: mean_of_present([case["metrics"][label][name] for case in cases])
-            for name in scores
-        }
-        for label, scores in cases[0]["metrics"].items()
-    }
-    names = next(iter(mean.values()))
-    foreground = {name: float(np.mean([mean[label][name] for label in mean])) for name in names}
-    return {"metric_per_case": cases, "mean": mean, "foreground_mean": foreground}
 
 
 def find_predictions(folder: str | Path, cases: list[str]) -> dict[str, Path]:
