@@ -141,7 +141,7 @@ def test_two_versions_in_one_run_are_refused(root, project):
     done = theirs.snakemake("--snakefile", "mixed.smk", "--dry-run")
     said = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "two versions of slicewise in one run" in said
+    assert "two versions of slicewise at once" in said
     for copy in ("slicewise", "other"):
         assert f"{theirs.folder.parent}/{copy}/workflow/scripts/slicewise" in said
 

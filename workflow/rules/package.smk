@@ -68,7 +68,7 @@ import slicewise
 IMPORTED = Path(slicewise.__file__).parent
 if IMPORTED.resolve() != PACKAGE.resolve():
     raise WorkflowError(
-        f"found two versions of slicewise in one run, {IMPORTED} imported already and {PACKAGE} of "
+        f"found two versions of slicewise at once, {IMPORTED} imported already and {PACKAGE} of "
         "this workflow, expected one; take in all modules from one copy or one tag, and name no "
         "other in PYTHONPATH"
     )
