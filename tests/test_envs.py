@@ -138,5 +138,6 @@ def test_what_a_run_imports_is_required(root, envs):
 def test_what_the_tests_import_is_required(root, envs):
     own = {path.stem for path in (root / "workflow" / "scripts").rglob("*.py")}
     required = pins(envs / "requirements.txt") | pins(envs / "requirements-dev.txt")
+    required |= pins(envs / "requirements-kubernetes.txt")
     allowed = {normalised(name) for name in own} | {"slicewise", "golden"} | set(required)
     assert imported(root / "tests") <= allowed

@@ -60,6 +60,7 @@ def test_an_archive_that_is_downloaded_leads_to_what_its_folder_leads_to(fresh, 
     for path in (results / "own").rglob("*"):
         if path.is_file():
             twin = results / "fetched" / path.relative_to(results / "own")
+            assert twin.exists(), f"{twin} is missing after:\n{said}"
             assert twin.read_bytes() == path.read_bytes(), path
     assert fresh.jobs("plan", "export") == {}
 

@@ -2,8 +2,8 @@
 
 Its node has a host name of its own, as on a cluster, where jobs run on another machine than the
 head. All its files but /etc/slurm are in one folder. Its addresses are those of loopback; Slurm's
-daemons listen on all of a machine's while it runs (to stay on one, they ask for names that resolve),
-and answer to none but those who have the key of its munge.
+daemons listen on all of a machine's, as to stay on one they ask for names that resolve, and answer
+to none but those who have the key of its munge.
 """
 
 from __future__ import annotations
