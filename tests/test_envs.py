@@ -10,6 +10,15 @@ import yaml
 # The packages whose import, or whose name on conda-forge, is not their name on PyPI.
 IMPORTED_AS = {"yaml": "pyyaml"}
 ON_CONDA_FORGE = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
+INSTALLED = [
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-slurm.txt",
+    "requirements-kubernetes.txt",
+    "requirements-s3.txt",
+]
+"""What `make test` installs into one environment; nnU-Net's is another."""
+
 CONDA_FILES = ["analysis.yaml", "figures.yaml", "torch.yaml"]
 
 
@@ -46,17 +55,7 @@ def envs(root):
     return root / "envs"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "requirements.txt",
-        "requirements-dev.txt",
-        "requirements-slurm.txt",
-        "requirements-kubernetes.txt",
-        "requirements-s3.txt",
-        "requirements-nnunet.txt",
-    ],
-)
+@pytest.mark.parametrize("name", [*INSTALLED, "requirements-nnunet.txt"])
 def test_every_requirement_is_pinned_and_says_why_it_is_there(envs, name):
     text = (envs / name).read_text(encoding="utf-8").splitlines()
     for above, line in pairwise(text):
@@ -94,16 +93,7 @@ def test_what_nnunet_shares_with_a_run_has_the_same_version(envs):
     assert all(required[name] == nnunet[name] for name in required.keys() & nnunet.keys())
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "requirements.txt",
-        "requirements-dev.txt",
-        "requirements-slurm.txt",
-        "requirements-kubernetes.txt",
-        "requirements-s3.txt",
-    ],
-)
+@pytest.mark.parametrize("name", INSTALLED)
 def test_the_pinned_versions_are_those_installed(envs, name):
     for package, version in pins(envs / name).items():
         # Builds of PyTorch name their device behind a plus.

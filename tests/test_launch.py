@@ -97,15 +97,37 @@ def test_a_job_with_one_device_needs_nothing_of_torchrun(alone):
     assert [name for name in imported if name.startswith("torch.distributed.launcher")] == []
 
 
+def begun(given, folder):
+    """Start a job with two ranks; return it once it has a checkpoint, and the pids of its ranks."""
+    job = start(run_job, given)
+    wait_until((folder / "checkpoint_latest.pt").exists)
+    pids = of_job(job)
+    assert set(pids) == {0, 1}
+    return job, pids
+
+
+def check_end(folder, pids, words):
+    """Hold a job that ended early to its word: it left no rank, no traceback, and no result."""
+    assert not any(map(is_alive, pids.values()))
+    said = (folder / "said").read_text()
+    assert words in said
+    assert "Traceback" not in said
+    assert not (folder / "checkpoint_final.pt").exists()
+
+
+def check_rest(given, folder, uninterrupted):
+    """Hold ranks that go on where a job ended to the bytes of a training that was left alone."""
+    assert processes.call(2, folder / "ranks", train, given) == ["", ""]
+    assert "going on from" in (folder / "ranks/log-0").read_text()
+    assert outputs(folder) == outputs(uninterrupted)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_a_job_ends_when_a_rank_is_killed_and_goes_on_to_the_same_bytes(
     chain, uninterrupted, tmp_path
 ):
     given = arguments(chain, tmp_path)
-    job = start(run_job, given)
-    wait_until((tmp_path / "checkpoint_latest.pt").exists)
-    pids = of_job(job)
-    assert set(pids) == {0, 1}
+    job, pids = begun(given, tmp_path)
     assert addresses(pids[1])
     for pid in (job.pid, *pids.values()):
         assert addresses(pid) <= LOOPBACK
@@ -113,15 +135,8 @@ def test_a_job_ends_when_a_rank_is_killed_and_goes_on_to_the_same_bytes(
     since = time.monotonic()
     assert exit_code(job) == 1
     assert time.monotonic() - since < LONGEST_END
-    assert not any(map(is_alive, pids.values()))
-    said = (tmp_path / "said").read_text()
-    assert "process 1 of the 2 of this training was ended by SIGKILL" in said
-    assert "Traceback" not in said
-    assert not (tmp_path / "checkpoint_final.pt").exists()
-
-    assert processes.call(2, tmp_path / "ranks", train, given) == ["", ""]
-    assert "going on from" in (tmp_path / "ranks/log-0").read_text()
-    assert outputs(tmp_path) == outputs(uninterrupted)
+    check_end(tmp_path, pids, "process 1 of the 2 of this training was ended by SIGKILL")
+    check_rest(given, tmp_path, uninterrupted)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -130,21 +145,11 @@ def test_a_job_that_is_told_to_end_saves_and_goes_on_to_the_same_bytes(
 ):
     """Slurm tells the job alone, or all of its processes; the others are told by the job."""
     given = arguments(chain, tmp_path)
-    job = start(run_job, given)
-    wait_until((tmp_path / "checkpoint_latest.pt").exists)
-    pids = of_job(job)
-    assert set(pids) == {0, 1}
+    job, pids = begun(given, tmp_path)
     os.kill(job.pid, signal.SIGTERM)
     assert exit_code(job) == 128 + signal.SIGTERM
-    assert not any(map(is_alive, pids.values()))
-    said = (tmp_path / "said").read_text()
-    assert "told to end (SIGTERM)" in said
-    assert "Traceback" not in said
-    assert not (tmp_path / "checkpoint_final.pt").exists()
-
-    assert processes.call(2, tmp_path / "ranks", train, given) == ["", ""]
-    assert "going on from" in (tmp_path / "ranks/log-0").read_text()
-    assert outputs(tmp_path) == outputs(uninterrupted)
+    check_end(tmp_path, pids, "told to end (SIGTERM)")
+    check_rest(given, tmp_path, uninterrupted)
 
 
 def train_until_told(ranks: Ranks, given: dict, by_signal: bool) -> int:

@@ -51,12 +51,20 @@ def test_a_job_that_is_told_to_end_tells_its_ranks_and_ends_as_they_do(torchrun)
     assert ended.value.code == 143
 
 
-def test_a_job_whose_first_rank_wrote_all_has_done_its_work(torchrun):
-    def done(folder):
-        (folder / "done").touch()
+def test_a_job_whose_first_rank_wrote_all_has_done_its_work(torchrun, tmp_path):
+    """Without that, the same end of another rank is a failure."""
+
+    def killed(folder):
         return {1: -9}
 
-    torchrun(done)
+    def done(folder):
+        (folder / "done").touch()
+        return killed(folder)
+
+    with pytest.raises(ChildProcessError, match="SIGKILL"):
+        torchrun(killed)
+    assert torchrun(done) is None
+    assert "SIGKILL" not in (tmp_path / "log").read_text()
 
 
 def test_more_gpus_than_a_job_sees_are_refused(monkeypatch):

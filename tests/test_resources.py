@@ -76,7 +76,9 @@ def test_a_training_that_takes_its_batch_in_smaller_parts_asks_for_less():
 
 def test_each_of_several_devices_holds_a_part_of_its_own():
     one, two = (
-        resources.training(Planned((256, 256), 12), CPU | {"micro_batch_size": 3}, 1, 3, devices)
+        resources.training(
+            Planned((256, 256), 12), CPU | {"micro_batch_size": 3, "devices": devices}, 1, 3
+        )
         for devices in (1, 2)
     )
     maps = one.memory_mb - resources.TORCH_MB
@@ -85,7 +87,9 @@ def test_each_of_several_devices_holds_a_part_of_its_own():
 
 def test_no_device_holds_more_than_its_share_of_a_batch():
     three, all_twelve = (
-        resources.training(Planned((256, 256), 12), CPU | {"micro_batch_size": size}, 1, 3, 4)
+        resources.training(
+            Planned((256, 256), 12), CPU | {"micro_batch_size": size, "devices": 4}, 1, 3
+        )
         for size in (3, 12)
     )
     assert three.memory_mb == all_twelve.memory_mb

@@ -117,9 +117,8 @@ def exporting(wildcards, input):
 def training(wildcards, input):
     """Estimate the training of a network."""
     settings = section("training")(wildcards)
-    plan, devices = plan_of(input.plan), settings["devices"]
     return resources.training(
-        plan, settings, channels_of(wildcards), outputs_of(wildcards), devices
+        plan_of(input.plan), settings, channels_of(wildcards), outputs_of(wildcards)
     )
 
 

@@ -225,14 +225,12 @@ def _values(plan: Plan, outputs: int) -> int:
     return conv_feature_map_size(plan.architecture, plan.patch_size, outputs)
 
 
-def training(
-    plan: Plan, settings: Mapping[str, Any], channels: int, outputs: int, devices: int = 1
-) -> Need:
+def training(plan: Plan, settings: Mapping[str, Any], channels: int, outputs: int) -> Need:
     """Return the need of a training: its batches, and on the CPU the feature maps of a step.
 
     settings: the section `training` of the config.
     """
-    batch = settings["batch_size"] or plan.batch_size
+    batch, devices = settings["batch_size"] or plan.batch_size, settings["devices"]
     pixels, values = math.prod(plan.patch_size), _values(plan, outputs)
     # each worker prepares two batches ahead, read with a margin of about half the patch's edges
     batches = batch * pixels * channels * 4 * 2.25 * (1 + 2 * settings["loader_workers"])
