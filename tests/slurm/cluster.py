@@ -17,12 +17,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 """What is looked for before Debian's packages of it are installed."""
 
 CONFIG = Path("/etc/slurm")
 OURS = "# written by slicewise's make test-slurm, which removes it again\n"
+NAME = "slicewise"
 NODE = "slicewise-node"
 PORTS = (26817, 26818)
 """Not Slurm's own, so that nothing meets the daemons of a real cluster."""
@@ -38,7 +41,7 @@ KILL_WAIT = 10
 """Seconds between SIGTERM and SIGKILL; Slurm's default is 30."""
 
 SLURM_CONF = """\
-{ours}ClusterName=slicewise
+{ours}ClusterName={name}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
@@ -136,6 +139,7 @@ def _write_config(folder: Path) -> None:
     CONFIG.mkdir(exist_ok=True)
     text = SLURM_CONF.format(
         ours=OURS,
+        name=NAME,
         host=os.uname().nodename,
         ports=PORTS,
         folder=folder,
@@ -213,10 +217,19 @@ def _stop(folder: Path, daemons: list[subprocess.Popen]) -> None:
             with suppress(ProcessLookupError):
                 os.killpg(daemon.pid, signal.SIGKILL)
             daemon.wait()
+    _end_what_jobs_left()
     for name in ("slurm.conf", "gres.conf"):
         path = CONFIG / name
         if path.exists() and path.read_text().startswith(OURS):
             path.unlink()
+
+
+def _end_what_jobs_left() -> None:
+    """End what outlived its job: without cgroups Slurm loses a process whose parent has ended."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("SLURM_CLUSTER_NAME") == NAME:
+                process.kill()
 
 
 def asked(*command: str) -> list[str]:
