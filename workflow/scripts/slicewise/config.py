@@ -145,6 +145,17 @@ def _contradictions(config: dict) -> Iterator[str]:
                 f"experiments.{name}.planning.plans: found {plans}; allowed: nothing, as the "
                 f"model's plan is {_plan_of(model)}"
             )
+        planning = config["planning"] | changes.get("planning", {})
+        if planning["patch_scale"] != 1 and (planning["plans"] or model["nnunet"]):
+            where = (
+                "planning"
+                if "patch_scale" not in changes.get("planning", {})
+                else (f"experiments.{name}.planning")
+            )
+            yield (
+                f"{where}.patch_scale: found {planning['patch_scale']:g}; allowed: 1, as the plan "
+                f"that experiment {name} is given brings its own patch"
+            )
     yield from _names_alike(config)
     for name, kind in config["datasets"].items():
         cases = kind.get("phantom", {}).get("cases", folds)
