@@ -40,13 +40,17 @@ def test_a_scaled_patch_has_a_network_of_its_own(planner, scale, patch, stages):
     assert network == planner.architecture(pool_and_kernel_sizes((1, 1), [80 * scale] * 2))
 
 
+def test_rounding_errors_make_no_patch_larger():
+    assert scale_patch(DEFAULT, np.ones(2), (100, 100), 0.56)[1] == (56, 56)
+
+
 def test_a_patch_shrinks_to_what_can_be_halved_once_and_no_further():
     network, patch = scale_patch(DEFAULT, np.ones(2), (80, 56), 0.01)
     assert (patch, network.n_stages) == ((8, 8), 2)
 
 
 def test_a_scale_that_leaves_nothing_to_halve_is_refused():
-    found = r"planning\.patch_scale: found 0\.25, .* 16 x 4 voxels 8 x 4, .* give more"
+    found = r"planning\.patch_scale: found 0\.25, .* 16 x 4 voxels one of 8 x 4, .* give more"
     with pytest.raises(ValueError, match=found):
         scale_patch(DEFAULT, np.ones(2), (16, 4), 0.25)
 
@@ -63,9 +67,9 @@ def test_a_scaled_patch_is_divided_by_its_strides_and_no_larger_than_the_whole(
     whole = pool_and_kernel_sizes(spacing, size).patch_size
     try:
         network, patch = scale_patch(planner, np.array(spacing), whole, scale)
-    except ValueError as refused:
-        assert "planning.patch_scale" in str(refused)
+    except ValueError:
         return
+    assert network.n_stages > 1
     assert not any(edge % by for edge, by in zip(patch, divisor_of(network), strict=True))
     assert all(scale * edge <= part + 1e-6 for part, edge in zip(patch, whole, strict=True))
     assert np.less_equal(patch, whole).all()

@@ -154,15 +154,15 @@ def scale_patch(
     up to what the strides of the smaller patch's own network divide, and keep what can be halved
     once. Raises ValueError where even so nothing can be halved: a U-Net needs two resolutions.
     """
-    # 0.7 x 80 is a little more than 56 in floating point, and must not become 64.
+    # 0.56 x 100 is a little more than 56 in floating point, and must not become 64.
     scaled = [round(edge * scale, 6) for edge in patch]
     edges = [max(part, min(edge, 2 * MIN_EDGE)) for part, edge in zip(scaled, patch, strict=True)]
     topology = pool_and_kernel_sizes(spacing, edges)
     if len(topology.strides) == 1:
         raise ValueError(
-            f"planning.patch_scale: found {scale:g}, which makes patches of {patch[0]} x {patch[1]} "
-            f"voxels {topology.patch_size[0]} x {topology.patch_size[1]}, too small for a network "
-            "with more than one resolution; give more"
+            f"planning.patch_scale: found {scale:g}, which makes of a patch of {patch[0]} x "
+            f"{patch[1]} voxels one of {topology.patch_size[0]} x {topology.patch_size[1]}, too "
+            "small for a network of more than one resolution; give more"
         )
     return planner.architecture(topology), topology.patch_size
 
