@@ -165,7 +165,7 @@ def _name_cases(axes: Axes, table: pd.DataFrame, row_mm: float) -> None:
     if row_mm >= 0.95 * NAME_MM:
         axes.set_yticks(range(len(names)), [style.shorten(name, 16) for name in names])
         return
-    step = next(step for step in (5, 10, 20, 50, 100, 10**6) if len(names) <= 10 * step)
+    step = int(style.round_length(max(len(names) / 5, 1)))
     ticks = [1, *range(step, len(names) + 1, step)]
     axes.set_yticks([rank - 1 for rank in ticks], ticks)
 
