@@ -37,4 +37,4 @@ rule all:
     input:
         rules.evaluate.input,
         rules.figures.input,
-        rules.record_provenance.output,
+        rules.write_methods.output,

@@ -118,3 +118,49 @@ rule record_provenance:
         "Recording versions, config and checksums"
     script:
         "../scripts/record_provenance.py"
+
+
+def planned_pairs() -> list[tuple]:
+    """Return dataset and experiment of every plan."""
+    return list(product(DATASETS, EXPERIMENTS))
+
+
+def decided_pairs() -> list[tuple]:
+    """Return dataset and experiment or ensemble of every postprocessing.json."""
+    return list(product(DATASETS, MODELS))
+
+
+rule write_methods:
+    input:
+        provenance=rules.record_provenance.output.provenance,
+        dataset_json=lambda w: [str(DATASETS[name].json_path) for name in DATASETS],
+        spacing=expand(rules.merge_fingerprint.output.spacing, dataset=DATASETS),
+        orientation=expand(rules.merge_fingerprint.output.orientation, dataset=DATASETS),
+        validation=expand(f"{RESULTS}/{{dataset}}/validation.csv", dataset=DATASETS),
+        splits=expand(rules.split_folds.output.splits, dataset=DATASETS),
+        plans=filled(rules.plan_network.output.plan, planned_pairs()),
+        postprocessing=filled(POSTPROCESSING, decided_pairs()),
+    output:
+        methods=reported(
+            f"{RESULTS}/report/methods.md", "methods", METHODS, "methods", "Markdown", None
+        ),
+        latex=reported(
+            f"{RESULTS}/report/methods.tex", "methods", METHODS, "methods", "LaTeX", None
+        ),
+    log:
+        f"{LOGS}/write_methods.log",
+    localrule: True
+    params:
+        datasets=list(DATASETS),
+        given_splits=lambda w: [
+            DATASETS[name].json_path.with_name("splits_final.json").exists() for name in DATASETS
+        ],
+        planned=planned_pairs(),
+        decided=decided_pairs(),
+        code=digest("write_methods"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "Writing the methods"
+    script:
+        "../scripts/write_methods.py"

@@ -31,6 +31,9 @@ PACKAGES = (
 )
 """Those of envs/requirements.txt, which a copy of the workflow from a repository is without."""
 
+DEVICE = re.compile(r"training on (\w+), \d+ process")
+"""What slicewise.launch says of a training at its start."""
+
 ROOT = sources.PACKAGE.parents[2]
 CODE = ("Snakefile", "workflow", "envs")
 """What of the repository decides on results: a change elsewhere is none of theirs."""
@@ -85,17 +88,17 @@ def _text(path: Path) -> str:
 
 
 def machines(logs: Sequence[str | Path]) -> list[dict]:
-    """Return the different machines that jobs ran on, as their logs say it, in a fixed order.
+    """Return the different devices and machines of trainings, as their logs say, in a fixed order.
 
     A log that was deleted says nothing.
     """
-    said = {
-        line.split(MACHINE, 1)[1]
-        for log in logs
-        for line in _text(Path(log)).splitlines()[:1]
-        if MACHINE in line
-    }
-    return [json.loads(text) for text in sorted(said)]
+    said = {}
+    for path in logs:
+        text = _text(Path(path))
+        device, machine = DEVICE.search(text), re.search(f"{MACHINE}(.+)", text)
+        if device and machine:
+            said[device[1] + machine[1]] = {"device": device[1], **json.loads(machine[1])}
+    return [said[key] for key in sorted(said)]
 
 
 def input_files(checksums: Sequence[str | Path], datasets: Sequence[str]) -> dict:

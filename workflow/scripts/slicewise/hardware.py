@@ -38,8 +38,8 @@ def in_words(found: dict) -> str:
     memory = f", {found['memory_gib']} GiB of memory" if found["memory_gib"] else ""
     cores = "1 core" if found["cores"] == 1 else f"{found['cores']} cores"
     cards = [f"{found['gpus'].count(name)} {name}" for name in dict.fromkeys(found["gpus"])]
-    graphics = f"GPUs: {', '.join(cards)}" if cards else "no GPU"
-    return f"{found['processor']}, {cores}{memory}, {graphics}; {found['system']}"
+    graphics = f", {', '.join(cards)}" if cards else " and no GPU"
+    return f"{found['processor']}, {cores}{memory}{graphics} ({found['system']})"
 
 
 def _processor() -> str:
@@ -58,7 +58,7 @@ def _memory_gib() -> int | None:
 def _system() -> str:
     """Return the system with its version, and on Linux the distribution."""
     try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"] + f", {platform.system()}"
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError, AttributeError):
         return f"{platform.system()} {platform.release()}"
 
