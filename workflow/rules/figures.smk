@@ -20,6 +20,7 @@ rule plot_spacing:
             labels={"figure": "spacing", "dataset": "{dataset}", "file": "figure"},
         ),
         png=f"{RESULTS}/figures/{{dataset}}_spacing.png",
+        pdf=f"{RESULTS}/figures/{{dataset}}_spacing.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_spacing.csv",
             caption="../report/spacing.rst",
@@ -59,6 +60,7 @@ rule plot_patch:
             labels={"figure": "patch", "dataset": "{dataset}", "file": "figure"},
         ),
         png=f"{RESULTS}/figures/{{dataset}}_patch.png",
+        pdf=f"{RESULTS}/figures/{{dataset}}_patch.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_patch.csv",
             caption="../report/patch.rst",
@@ -103,6 +105,7 @@ rule plot_training:
             labels={"figure": "training", "dataset": "{dataset}", "file": "figure"},
         ),
         png=f"{RESULTS}/figures/{{dataset}}_training.png",
+        pdf=f"{RESULTS}/figures/{{dataset}}_training.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_training.csv",
             caption="../report/training.rst",
@@ -147,6 +150,7 @@ rule plot_dice_profile:
             },
         ),
         png=f"{RESULTS}/figures/{{dataset}}_dice_profile.png",
+        pdf=f"{RESULTS}/figures/{{dataset}}_dice_profile.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_dice_profile.csv",
             caption="../report/dice_profile.rst",
@@ -199,6 +203,7 @@ rule plot_comparison:
             labels={"figure": "comparison", "dataset": "{dataset}", "file": "figure"},
         ),
         png=f"{RESULTS}/figures/{{dataset}}_comparison.png",
+        pdf=f"{RESULTS}/figures/{{dataset}}_comparison.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_comparison.csv",
             caption="../report/comparison.rst",
@@ -255,6 +260,7 @@ rule plot_gallery:
             },
         ),
         png=f"{RESULTS}/figures/{{dataset}}_gallery.png",
+        pdf=f"{RESULTS}/figures/{{dataset}}_gallery.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_gallery.csv",
             caption="../report/gallery.rst",
