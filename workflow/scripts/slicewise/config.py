@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from slicewise import schemas
+from slicewise import schemas, thick_datasets
 
 PER_EXPERIMENT = ("planning", "training", "inference", "model")
 """The sections that an experiment may change; the others are shared, so that scores pair."""
@@ -55,8 +55,9 @@ def load(config: dict, files: Iterable[str | Path] = ()) -> dict:
     `config` is what the user's files and command line hold; it is left as it is. `files` are those
     files, where keys may stand twice. In the result
     each of `experiments` has the sections `planning`, `training`, `inference` and `model` in full;
-    the plan of an experiment with a trained model is that of its folder. A ValueError lists all
-    mistakes at once: the key, the value found and what is allowed.
+    the plan of an experiment with a trained model is that of its folder; thick datasets are of one
+    axis and one factor each. A ValueError lists all mistakes at once: the key, the value found and
+    what is allowed.
     """
     schema = schemas.read_schema("config")
     _check_size(config)
@@ -68,6 +69,7 @@ def load(config: dict, files: Iterable[str | Path] = ()) -> dict:
         lines = "".join(f"\n  {line}" for line in found)
         raise ValueError(f"{count} in the config:{lines}\n{PAGE} explains every key.")
     complete["results"] = os.path.normpath(complete["results"])
+    complete["datasets"] = thick_datasets.expanded(complete["datasets"])
     complete["experiments"] = {
         name: _with_model(
             {section: complete[section] | changes.get(section, {}) for section in PER_EXPERIMENT}
@@ -146,6 +148,7 @@ def _contradictions(config: dict) -> Iterator[str]:
                 f"model's plan is {_plan_of(model)}"
             )
     yield from _names_alike(config)
+    yield from thick_datasets.contradictions(config["datasets"])
     for name, kind in config["datasets"].items():
         cases = kind.get("phantom", {}).get("cases", folds)
         if cases < folds:
