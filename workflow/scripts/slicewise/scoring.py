@@ -59,7 +59,7 @@ def stack_slices(affine: np.ndarray, shape: tuple[int, ...], axis: int) -> Slice
 
 
 def in_slices(label: np.ndarray, axis: int) -> np.ndarray:
-    """Return a label map as stored, (i, j, k), as slices across a file axis (slice, row, column)."""
+    """Return a label map (i, j, k) as slices across a file axis (slice, row, column)."""
     return np.ascontiguousarray(np.moveaxis(label, axis, 0))
 
 

@@ -39,7 +39,7 @@ def expanded(datasets: Mapping[str, Mapping]) -> dict[str, dict]:
 
 
 def contradictions(datasets: Mapping[str, Mapping]) -> Iterator[str]:
-    """Yield what is wrong with the thick datasets of a config before they are expanded, a line each."""
+    """Yield what is wrong with thick datasets before they are expanded, a line each."""
     others = [name for name, kind in datasets.items() if THICK not in kind]
     for name, kind in datasets.items():
         if THICK not in kind:
@@ -51,6 +51,6 @@ def contradictions(datasets: Mapping[str, Mapping]) -> Iterator[str]:
         for made in written_out(name, kind):
             if made != name and made in datasets:
                 yield (
-                    f"datasets.{made}: found the name of a dataset that datasets.{name} stands for; "
-                    "allowed: another name"
+                    f"datasets.{made}: found the name of a dataset that datasets.{name} stands "
+                    "for; allowed: another name"
                 )
