@@ -8,10 +8,11 @@ from itertools import product
 
 rule evaluate_fold:
     input:
-        dataset_json=dataset_json,
+        # Thick slices are scored on the grid of the thin ones, against their labels.
+        dataset_json=original_json,
         splits=rules.split_folds.output.splits,
-        fingerprint=rules.merge_fingerprint.output.fingerprint,
-        orientation=rules.merge_fingerprint.output.orientation,
+        fingerprint=of_original(rules.merge_fingerprint.output.fingerprint),
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
         predictions=PREDICTIONS,
     output:
         per_slice=f"{FOLD_FOLDER}/per_slice.csv",
@@ -35,6 +36,7 @@ rule evaluate_fold:
         slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
         slices=lookup(within=config, dpath="evaluation/slices"),
         surface_tolerance_mm=lookup(within=config, dpath="evaluation/surface_tolerance_mm"),
+        thickened=thickened,
         code=digest("evaluate_fold"),
     conda:
         "../../envs/analysis.yaml"
