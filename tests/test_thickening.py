@@ -1,4 +1,4 @@
-"""Thick slices of thin ones and back: what both conserve, for any array, axis, factor and profile."""
+"""Thick slices of thin ones and back: what both conserve, whatever the array and the slices."""
 
 import nibabel as nib
 import numpy as np

@@ -46,6 +46,40 @@ rule evaluate_fold:
         "../scripts/evaluate_fold.py"
 
 
+# What the labels of thick slices themselves score on the thin ones.
+rule score_ceiling:
+    input:
+        of_groups(rules.thicken_cases.output.made),
+        dataset_json=original_json,
+        fingerprint=of_original(rules.merge_fingerprint.output.fingerprint),
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
+    output:
+        ceiling=f"{RESULTS}/{{dataset}}/ceiling.csv",
+    log:
+        f"{LOGS}/score_ceiling/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/score_ceiling/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(THICK),
+    resources:
+        mem_mb=memory(scoring),
+        runtime=minutes(scoring),
+    params:
+        dataset="{dataset}",
+        cases=lambda w: list(DATASETS[w.dataset].cases),
+        thickened=thickened,
+        slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
+        slices=lookup(within=config, dpath="evaluation/slices"),
+        surface_tolerance_mm=lookup(within=config, dpath="evaluation/surface_tolerance_mm"),
+        code=digest("score_ceiling"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: scoring what its labels say of the thin slices"
+    script:
+        "../scripts/score_ceiling.py"
+
+
 rule decide_postprocessing:
     input:
         dataset_json=dataset_json,
