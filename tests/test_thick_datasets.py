@@ -44,11 +44,6 @@ def test_slices_are_made_thick_of_another_dataset_that_is_not_thick_itself(of):
     assert said == f"datasets.thick.thicken.of: found {of}; allowed: one of heart"
 
 
-def test_a_name_that_a_list_stands_for_is_taken():
-    said = mistake(heart=HEART, thick=thick(factor=[2]), thick_0x2={"raw": "x"})
-    assert said.startswith("datasets.thick_0x2: found the name of a dataset that datasets.thick")
-
-
 @pytest.mark.parametrize(
     ("wrong", "key", "allowed"),
     [

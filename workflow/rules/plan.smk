@@ -77,5 +77,5 @@ rule split_folds:
 
 rule plan:
     input:
-        expand(rules.plan_network.output, dataset=DATASETS, experiment=EXPERIMENTS),
-        expand(rules.split_folds.output, dataset=DATASETS),
+        in_all_experiments(rules.plan_network.output, experiments_of),
+        expand(rules.split_folds.output, dataset=STUDIED),
