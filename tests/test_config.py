@@ -7,6 +7,7 @@ import yaml
 
 from slicewise import config, schemas
 from slicewise.planners import PLANNERS
+from slicewise.runs import arrays_key
 
 MINE = {"mine": {"raw": "scans/Dataset001_Mine"}}
 
@@ -93,6 +94,29 @@ def test_an_imported_model_has_no_other_plan():
         "experiments.theirs.planning.plans: found my.json; allowed: nothing, as the model's plan "
         "is a/plans.json"
     )
+
+
+@pytest.mark.parametrize(
+    "given", ["planning: {plans: my.json, patch_scale: 0.5}", "model: {nnunet: a}"]
+)
+def test_a_plan_that_is_given_has_no_patch_scale(given):
+    (line,) = mistakes(f"{given}\nexperiments: {{half: {{planning: {{patch_scale: 0.5}}}}}}")
+    assert line == (
+        "experiments.half.planning.patch_scale: found 0.5; allowed: 1, as the plan that experiment "
+        "half is given brings its own patch"
+    )
+
+
+@pytest.mark.parametrize("scale", [0, -0.5, 1.5])
+def test_a_patch_scale_is_a_share(scale):
+    (line,) = mistakes(f"planning: {{patch_scale: {scale}}}")
+    assert line.startswith(f"planning.patch_scale: found {scale}")
+
+
+def test_experiments_of_several_patch_scales_share_their_arrays():
+    loaded = load("experiments: {whole: {}, half: {planning: {patch_scale: 0.5}}}")
+    planning = [experiment["planning"] for experiment in loaded["experiments"].values()]
+    assert len({arrays_key(section, loaded["preprocessing"]) for section in planning}) == 1
 
 
 def test_the_users_config_is_left_as_it_is():

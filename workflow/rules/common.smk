@@ -70,6 +70,34 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+# Where the report shows an output, in the order in which it lists these.
+DATA, METHODS, PROVENANCE, SCORES, EXPLORER, STUDY, TRAINING_CURVES = (
+    "Data and plan",
+    "Methods",
+    "Provenance",
+    "Scores",
+    "Slice explorer",
+    "Study {study}",
+    "Training",
+)
+
+
+def reported(path: str, caption: str, category: str, shows: str, file="figure", of="{dataset}"):
+    """Return an output that the report shows: under its category, then under its dataset.
+
+    caption: of workflow/report, without .rst; shows: what can be seen, in a word or two; file: what
+    it is, figure, table, LaTeX or text, between which the report lets readers choose; of: its
+    dataset, or None for an output of the whole run.
+    """
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category=f"{category} of {MODULE}" if MODULE else category,
+        subcategory=of,
+        labels={"shows": shows, "file": file},
+    )
+
+
 def digest(script: str):
     """Return a params function: the digest of a rule's script, looked at for rules with jobs only."""
     return lambda wildcards: sources.digest(script)

@@ -43,6 +43,7 @@ rule plan_network:
     params:
         planner=section("planning", "planner"),
         gpu_memory_gb=section("planning", "gpu_memory_gb"),
+        patch_scale=section("planning", "patch_scale"),
         plans=section("planning", "plans"),
         configuration=section("planning", "configuration"),
         dataset_name=lambda w: DATASETS[w.dataset].title,

@@ -5,7 +5,6 @@ on the grid of the thin ones.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,24 +13,12 @@ from slicewise import geometry
 from slicewise.dataset import open_dataset
 from slicewise.files import write_csv, write_parquet, write_text
 from slicewise.job import logger, run
-from slicewise.original_grid import read_prediction
 from slicewise.records import read_fingerprint, read_fold, read_orientation
-from slicewise.scoring import CASE_COLUMNS, SLICE_COLUMNS, in_slices, score_case, stack_slices
+from slicewise.scoring import CASE_COLUMNS, SLICE_COLUMNS, score_case
 from slicewise.selection import Selection, parse_selection
+from slicewise.slice_stacks import find_predictions, read_pair, stack_slices
 from slicewise.summaries import summarise
-from slicewise.volumes import read_header, read_stored_label
-
-
-def find_predictions(folder: str | Path, cases: list[str]) -> dict[str, Path]:
-    """Return the prediction file of every case; a ValueError names the cases that have none."""
-    files = {case: Path(folder) / f"{case}.nii.gz" for case in cases}
-    missing = [case for case, path in files.items() if not path.is_file()]
-    if missing:
-        raise ValueError(
-            f"case {', '.join(missing)}: found no prediction, expected {files[missing[0]]}; "
-            "predict every case of the fold, since a mean over the others would mislead"
-        )
-    return files
+from slicewise.volumes import read_header
 
 
 def report_choice(selection: Selection, chosen: dict[str, np.ndarray]) -> None:
@@ -92,12 +79,8 @@ def main(
         case = source.case(name)
         header = read_header(case)
         axis = geometry.sliced_axis(slice_axis, spacing, header.orientation, common["reorient"])
-        truth, prediction = (
-            in_slices(label, axis)
-            for label in (
-                read_stored_label(case, source.labels, header),
-                read_prediction(case, path, source.labels, header, common["reorient"], thickened),
-            )
+        truth, prediction = read_pair(
+            case, path, source.labels, header, axis, common["reorient"], thickened
         )
         stack = stack_slices(header.affine, header.shape, axis)
         scored = selection.scored(truth, source.labels, stack.position_mm)

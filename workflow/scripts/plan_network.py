@@ -11,7 +11,7 @@ from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import write_json, write_table
 from slicewise.job import logger, run
-from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch
+from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch, scale_patch
 from slicewise.plans import CONFIGURATION, architecture_json, parse_plan, read_preprocessing
 from slicewise.records import read_fingerprint, read_orientation
 from slicewise.resampling import resampled_shape
@@ -27,10 +27,13 @@ def plan_network(
     planner: Planner,
     gpu_memory_gb: float | None,
     name: str,
+    patch_scale: float = 1.0,
 ) -> dict:
     """Return the content of plans.json; `preparation` is that of preprocessing.json.
 
-    gpu_memory_gb: the memory to fill, or None for the planner's own target.
+    gpu_memory_gb: the memory to fill, or None for the planner's own target; patch_scale: the share
+    of the edges of the patch that fills it. The batch stays that of the whole patch, so that plans
+    of several scales differ in the patch and its network alone.
     """
     forward = preparation["transpose_forward"]
     prepared = preparation["configurations"][CONFIGURATION]
@@ -50,10 +53,15 @@ def plan_network(
         len(dataset.content["labels"]),
         capacity,
     )
+    batch_size = plan_batch(planner, estimate, capacity, dataset_voxels, patch)
+    own = preparation["slicewise"]
+    if patch_scale != 1:
+        network, patch = scale_patch(planner, np.array(prepared["spacing"]), patch, patch_scale)
+        own = {**own, "patch_scale": patch_scale}
     configuration = {
         "data_identifier": f"nnUNetPlans_{CONFIGURATION}",
         "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": plan_batch(planner, estimate, capacity, dataset_voxels, patch),
+        "batch_size": batch_size,
         "patch_size": list(patch),
         "median_image_size_in_voxels": median_shape[1:].tolist(),
         **prepared,
@@ -76,7 +84,7 @@ def plan_network(
         "foreground_intensity_properties_per_channel": preparation[
             "foreground_intensity_properties_per_channel"
         ],
-        "slicewise": preparation["slicewise"],
+        "slicewise": own,
     }
 
 
@@ -162,7 +170,7 @@ def report(adequacy: list[dict]) -> None:
         if row["slices"] and row["share"] < ADEQUATE_SHARE:
             logger.warning(
                 "%s (%.0f %%): the network never sees the whole of it at once; a larger "
-                "planning.gpu_memory_gb enlarges the patch",
+                "planning.gpu_memory_gb or planning.patch_scale enlarges the patch",
                 said,
                 100 * row["share"],
             )
@@ -185,6 +193,7 @@ def main(
     plan,
     adequacy,
     configuration=CONFIGURATION,
+    patch_scale=1.0,
 ):
     """Write plans.json and patch_adequacy.csv; a plan that the user brings is used as it is."""
     dataset = open_dataset(dataset_json)
@@ -201,6 +210,7 @@ def main(
             PLANNERS[planner],
             gpu_memory_gb,
             dataset_name,
+            patch_scale,
         )
     patch = parse_plan(content).patch_size
     table = patch_adequacy(

@@ -1,6 +1,6 @@
 """Draw Dice over the thickness of slices, and below it the differences from the reference.
 
-One column of panels for each axis along which slices were thickened; all is scored on the thin ones.
+A column of panels for each axis along which slices were thickened; all is scored on thin slices.
 """
 
 from collections.abc import Sequence

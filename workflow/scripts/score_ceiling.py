@@ -13,8 +13,9 @@ from slicewise.files import write_csv
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.records import read_fingerprint, read_orientation
-from slicewise.scoring import CASE_COLUMNS, in_slices, score_case, stack_slices
+from slicewise.scoring import CASE_COLUMNS, score_case
 from slicewise.selection import parse_selection
+from slicewise.slice_stacks import in_slices, stack_slices
 from slicewise.volumes import read_header, read_stored_label
 
 OF_A_RUN = ("experiment", "fold", "seed")

@@ -30,6 +30,7 @@ def contradictions(config: dict) -> Iterator[str]:
                 f"experiments.{name}.planning.plans: found {plans}; allowed: nothing, as the "
                 f"model's plan is {plan_of(model)}"
             )
+    yield from _scaled_patches(config)
     yield from _names_alike(config)
     for name, kind in config["datasets"].items():
         cases = kind.get("phantom", {}).get("cases", folds)
@@ -42,6 +43,20 @@ def contradictions(config: dict) -> Iterator[str]:
     yield from dict.fromkeys(_batch_contradictions(config))
     yield from _wrong_ensembles(config)
     yield from studies.contradictions(config)
+
+
+def _scaled_patches(config: dict) -> Iterator[str]:
+    """Yield the experiments that scale the patch of a plan that they are given."""
+    for name, changes in config["experiments"].items():
+        own = changes.get("planning", {})
+        planning = config["planning"] | own
+        model = config["model"] | changes.get("model", {})
+        if planning["patch_scale"] != 1 and (planning["plans"] or model["nnunet"]):
+            where = f"experiments.{name}.planning" if "patch_scale" in own else "planning"
+            yield (
+                f"{where}.patch_scale: found {planning['patch_scale']:g}; allowed: 1, as the plan "
+                f"that experiment {name} is given brings its own patch"
+            )
 
 
 def _names_alike(config: dict) -> Iterator[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
-from nibabel.affines import voxel_sizes
 
-from slicewise import geometry, metrics
+from slicewise import metrics
 from slicewise.labels import Labels
+from slicewise.slice_stacks import SliceStack
 from slicewise.summaries import COUNTS
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
@@ -25,42 +23,6 @@ IGNORED = "ignored"
 
 NO_SURFACE = metrics.SurfaceScores(np.nan, np.nan, np.nan)
 """Scores in space of slices with gaps between them, which have surfaces that nobody has."""
-
-
-@dataclass(frozen=True)
-class SliceStack:
-    """The grid of a file as a stack of slices across one of its axes.
-
-    axis: file axis that is sliced; spacing: mm (slice, row, column); pixel_mm2 and voxel_mm3: size
-    of one pixel and voxel; position_mm: place of each slice along the unit normal of the slices, in
-    world coordinates, towards R, A or S; ascending: the index rises in that direction too.
-    """
-
-    axis: int
-    spacing: tuple[float, float, float]
-    pixel_mm2: float
-    voxel_mm3: float
-    position_mm: np.ndarray
-    ascending: bool
-
-
-def stack_slices(affine: np.ndarray, shape: tuple[int, ...], axis: int) -> SliceStack:
-    """Return the slices of a file across `axis`, their distance measured along their normal."""
-    rows = [other for other in range(3) if other != axis]
-    normal = geometry.slice_normal(affine, axis)
-    return SliceStack(
-        axis=axis,
-        spacing=tuple(voxel_sizes(affine)[[axis, *rows]].tolist()),
-        pixel_mm2=float(np.linalg.norm(normal)),
-        voxel_mm3=float(normal @ affine[:3, axis]),
-        position_mm=geometry.slice_positions(affine, shape[axis], axis),
-        ascending=geometry.axis_codes(affine)[axis] in geometry.CANONICAL,
-    )
-
-
-def in_slices(label: np.ndarray, axis: int) -> np.ndarray:
-    """Return a label map (i, j, k) as slices across a file axis (slice, row, column)."""
-    return np.ascontiguousarray(np.moveaxis(label, axis, 0))
 
 
 def relative_position(voxels: np.ndarray, ascending: bool) -> np.ndarray:
