@@ -21,12 +21,18 @@ CEILING = "ceiling"
 ALPHA = 0.05
 """Adjusted p below which a difference has a filled marker."""
 
+DASHES = (0, (3, 2))
+"""The line of the ceiling."""
+
+PROFILES = {"box": "box", "gaussian": "Gaussian"}
+"""What slice profiles are called in text."""
+
 MOST_ACROSS = 4
 """Panels side by side; axes and profiles beyond them are in the table only."""
 
 
 @style.journal()
-def draw(table: pd.DataFrame, reference: str, confidence: float) -> Figure:
+def draw(table: pd.DataFrame, reference: str) -> Figure:
     """Return the figure of the mean foregrounds of a table of compare_anisotropy."""
     rows = table[table["label"] == 0]
     experiments = [name for name in rows["experiment"].unique() if name != CEILING]
@@ -43,14 +49,14 @@ def draw(table: pd.DataFrame, reference: str, confidence: float) -> Figure:
             _draw_differences(column[1], of_axis, others, experiments)
         _mark_ratios(column[-1], of_axis)
         column[0].set_title(_title(of_axis, rows["profile"].nunique() > 1))
-        column[-1].set_xlabel("distance of slices / in-plane spacing")
+    figure.supxlabel("distance of slices / spacing within them", fontsize=style.NORMAL)
     panels[0, 0].set_ylabel("mean foreground Dice")
     if others:
-        panels[1, 0].set_ylabel(f"Dice − that of {style.shorten(reference, 16)}")
+        panels[1, 0].set_ylabel(f"Dice − that of {style.shorten(reference, 12)}")
     for axes, text in zip(panels.flat, "abcdefgh", strict=False):
         style.letter(axes, text)
     figure.legend(
-        handles=_looks(experiments, bool(others), confidence),
+        handles=_looks(experiments, bool(others)),
         loc="outside upper center",
         ncols=4 if len(columns) > 1 else 2,
     )
@@ -60,16 +66,21 @@ def draw(table: pd.DataFrame, reference: str, confidence: float) -> Figure:
 def _title(rows: pd.DataFrame, with_profile: bool) -> str:
     """Return what a column of panels shows: the plane of the thick slices, and how many cases."""
     first = rows.iloc[0]
-    profile = f", {first['profile']}" if with_profile else ""
     least, most = rows["cases"].min(), rows["cases"].max()
     number = f"{most}" if least == most else f"{least} to {most}"
-    return f"thick {first['plane']} slices{profile} (n = {number})"
+    profile = f"{PROFILES[first['profile']]} profile, " if with_profile else ""
+    between = "\n" if with_profile else " "
+    return f"thick {first['plane']} slices{between}({profile}n = {number})"
 
 
 def _draw_scores(axes: Axes, rows: pd.DataFrame, experiments: Sequence[str]) -> None:
-    """Draw the mean Dice of each experiment over the ratio of spacings, and the ceiling."""
-    ceiling = rows[rows["experiment"] == CEILING]
-    axes.plot(ceiling["anisotropy"], ceiling["mean"], color=style.GREY, linestyle=(0, (3, 2)))
+    """Draw the mean Dice of each experiment over the ratio of spacings, and the ceiling.
+
+    That of the thin slices themselves is 1.
+    """
+    thin = rows[rows["factor"] == 1].iloc[:1].assign(mean=1.0)
+    ceiling = pd.concat([thin, rows[rows["experiment"] == CEILING]])
+    axes.plot(ceiling["anisotropy"], ceiling["mean"], color=style.GREY, linestyle=DASHES)
     for i, name in enumerate(experiments):
         line = rows[rows["experiment"] == name]
         look = style.line_style(i)
@@ -118,16 +129,18 @@ def _mark_ratios(axes: Axes, rows: pd.DataFrame) -> None:
         axes.set_xlim(ratios[0] / 1.5, ratios[0] * 1.5)
 
 
-def _looks(experiments: Sequence[str], compared: bool, confidence: float) -> list:
+def _looks(experiments: Sequence[str], compared: bool) -> list:
     """Return the entries of the legend."""
     looks = [
         style.handle(style.shorten(name, 24), **style.line_style(i))
         for i, name in enumerate(experiments)
     ]
-    looks.append(style.handle("ceiling", color=style.GREY, linestyle=(0, (3, 2))))
+    looks.append(style.handle("ceiling", color=style.GREY, linestyle=DASHES))
     if compared:
         looks.append(
-            style.handle(f"p < {ALPHA:g} (Holm)", color=style.GREY, marker="o", linestyle="none")
+            style.handle(
+                f"filled: p < {ALPHA:g} (Holm)", color=style.GREY, marker="o", linestyle="none"
+            )
         )
     return looks
 
@@ -136,7 +149,6 @@ def main(
     *,
     table: str | Path,
     reference: str,
-    confidence: float,
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
@@ -144,7 +156,7 @@ def main(
     """Draw the figure from the table of compare_anisotropy."""
     text = dict.fromkeys(("source", "dataset", "experiment", "class", "plane", "profile"), str)
     rows = pd.read_csv(table, dtype=text, keep_default_na=False, na_values=[""])
-    style.save_figure(draw(rows, reference, confidence), svg, png, pdf)
+    style.save_figure(draw(rows, reference), svg, png, pdf)
 
 
 if "snakemake" in globals():

@@ -20,6 +20,6 @@ def _read(path: Path, columns: list[str]) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return pd.read_parquet(path, columns=columns)
     # A case may be called 007, or a class NA.
-    names = {name: str for name in ("dataset", "experiment", "case", "class") if name in columns}
+    names = {name: str for name in ("experiment", "case", "class") if name in columns}
     read = {"usecols": columns, "dtype": names, "na_values": [""], "keep_default_na": False}
     return pd.read_csv(path, **read)[columns]
