@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from chain import Chain, analyse, plan
-from plan_network import patch_adequacy, read_extents, report
+from plan_network import patch_adequacy, report
 from scans import affine_of, write_case, write_dataset, write_json_of
+from slicewise.extents import read_extents
 from slicewise.files import read_json
 from slicewise.network import build_network
 from slicewise.planners import PLANNERS

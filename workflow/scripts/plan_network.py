@@ -1,14 +1,11 @@
 """Plan patch, batch and network, write plans.json, and say which structures fit in the patch."""
 
-import csv
-from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
-from operator import itemgetter
+from collections.abc import Iterable
 
 import numpy as np
 
-from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
+from slicewise.extents import extents_on_grid, read_extents, read_spacing
 from slicewise.files import write_json, write_table
 from slicewise.job import logger, run
 from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch, scale_patch
@@ -88,54 +85,6 @@ def plan_network(
     }
 
 
-def read_extents(paths: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each case with the rows that analyze_cases wrote of it, without its name.
-
-    The rows of a case lie together: no more than those of one are held.
-    """
-    for path in paths:
-        with open(path, encoding="utf-8", newline="") as file:
-            for case, rows in groupby(islice(csv.reader(file), 1, None), key=itemgetter(0)):
-                yield case, np.array([row[1:] for row in rows], dtype=np.int64)
-
-
-def read_spacing(path: str) -> dict[str, dict[str, str]]:
-    """Return the row of spacing.csv of each case."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return {row["case"]: row for row in csv.DictReader(file)}
-
-
-def extents_on_grid(
-    extents: Iterable[tuple[str, np.ndarray]],
-    cases: dict[str, dict[str, str]],
-    plan: dict,
-    reorient: bool,
-) -> np.ndarray:
-    """Return label, row and column extents in voxels of the plan's grid, one row per slice.
-
-    extents: each case with its rows of label, axis, slice, first and second, axes as stored; cases:
-    the row of spacing.csv of each.
-    """
-    slice_axis, *in_plane = plan["transpose_forward"]
-    target = plan["configurations"][CONFIGURATION]["spacing"]
-    found = [np.empty((0, 3))]
-    for name, rows in extents:
-        case = cases[name]
-        stored = [
-            2 - geometry.nifti_axis(axis, case["orientation"], reorient)
-            for axis in (slice_axis, *in_plane)
-        ]
-        rows = rows[rows[:, 1] == stored[0]]
-        row, column = (3, 4) if stored[1] < stored[2] else (4, 3)
-        scale = [
-            float(case[f"spacing_{axis}_mm"]) / edge
-            for axis, edge in zip(in_plane, target, strict=True)
-        ]
-        sizes = (rows[:, 0], rows[:, row] * scale[0], rows[:, column] * scale[1])
-        found.append(np.column_stack(sizes))
-    return np.concatenate(found)
-
-
 def patch_adequacy(extents: np.ndarray, classes: Iterable[str], patch: list[int]) -> list[dict]:
     """Return for each class the share of its in-plane extents that fit in the patch.
 
@@ -213,8 +162,15 @@ def main(
             patch_scale,
         )
     patch = parse_plan(content).patch_size
+    found = extents_on_grid(
+        read_extents(extents),
+        read_spacing(spacing),
+        content["transpose_forward"],
+        content["configurations"][CONFIGURATION]["spacing"],
+        reorient,
+    )
     table = patch_adequacy(
-        extents_on_grid(read_extents(extents), read_spacing(spacing), content, reorient),
+        np.concatenate([np.empty((0, 3)), *(rows for _, rows in found)]),
         dataset.labels.classes,
         list(patch),
     )
