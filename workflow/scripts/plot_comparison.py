@@ -99,6 +99,7 @@ def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> 
             tick.set_fontweight("bold")
         axes.set_xlabel(f"Dice − Dice of {reference}")
         axes.set_title(f"difference per {level}")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
         style.letter(axes, text)
     panels[1].set_yticklabels([])
     return figure

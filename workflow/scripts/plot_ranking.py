@@ -57,7 +57,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _draw_ranks(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw a row of circles for each experiment, its median rank and its rank in all cases.
+    """Draw a row of circles for each experiment, its median rank and the interval of its ranks.
 
     table: experiment -> its row of the ranking.
     """
@@ -77,7 +77,6 @@ def _draw_ranks(axes: Axes, table: pd.DataFrame) -> None:
         )
         axes.plot([row["rank_low"], row["rank_high"]], [y, y], color=style.BLACK, linewidth=0.8)
         axes.plot(row["rank_median"], y, "x", color=style.BLACK, markersize=4)
-        axes.plot(row["rank"], y - 0.42, "v", color=style.BLACK, markersize=2.5)
     axes.set_xlim(0.5, count + 0.5)
     axes.set_ylim(count - 0.4, -0.7)
     axes.set_xticks(_ticks(count))
