@@ -250,4 +250,5 @@ rule figures:
         expand(rules.plot_training.output, dataset=SHOWN),
         expand(rules.plot_dice_profile.output, dataset=SHOWN),
         in_studies(rules.plot_comparison.output, "comparison"),
+        in_thicknesses([*rules.compare_anisotropy.output, *rules.plot_anisotropy.output]),
         expand(rules.plot_gallery.output, dataset=SHOWN),
