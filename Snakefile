@@ -31,9 +31,11 @@ include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
 include: "workflow/rules/ensemble.smk"  # experiments fused -> CASE.nii.gz
 include: "workflow/rules/evaluate.smk"  # scores, post-processing, the best configuration
 include: "workflow/rules/figures.smk"  # the figures of a paper
+include: "workflow/rules/report.smk"  # checksums, provenance, methods in words
 
 
 rule all:
     input:
         rules.evaluate.input,
         rules.figures.input,
+        rules.write_methods.output,
