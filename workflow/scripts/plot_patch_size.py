@@ -15,11 +15,11 @@ MOST_CLASSES = 6
 """Classes that are drawn; of more, the figure shows their mean alone."""
 
 SIZES = {
-    "small": {"color": style.SKY, "marker": "v", "linestyle": "-"},
-    "medium": {"color": style.BLUE, "marker": "o", "linestyle": (0, (4, 1.2))},
+    "small": {"color": "#A6A6A6", "marker": "v", "linestyle": "-"},
+    "medium": {"color": "#6B6B6B", "marker": "o", "linestyle": (0, (4, 1.2))},
     "large": {"color": style.BLACK, "marker": "^", "linestyle": (0, (1, 1))},
 }
-"""From light to dark, in grey print too."""
+"""Greys, as the colours are those of classes."""
 
 
 def looks_of(table: pd.DataFrame) -> dict[tuple[str, str], dict]:
@@ -108,16 +108,19 @@ def _name_patches(axes: Axes, rows: pd.DataFrame) -> None:
 def _explain(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], dict]) -> None:
     """Write the legends into a panel of their own: classes, and sizes with their range."""
     axes.set_axis_off()
-    entries = []
+    entries: dict[bool, list] = {False: [], True: []}
     for (by, group), look in looks.items():
         text = style.shorten(group, 26)
         if by == "size":
             of_group = rows[(rows["by"] == by) & (rows["group"] == group)]
             low, high = of_group[["size_low", "size_high"]].iloc[0]
-            text = f"{group}: {low:.2f} to {high:.2f} of its edge"
-            text += f" (n = {of_group['units'].max()})"
-        entries.append(style.handle(text, **look))
-    axes.legend(handles=entries, loc="upper left", borderpad=0)
+            text = f"{group}: {low:.2f} to {high:.2f} (n = {of_group['units'].max()})"
+        entries[by == "size"].append(style.handle(text, **look))
+    placed = {"alignment": "left", "borderpad": 0, "title_fontsize": style.SMALL}
+    above = axes.legend(handles=entries[False], loc="upper left", title="Classes", **placed)
+    axes.add_artist(above)
+    title = "Largest extent over the reference's patch"
+    axes.legend(handles=entries[True], loc="lower left", title=title, **placed)
 
 
 def main(
