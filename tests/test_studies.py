@@ -225,7 +225,7 @@ def test_a_dataset_is_optional_where_it_is_a_folder(scans):
     (line,) = mistakes(
         datasets={"a": {"raw": "x", "optional": True, "archive": "y", "md5": "0" * 32}}
     )
-    assert line.endswith("a dataset is of exactly one kind, phantom, raw or archive")
+    assert line.endswith("a dataset is of exactly one kind, phantom, raw, archive or thicken")
 
 
 QUICK = """

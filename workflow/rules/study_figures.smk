@@ -115,3 +115,4 @@ rule figures:
         in_studies(rules.plot_comparison.output, "comparison"),
         in_studies(rules.compare_patch_sizes.output, "patch_size"),
         in_studies(rules.plot_patch_size.output, "patch_size"),
+        in_thicknesses([*rules.compare_anisotropy.output, *rules.plot_anisotropy.output]),
