@@ -61,7 +61,7 @@ def test_nor_to_count_those_with_thick_slices_of_its_scans():
     spleen = {"archive": "https://example.org/a.tar", "sha256": "0" * 64}
     thick = {"thicken": {"of": "spleen", "axis": 0, "factor": 2}}
     said = lines(datasets={"spleen": spleen, "thick": thick})
-    assert said[1] == "datasets: spleen (an archive), thick (an archive)"
+    assert said[1] == "datasets: spleen (an archive), 1 of spleen thickened"
 
 
 def test_a_module_says_by_which_name_it_was_taken_in():

@@ -85,8 +85,7 @@ def _datasets(names: Collection[str], config: dict, datasets: Mapping[str, RunDa
 
 def _dataset(name: str, config: dict, datasets: Mapping[str, RunDataset]) -> str:
     """Return a dataset with its number of cases, where that is known before an archive is open."""
-    kind = config["datasets"][name]
-    if "archive" in config["datasets"].get(kind.get("thicken", {}).get("of"), kind):
+    if "archive" in config["datasets"][name]:
         return f"{name} (an archive)"
     return f"{name} ({_counted(datasets[name].cases, 'case')})"
 
