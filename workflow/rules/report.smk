@@ -82,13 +82,13 @@ def recorded_files(wildcards) -> list[str]:
         *each_of(rules.train_fold.output.checkpoint, planned),
         *each_of(rules.evaluate_fold.output.per_case, runs),
         *each_of(rules.evaluate_fold.output.per_slice, runs),
-        *each_of(POSTPROCESSING, runs),
+        *each_of(POSTPROCESSING, [each for each in runs if each[0] in SHOWN]),
     ]
 
 
 def hashed_groups() -> list[tuple]:
     """Return dataset and group of all input files."""
-    return [(name, group) for name in DATASETS for group in DATASETS[name].groups]
+    return [(name, group) for name in STUDIED for group in DATASETS[name].groups]
 
 
 rule record_provenance:
@@ -131,17 +131,17 @@ def planned_pairs() -> list[tuple]:
 
 def decided_pairs() -> list[tuple]:
     """Return dataset and experiment or ensemble of every postprocessing.json."""
-    return [(dataset, name) for dataset in SCORED for name in models_of(dataset)]
+    return [(dataset, name) for dataset in SHOWN for name in models_of(dataset)]
 
 
 rule write_methods:
     input:
         provenance=rules.record_provenance.output.provenance,
-        dataset_json=lambda w: [str(DATASETS[name].json_path) for name in DATASETS],
-        spacing=expand(rules.merge_fingerprint.output.spacing, dataset=DATASETS),
-        orientation=expand(rules.merge_fingerprint.output.orientation, dataset=DATASETS),
-        validation=expand(f"{RESULTS}/{{dataset}}/validation.csv", dataset=DATASETS),
-        splits=expand(rules.split_folds.output.splits, dataset=DATASETS),
+        dataset_json=lambda w: [str(DATASETS[name].json_path) for name in STUDIED],
+        spacing=expand(rules.merge_fingerprint.output.spacing, dataset=STUDIED),
+        orientation=expand(rules.merge_fingerprint.output.orientation, dataset=STUDIED),
+        validation=expand(f"{RESULTS}/{{dataset}}/validation.csv", dataset=STUDIED),
+        splits=expand(rules.split_folds.output.splits, dataset=STUDIED),
         plans=each_of(rules.plan_network.output.plan, planned_pairs()),
         postprocessing=each_of(POSTPROCESSING, decided_pairs()),
     output:
@@ -155,9 +155,9 @@ rule write_methods:
         f"{LOGS}/write_methods.log",
     localrule: True
     params:
-        datasets=list(DATASETS),
+        datasets=STUDIED,
         given_splits=lambda w: [
-            DATASETS[name].json_path.with_name("splits_final.json").exists() for name in DATASETS
+            DATASETS[name].json_path.with_name("splits_final.json").exists() for name in STUDIED
         ],
         planned=planned_pairs(),
         decided=decided_pairs(),
