@@ -174,6 +174,12 @@ def test_a_thick_dataset_is_one_that_nnunet_takes(tmp_path):
     assert thick.unused_files() == []
 
 
+def test_a_dataset_is_described_before_its_scans_are_made(tmp_path):
+    thin = write_json_of(tmp_path, 7)
+    content = describe_thickened.describe(open_dataset(thin), "thin", 0, 3, "box")
+    assert content["numTraining"] == 7
+
+
 def test_regions_and_ignored_voxels_are_those_of_the_thin_slices(tmp_path):
     thin = one_scan(tmp_path / "thin")
     labels = {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}

@@ -3,7 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -11,6 +11,7 @@ from scans import affine_of, labels_of
 from slicewise import thickening
 from slicewise.labels import parse_labels
 
+few = settings(max_examples=40)
 THREE = labels_of(2)
 REGIONS = parse_labels({"background": 0, "whole": [1, 2], "core": 2}, [1, 2])
 IGNORING = parse_labels({"background": 0, "a": 1, "b": 2, "ignore": 3})
@@ -47,6 +48,7 @@ def column(*values):
 # Weights and places
 
 
+@few
 @given(st.integers(1, 40), st.integers(1, 20), profiles)
 def test_a_thick_slice_is_a_mean_of_what_it_sees(slices, factor, profile):
     weights = thickening.profile_weights(slices, factor, profile)
@@ -55,6 +57,7 @@ def test_a_thick_slice_is_a_mean_of_what_it_sees(slices, factor, profile):
     np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
+@few
 @given(st.integers(1, 40), st.integers(1, 20))
 def test_a_thin_slice_takes_all_from_thick_ones(slices, factor):
     weights = thickening.interpolation_weights(slices, factor)
@@ -62,6 +65,7 @@ def test_a_thin_slice_takes_all_from_thick_ones(slices, factor):
     np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
+@few
 @given(st.integers(1, 40), st.integers(1, 20), profiles)
 def test_a_mirrored_scan_has_mirrored_slices(slices, factor, profile):
     for weights in (
@@ -100,6 +104,7 @@ def test_a_gaussian_has_half_its_height_half_a_thickness_from_its_centre():
     assert not height[near > 1.5 * 101 + 1].any()
 
 
+@few
 @given(st.integers(1, 40), st.integers(1, 20))
 def test_centres_are_a_thickness_apart_around_the_middle_of_the_scan(slices, factor):
     centres = thickening.centres(slices, factor)
@@ -109,6 +114,7 @@ def test_centres_are_a_thickness_apart_around_the_middle_of_the_scan(slices, fac
     assert centres[0] + factor / 2 > -0.5
 
 
+@few
 @given(shapes, axes, factors, st.sampled_from(["RAS", "LPI", "SRA", "PIR"]))
 def test_a_slab_lies_in_the_world_where_its_thin_slices_are(shape, axis, factor, orientation):
     affine = affine_of(orientation, (1.5, 0.7, 2.0))
@@ -126,6 +132,7 @@ def test_a_slab_lies_in_the_world_where_its_thin_slices_are(shape, axis, factor,
         )
 
 
+@few
 @given(shapes, axes, factors)
 def test_the_middle_and_the_size_of_a_voxel_stay_where_they_are(shape, axis, factor):
     affine = affine_of("LSP", (1.5, 0.7, 2.0))
@@ -142,12 +149,14 @@ def test_the_middle_and_the_size_of_a_voxel_stay_where_they_are(shape, axis, fac
 # Images
 
 
+@few
 @given(shapes, axes, factors, profiles, st.floats(-1000, 1000, width=32))
 def test_a_constant_image_stays_constant(shape, axis, factor, profile, value):
     thick = thick_image(np.full(shape, value, np.float32), factor, axis, profile)
     np.testing.assert_allclose(thick, value, rtol=1e-6)
 
 
+@few
 @given(shapes.flatmap(images), axes, factors)
 def test_the_mean_is_conserved_as_each_slab_counts_by_what_it_holds(image, axis, factor):
     slices = image.shape[axis]
@@ -158,11 +167,13 @@ def test_the_mean_is_conserved_as_each_slab_counts_by_what_it_holds(image, axis,
     np.testing.assert_allclose(within, image.sum(axis=axis), rtol=1e-4, atol=1e-2)
 
 
+@few
 @given(shapes.flatmap(images), axes)
 def test_a_factor_of_one_changes_nothing(image, axis):
     np.testing.assert_array_equal(thick_image(image, 1, axis), image)
 
 
+@few
 @given(shapes.flatmap(images), axes, factors, profiles, st.permutations(range(3)))
 def test_an_image_is_thickened_alike_however_it_is_stored(image, axis, factor, profile, order):
     thick = thick_image(image, factor, axis, profile)
@@ -173,6 +184,7 @@ def test_an_image_is_thickened_alike_however_it_is_stored(image, axis, factor, p
         np.testing.assert_allclose(np.flip(other, flipped), thick, rtol=1e-5, atol=1e-3)
 
 
+@few
 @given(shapes.flatmap(images), axes, factors, profiles)
 def test_a_thick_slice_has_no_value_that_none_of_the_thin_ones_has(image, axis, factor, profile):
     thick = thick_image(image, factor, axis, profile)
@@ -196,6 +208,7 @@ def test_empty_background_further_than_the_profile_sees_stays_empty():
 # Labels
 
 
+@few
 @given(shapes.flatmap(label_maps), axes, factors, profiles)
 def test_the_label_of_a_thick_slice_fills_most_of_it(label, axis, factor, profile):
     weights = thickening.profile_weights(label.shape[axis], factor, profile)
@@ -205,6 +218,7 @@ def test_the_label_of_a_thick_slice_fills_most_of_it(label, axis, factor, profil
     np.testing.assert_allclose(chosen, shares.max(axis=0), atol=2e-6)
 
 
+@few
 @given(shapes.flatmap(label_maps), axes, factors, profiles, st.permutations(range(3)))
 def test_a_label_is_thickened_alike_however_it_is_stored(label, axis, factor, profile, order):
     thick = thick_label(label, factor, axis, profile=profile)
@@ -215,6 +229,7 @@ def test_a_label_is_thickened_alike_however_it_is_stored(label, axis, factor, pr
         np.testing.assert_array_equal(np.flip(other, flipped), thick)
 
 
+@few
 @given(shapes.flatmap(label_maps), axes)
 def test_a_factor_of_one_changes_no_label(label, axis):
     for labels in (THREE, REGIONS):
@@ -266,6 +281,7 @@ def test_an_ignored_value_above_all_bytes_is_kept():
 # Back on the thin slices
 
 
+@few
 @given(st.integers(1, 30), st.integers(1, 12), axes, label_maps((4, 5)))
 def test_what_is_constant_along_the_axis_comes_back_as_it_was(slices, factor, axis, plane):
     label = np.stack([plane] * slices, axis=axis)
@@ -275,6 +291,7 @@ def test_what_is_constant_along_the_axis_comes_back_as_it_was(slices, factor, ax
         np.testing.assert_array_equal(back, label)
 
 
+@few
 @given(st.integers(1, 9), st.integers(1, 7), st.data())
 def test_a_thin_slice_takes_the_label_of_the_slab_that_it_lies_in(count, factor, data):
     thick = data.draw(label_maps((2, count, 3)))
@@ -291,12 +308,14 @@ def test_of_a_thin_slice_in_two_slabs_the_lower_value_wins_for_regions_what_both
     assert thickening.put_back(column(1, 0), THREE, 3, 2, 2).ravel().tolist() == [1, 0, 0]
 
 
+@few
 @given(shapes.flatmap(label_maps), axes, factors)
 def test_putting_back_a_factor_of_one_changes_nothing(label, axis, factor):
     back = thickening.put_back(label, THREE, label.shape[axis], 1, axis)
     np.testing.assert_array_equal(back, label)
 
 
+@few
 @given(st.integers(1, 20), st.integers(2, 7), st.data())
 def test_putting_back_follows_a_flip(slices, factor, data):
     thick = data.draw(label_maps((2, -(-slices // factor), 2)))

@@ -1,56 +1,10 @@
 """What thicker slices cost: a table and a figure over all thicknesses of the same scans."""
 
 
-def thicknesses(wildcards) -> dict:
-    """Return the datasets of the wildcards' study with slices of its source, and how each is made.
-
-    The source itself, which is as it is, has None.
-    """
-    made = {
-        name: config["datasets"][name].get("thicken") for name in study_of(wildcards)["datasets"]
-    }
-    return {
-        name: settings
-        for name, settings in made.items()
-        if (settings["of"] if settings else name) == wildcards.source
-    }
-
-
-def of_thicknesses(pattern: str):
-    """Return an input function: `pattern` filled for all runs of the wildcards' study and source."""
-    return lambda wildcards: [
-        pattern.format(dataset=dataset, experiment=model, fold=fold, seed=seed)
-        for dataset in thicknesses(wildcards)
-        for model, fold, seed in study_runs(wildcards)
-    ]
-
-
-def in_thicknesses(patterns) -> list[str]:
-    """Return paths filled for all such studies and the sources of each."""
-    return [
-        pattern.format(source=source, study=name)
-        for name in studies_of("anisotropy")
-        for source in dict.fromkeys(
-            config["datasets"][dataset]["thicken"]["of"]
-            for dataset in STUDIES[name]["datasets"]
-            if dataset in THICK
-        )
-        for pattern in patterns
-    ]
-
-
-wildcard_constraints:
-    source=one_of(DATASETS),
-
-
 rule compare_anisotropy:
     input:
         per_case=of_thicknesses(rules.evaluate_fold.output.per_case),
-        ceilings=lambda w: [
-            rules.score_ceiling.output.ceiling.format(dataset=name)
-            for name in thicknesses(w)
-            if name in THICK
-        ],
+        ceilings=of_thick_slices(rules.score_ceiling.output.ceiling),
         fingerprint=rules.merge_fingerprint.output.fingerprint.replace("{dataset}", "{source}"),
         orientation=rules.merge_fingerprint.output.orientation.replace("{dataset}", "{source}"),
     output:

@@ -158,7 +158,9 @@ rule plot_errors:
 
 rule plot_gallery:
     input:
-        dataset_json=dataset_json,
+        # Thick slices are shown as they are scored, on the grid of the thin ones.
+        dataset_json=original_json,
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
         predictions=of_study(PREDICTIONS),
     output:
@@ -174,6 +176,7 @@ rule plot_gallery:
         dataset="{dataset}",
         experiments=study_models,
         runs=study_runs,
+        thickened=thickened,
         code=digest("plot_gallery"),
     conda:
         "../../envs/figures.yaml"

@@ -15,7 +15,8 @@ def describe(source: Dataset, of: str, axis: str | int, factor: int, profile: st
         **{key: source.content[key] for key in ABOUT if key in source.content},
         "description": f"{of}, simulated: {done}",
         **source.meaning,
-        "numTraining": len(source.cases()),
+        # By what it says of itself: phantoms are still being made.
+        "numTraining": source.content["numTraining"],
         "file_ending": ".nii.gz",
     }
 
