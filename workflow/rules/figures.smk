@@ -155,47 +155,6 @@ rule plot_dice_profile:
         "../scripts/plot_dice_profile.py"
 
 
-rule plot_comparison:
-    input:
-        per_case=of_study(rules.evaluate_fold.output.per_case),
-        per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
-    output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_{{study}}.svg",
-            caption="../report/comparison.rst",
-            category="Figures",
-            labels={"figure": "{study}", "dataset": "{dataset}", "file": "figure"},
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_{{study}}.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_{{study}}.csv",
-            caption="../report/comparison.rst",
-            category="Figures",
-            labels={"figure": "{study}", "dataset": "{dataset}", "file": "table"},
-        ),
-    log:
-        f"{LOGS}/plot_comparison/{{dataset}}/{{study}}.log",
-    benchmark:
-        f"{BENCHMARKS}/plot_comparison/{{dataset}}/{{study}}.tsv"
-    wildcard_constraints:
-        study=one_of(studies_of("comparison")),
-    resources:
-        mem_mb=memory(drawing),
-        runtime=minutes(drawing),
-    params:
-        dataset="{dataset}",
-        experiments=study_models,
-        confidence=lookup(within=config, dpath="figures/confidence"),
-        resamples=lookup(within=config, dpath="figures/resamples"),
-        code=digest("plot_comparison"),
-    conda:
-        "../../envs/figures.yaml"
-    message:
-        "{wildcards.dataset}: drawing the paired scores of {wildcards.study}"
-    script:
-        "../scripts/plot_comparison.py"
-
-
 rule plot_gallery:
     input:
         dataset_json=dataset_json,
@@ -249,5 +208,5 @@ rule figures:
         expand(rules.plot_patch.output, dataset=SHOWN),
         expand(rules.plot_training.output, dataset=SHOWN),
         expand(rules.plot_dice_profile.output, dataset=SHOWN),
-        in_studies(rules.plot_comparison.output, "comparison"),
+        rules.comparisons.input,
         expand(rules.plot_gallery.output, dataset=SHOWN),
