@@ -1,6 +1,5 @@
 """What stands beside the figures: where results come from, and the methods in words."""
 
-
 CHECKSUMS = f"{RESULTS}/{{dataset}}/checksums/group-{{group}}.sha256"
 # Rules whose outputs are recorded, which their code decides on.
 RECORDED_RULES = (

@@ -25,6 +25,9 @@ OF_A_DATASET = (
 """What figures and tables of a dataset are called behind its name; those of a study have its name
 there."""
 
+OF_A_COMPARISON = ("_pairs", "_empty", "_seeds", "_ranking")
+"""What a comparison writes behind its name, beside the files that are called by the name alone."""
+
 Run = tuple[int, int]
 """A fold and a seed."""
 
@@ -160,9 +163,10 @@ def _files_alike(config: dict) -> Iterator[str]:
         for figure in OF_A_DATASET:
             first[f"{dataset}_{figure}".lower()] = f"the figure {figure} of {dataset}"
     for name, study in config["studies"].items():
-        for dataset in study["datasets"]:
+        parts = ("", *OF_A_COMPARISON) if study["kind"] == "comparison" else ("",)
+        for dataset, part in product(study["datasets"], parts):
             this = f"{name} of {dataset}"
-            other = first.setdefault(f"{dataset}_{name}".lower(), this)
+            other = first.setdefault(f"{dataset}_{name}{part}".lower(), this)
             if other != this:
                 yield (
                     f"studies.{name}: found a name by which its figure of {dataset} is called as "
