@@ -18,6 +18,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/package.smk"  # the package slicewise, beside this file
 include: "workflow/rules/common.smk"
+include: "workflow/rules/studies.smk"  # which experiments run, on which datasets, folds and seeds
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/resources.smk"  # memory, minutes and GPUs that jobs ask of a cluster
 include: "workflow/rules/datasets.smk"  # generated phantoms, archives -> raw/

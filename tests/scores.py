@@ -69,4 +69,4 @@ def drawn_files(folder: Path, name: str = "figure") -> dict[str, Path]:
     return {kind: folder / f"{name}.{ending}" for kind, ending in FILES.items()}
 
 
-FILES = {"svg": "svg", "png": "png", "table": "csv"}
+FILES = {"svg": "svg", "png": "png", "pdf": "pdf", "table": "csv"}

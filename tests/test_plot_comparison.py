@@ -143,7 +143,7 @@ def test_two_runs_give_the_same_bytes(tmp_path):
     tables = [score_rows("coarsest", 6, ["lv"]), score_rows("finest", 6, ["lv"], loss=0.1)]
     for folder in ("1", "2"):
         draw(tmp_path / folder, tables, ["coarsest", "finest"])
-    for name in ("figure.svg", "figure.png", "figure.csv"):
+    for name in ("figure.svg", "figure.png", "figure.pdf", "figure.csv"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 

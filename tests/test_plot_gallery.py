@@ -220,7 +220,7 @@ def test_slices_that_were_not_scored_are_not_shown(tmp_path):
 def test_two_runs_give_the_same_bytes(tmp_path):
     draw(tmp_path / "1", [scored()])
     draw(tmp_path / "2", [scored()])
-    for name in ("figure.svg", "figure.png", "figure.csv"):
+    for name in ("figure.svg", "figure.png", "figure.pdf", "figure.csv"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 

@@ -115,7 +115,7 @@ def test_the_table_repeats_the_adequacy_of_each_plan(chains, tmp_path):
 def test_two_runs_give_the_same_bytes(chains, tmp_path):
     draw(chains, tmp_path / "1")
     draw(chains, tmp_path / "2")
-    for name in ("figure.svg", "figure.png", "figure.csv"):
+    for name in ("figure.svg", "figure.png", "figure.pdf", "figure.csv"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 

@@ -93,7 +93,7 @@ def test_mixed_orientations_read_as_stored_have_no_direction():
 def test_two_runs_give_the_same_bytes(planned, tmp_path):
     draw(planned, tmp_path / "1")
     draw(planned, tmp_path / "2")
-    for name in ("figure.svg", "figure.png", "figure.csv"):
+    for name in ("figure.svg", "figure.png", "figure.pdf", "figure.csv"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 

@@ -85,7 +85,7 @@ def test_histories_with_and_without_skipped_steps_are_drawn_together(tmp_path):
 def test_two_runs_give_the_same_bytes(tmp_path):
     draw(tmp_path / "1", runs_of(2))
     draw(tmp_path / "2", runs_of(2))
-    for name in ("figure.svg", "figure.png", "figure.csv"):
+    for name in ("figure.svg", "figure.png", "figure.pdf", "figure.csv"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 

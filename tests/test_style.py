@@ -23,8 +23,9 @@ def small_figure(label="epoch"):
 
 
 def saved(folder, figure):
-    style.save_figure(figure, folder / "a.svg", folder / "a.png")
-    return (folder / "a.svg").read_bytes(), (folder / "a.png").read_bytes()
+    paths = [folder / f"a.{kind}" for kind in ("svg", "png", "pdf")]
+    style.save_figure(figure, *paths)
+    return [path.read_bytes() for path in paths]
 
 
 def test_equal_figures_give_equal_bytes(tmp_path):
@@ -32,10 +33,24 @@ def test_equal_figures_give_equal_bytes(tmp_path):
 
 
 def test_files_name_neither_a_date_nor_a_version(tmp_path):
-    svg, png = saved(tmp_path, small_figure())
+    svg, png, pdf = saved(tmp_path, small_figure())
     assert b"matplotlib v" not in svg.lower()
     assert b"<dc:date>" not in svg
     assert b"Software" not in png
+    assert not any(word in pdf for word in (b"Date", b"/Creator", b"/Producer"))
+
+
+def test_a_pdf_embeds_its_typeface_as_truetype(tmp_path):
+    pdf = saved(tmp_path, small_figure())[2]
+    assert b"/FontFile2" in pdf
+    assert b"/BaseFont /" in pdf
+    assert b"/Type3" not in pdf
+
+
+def test_a_pdf_is_as_large_as_the_column(tmp_path):
+    pdf = saved(tmp_path, small_figure())[2]
+    width, height = map(float, re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+)", pdf).groups())
+    assert (width / 72 * 25.4, height / 72 * 25.4) == pytest.approx((88, 50), abs=0.01)
 
 
 def test_names_are_drawn_as_they_are_and_not_as_formulas(tmp_path):
@@ -46,14 +61,14 @@ def test_names_are_drawn_as_they_are_and_not_as_formulas(tmp_path):
 
 def test_names_cannot_become_a_part_of_an_svg_file(tmp_path):
     name = "--><script>alert(1)</script><!--"
-    svg, _ = saved(tmp_path, small_figure(name))
-    plain, _ = saved(tmp_path, small_figure("epoch"))
+    svg, *_ = saved(tmp_path, small_figure(name))
+    plain, *_ = saved(tmp_path, small_figure("epoch"))
     kinds = [{element.tag for element in ElementTree.fromstring(s).iter()} for s in (svg, plain)]
     assert kinds[0] == kinds[1]
 
 
 def test_a_column_is_88_mm_wide_on_paper(tmp_path):
-    svg, _ = saved(tmp_path, small_figure())
+    svg, *_ = saved(tmp_path, small_figure())
     width = float(re.search(rb'<svg[^>]* width="([\d.]+)pt"', svg)[1])
     assert width / 72 * 25.4 == pytest.approx(88, abs=0.01)
 
@@ -67,7 +82,7 @@ def test_png_has_300_dots_per_inch(tmp_path):
 
 
 def test_text_is_drawn_as_outlines(tmp_path):
-    svg, _ = saved(tmp_path, small_figure("learning rate"))
+    svg, *_ = saved(tmp_path, small_figure("learning rate"))
     assert b"<text" not in svg
 
 

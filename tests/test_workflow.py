@@ -176,7 +176,7 @@ def test_every_artifact_is_there(results):
         for name in (*trained, "per_slice.csv", "per_case.csv", "summary.json"):
             expected.append(phantom / fold / name)
     for figure in FIGURES:
-        expected += [results / f"figures/phantom_{figure}.{kind}" for kind in ("svg", "png")]
+        expected += [results / f"figures/phantom_{figure}.{kind}" for kind in ("svg", "png", "pdf")]
         expected.append(results / f"tables/phantom_{figure}.csv")
     assert [path for path in expected if not path.is_file()] == []
 

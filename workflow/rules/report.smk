@@ -1,6 +1,5 @@
 """What stands beside the figures: where results come from, and the methods in words."""
 
-from itertools import product
 
 CHECKSUMS = f"{RESULTS}/{{dataset}}/checksums/group-{{group}}.sha256"
 # Rules whose outputs are recorded, which their code decides on.
@@ -58,10 +57,15 @@ def recorded_config() -> dict:
 
 def all_runs() -> list[tuple]:
     """Return dataset, experiment or ensemble, fold and seed of all that is scored."""
-    return [each for each in product(DATASETS, MODELS, FOLDS, SEEDS)]
+    return [
+        (dataset, model, fold, seed)
+        for dataset in SCORED
+        for model in models_of(dataset)
+        for fold, seed in runs_of(dataset, model)
+    ]
 
 
-def filled(pattern: str, runs) -> list[str]:
+def each_of(pattern: str, runs) -> list[str]:
     """Return `pattern` for each of some runs, each path once."""
     names = ("dataset", "experiment", "fold", "seed")
     return list(dict.fromkeys(pattern.format(**dict(zip(names, each))) for each in runs))
@@ -72,13 +76,13 @@ def recorded_files(wildcards) -> list[str]:
     runs = all_runs()
     planned = [each for each in runs if each[1] in EXPERIMENTS]
     return [
-        *filled(rules.merge_fingerprint.output.fingerprint, runs),
-        *filled(rules.split_folds.output.splits, runs),
-        *filled(rules.plan_network.output.plan, planned),
-        *filled(rules.train_fold.output.checkpoint, planned),
-        *filled(rules.evaluate_fold.output.per_case, runs),
-        *filled(rules.evaluate_fold.output.per_slice, runs),
-        *filled(POSTPROCESSING, runs),
+        *each_of(rules.merge_fingerprint.output.fingerprint, runs),
+        *each_of(rules.split_folds.output.splits, runs),
+        *each_of(rules.plan_network.output.plan, planned),
+        *each_of(rules.train_fold.output.checkpoint, planned),
+        *each_of(rules.evaluate_fold.output.per_case, runs),
+        *each_of(rules.evaluate_fold.output.per_slice, runs),
+        *each_of(POSTPROCESSING, runs),
     ]
 
 
@@ -109,7 +113,7 @@ rule record_provenance:
         config=recorded_config(),
         runs=all_runs(),
         scripts=lambda w: {name: sources.digest(name) for name in RECORDED_RULES},
-        logs=[path for path in filled(rules.train_fold.log[0], all_runs())],
+        logs=[path for path in each_of(rules.train_fold.log[0], all_runs())],
         reference=getattr(workflow.current_basedir, "ref", None),
         code=digest("record_provenance"),
     conda:
@@ -122,12 +126,12 @@ rule record_provenance:
 
 def planned_pairs() -> list[tuple]:
     """Return dataset and experiment of every plan."""
-    return list(product(DATASETS, EXPERIMENTS))
+    return [(dataset, name) for dataset in STUDIED for name in experiments_of(dataset)]
 
 
 def decided_pairs() -> list[tuple]:
     """Return dataset and experiment or ensemble of every postprocessing.json."""
-    return list(product(DATASETS, MODELS))
+    return [(dataset, name) for dataset in SCORED for name in models_of(dataset)]
 
 
 rule write_methods:
@@ -138,8 +142,8 @@ rule write_methods:
         orientation=expand(rules.merge_fingerprint.output.orientation, dataset=DATASETS),
         validation=expand(f"{RESULTS}/{{dataset}}/validation.csv", dataset=DATASETS),
         splits=expand(rules.split_folds.output.splits, dataset=DATASETS),
-        plans=filled(rules.plan_network.output.plan, planned_pairs()),
-        postprocessing=filled(POSTPROCESSING, decided_pairs()),
+        plans=each_of(rules.plan_network.output.plan, planned_pairs()),
+        postprocessing=each_of(POSTPROCESSING, decided_pairs()),
     output:
         methods=reported(
             f"{RESULTS}/report/methods.md", "methods", METHODS, "methods", "Markdown", None

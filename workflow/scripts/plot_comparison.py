@@ -243,6 +243,7 @@ def main(
     resamples: int,
     svg: str | Path,
     png: str | Path,
+    pdf: str | Path,
     table: str | Path,
 ) -> None:
     """Draw the figure from the tables of every run; the first of `experiments` is the reference."""
@@ -267,7 +268,7 @@ def main(
         figure = draw_pairs(experiments, pairs, tables, confidence)
     else:
         figure = draw_alone(other, pairs[other, "case"], tables[other, "case"], confidence)
-    style.save_figure(figure, svg, png)
+    style.save_figure(figure, svg, png, pdf)
 
 
 if "snakemake" in globals():

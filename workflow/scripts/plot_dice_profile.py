@@ -137,6 +137,7 @@ def main(
     resamples: int,
     svg: str | Path,
     png: str | Path,
+    pdf: str | Path,
     table: str | Path,
 ) -> None:
     """Draw the figure from the scores of every run, in any order."""
@@ -149,7 +150,7 @@ def main(
     )
     means.insert(0, "dataset", dataset)
     write_csv(table, means)
-    style.save_figure(draw(means), svg, png)
+    style.save_figure(draw(means), svg, png, pdf)
 
 
 if "snakemake" in globals():

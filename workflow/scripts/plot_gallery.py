@@ -230,6 +230,7 @@ def main(
     experiments: Sequence[str],
     svg: str | Path,
     png: str | Path,
+    pdf: str | Path,
     table: str | Path,
 ) -> None:
     """Draw the figure; predictions (folders) are in the order of `runs`: experiment, fold, seed."""
@@ -248,7 +249,7 @@ def main(
     ]
     chosen.insert(0, "dataset", dataset)
     write_csv(table, chosen)
-    style.save_figure(draw(chosen, slices, experiments), svg, png)
+    style.save_figure(draw(chosen, slices, experiments), svg, png, pdf)
 
 
 if "snakemake" in globals():

@@ -224,6 +224,7 @@ def main(
     experiments: Sequence[str],
     svg: str | Path,
     png: str | Path,
+    pdf: str | Path,
     table: str | Path,
 ) -> None:
     """Draw the figure; plans, adequacy and arrays (folders) are in the order of `experiments`.
@@ -239,7 +240,7 @@ def main(
         for name, folder, plan in zip(experiments, arrays, plans, strict=True)
     }
     write_csv(table, tabulate(views, shares, chosen, dataset))
-    style.save_figure(draw(views, shares), svg, png)
+    style.save_figure(draw(views, shares), svg, png, pdf)
 
 
 if "snakemake" in globals():

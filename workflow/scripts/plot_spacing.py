@@ -200,6 +200,7 @@ def main(
     experiments: Sequence[str],
     svg: str | Path,
     png: str | Path,
+    pdf: str | Path,
     table: str | Path,
 ) -> None:
     """Draw the figure; `plans` are in the order of `experiments`."""
@@ -209,7 +210,7 @@ def main(
     by_name = {name: read_plan(path) for name, path in zip(experiments, plans, strict=True)}
     named = directions(read_orientation(orientation, "orientation", "orientations"))
     write_csv(table, summarise(frame, by_name, named, dataset))
-    style.save_figure(draw(frame, by_name, named), svg, png)
+    style.save_figure(draw(frame, by_name, named), svg, png, pdf)
 
 
 if "snakemake" in globals():

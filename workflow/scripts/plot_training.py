@@ -114,13 +114,14 @@ def main(
     dataset: str,
     svg: str | Path,
     png: str | Path,
+    pdf: str | Path,
     table: str | Path,
 ) -> None:
     """Draw the figure; `runs` holds (experiment, fold, seed) of each of the `histories`."""
     table_of_runs = read_histories(histories, runs)
     summary = summarise(table_of_runs, dataset)
     write_csv(table, summary)
-    style.save_figure(draw(table_of_runs, summary), svg, png)
+    style.save_figure(draw(table_of_runs, summary), svg, png, pdf)
 
 
 if "snakemake" in globals():

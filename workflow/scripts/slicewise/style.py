@@ -1,7 +1,8 @@
 """How every figure of slicewise looks, and how it is written: the same bytes on every run.
 
-Sizes are those of a journal page in mm. Text is drawn as outlines in SVG, in the one sans-serif
-typeface that matplotlib carries itself, so that a figure looks the same on every machine.
+Sizes are those of a journal page in mm. Text is in the one sans-serif typeface that matplotlib
+carries itself, drawn as outlines in SVG and embedded in PDF, so that a figure looks the same on
+every machine.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from slicewise.files import atomic
@@ -89,8 +91,18 @@ SETTINGS = {
     "figure.constrained_layout.w_pad": 0.03,
     "figure.constrained_layout.h_pad": 0.03,
     "svg.fonttype": "path",
+    # TrueType, which journals take and programs can edit; Type 3, matplotlib's choice, is neither.
+    "pdf.fonttype": 42,
     "svg.hashsalt": "slicewise",
 }
+
+
+UNDATED = {
+    "svg": ("Date", "Creator"),
+    "png": ("Software",),
+    "pdf": ("CreationDate", "Creator", "Producer"),
+}
+"""What each kind of file would say of when and by what it was written."""
 
 
 def journal() -> AbstractContextManager:
@@ -105,13 +117,16 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def save_figure(figure: Figure, svg: str | Path, png: str | Path) -> None:
-    """Write a figure at its size in mm as SVG and as PNG of 300 dpi, without dates or versions."""
+def save_figure(figure: Figure, *paths: str | Path) -> None:
+    """Write a figure at its size in mm to each path, as its ending says: .svg, .pdf, or .png.
+
+    Pixels are those of 300 dpi. No file holds a date or the version of a program.
+    """
     with journal():
-        with atomic(svg) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})
-        with atomic(png) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
+        for path in map(Path, paths):
+            kind = path.suffix.removeprefix(".")
+            with atomic(path) as temporary:
+                figure.savefig(temporary, format=kind, metadata=dict.fromkeys(UNDATED[kind]))
 
 
 def line_style(index: int) -> dict:
@@ -132,6 +147,11 @@ def class_color(label: int) -> str:
 def handle(label: str, **properties: object) -> Line2D:
     """Return an entry for a legend."""
     return Line2D([], [], label=label, **properties)
+
+
+def patch(label: str, **properties: object) -> Patch:
+    """Return an entry for a legend that stands for an area."""
+    return Patch(label=label, **{"edgecolor": BLACK, "linewidth": 0.4} | properties)
 
 
 def letter(axes: Axes, text: str) -> None:
