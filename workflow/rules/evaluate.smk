@@ -83,11 +83,12 @@ rule find_best_configuration:
         ],
     output:
         best=f"{RESULTS}/{{dataset}}/best_configuration.json",
-        table=report(
+        table=reported(
             f"{RESULTS}/tables/{{dataset}}_configurations.csv",
-            caption="../report/configurations.rst",
-            category="Tables",
-            labels={"table": "best configuration", "dataset": "{dataset}"},
+            "configurations",
+            SCORES,
+            "best configuration",
+            "table",
         ),
     log:
         f"{LOGS}/find_best_configuration/{{dataset}}.log",

@@ -7,18 +7,11 @@ rule plot_spacing:
         orientation=rules.merge_fingerprint.output.orientation,
         plans=of_study_experiments(rules.plan_network.output.plan),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_spacing.svg",
-            caption="../report/spacing.rst",
-            category="Figures",
-            labels={"figure": "spacing", "dataset": "{dataset}", "file": "figure"},
-        ),
+        svg=reported(f"{RESULTS}/figures/{{dataset}}_spacing.svg", "spacing", DATA, "spacing"),
         png=f"{RESULTS}/figures/{{dataset}}_spacing.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_spacing.csv",
-            caption="../report/spacing.rst",
-            category="Figures",
-            labels={"figure": "spacing", "dataset": "{dataset}", "file": "table"},
+        pdf=f"{RESULTS}/figures/{{dataset}}_spacing.pdf",
+        table=reported(
+            f"{RESULTS}/tables/{{dataset}}_spacing.csv", "spacing", DATA, "spacing", "table"
         ),
     log:
         f"{LOGS}/plot_spacing/{{dataset}}.log",
@@ -44,19 +37,10 @@ rule plot_patch:
         plans=of_study_experiments(rules.plan_network.output.plan),
         adequacy=of_study_experiments(rules.plan_network.output.adequacy),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_patch.svg",
-            caption="../report/patch.rst",
-            category="Figures",
-            labels={"figure": "patch", "dataset": "{dataset}", "file": "figure"},
-        ),
+        svg=reported(f"{RESULTS}/figures/{{dataset}}_patch.svg", "patch", DATA, "patch"),
         png=f"{RESULTS}/figures/{{dataset}}_patch.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_patch.csv",
-            caption="../report/patch.rst",
-            category="Figures",
-            labels={"figure": "patch", "dataset": "{dataset}", "file": "table"},
-        ),
+        pdf=f"{RESULTS}/figures/{{dataset}}_patch.pdf",
+        table=reported(f"{RESULTS}/tables/{{dataset}}_patch.csv", "patch", DATA, "patch", "table"),
     log:
         f"{LOGS}/plot_patch/{{dataset}}.log",
     benchmark:
@@ -82,18 +66,17 @@ rule plot_training:
     input:
         histories=filled(rules.train_fold.output.history, study_trainings),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_training.svg",
-            caption="../report/training.rst",
-            category="Figures",
-            labels={"figure": "training", "dataset": "{dataset}", "file": "figure"},
+        svg=reported(
+            f"{RESULTS}/figures/{{dataset}}_training.svg", "training", TRAINING_CURVES, "training"
         ),
         png=f"{RESULTS}/figures/{{dataset}}_training.png",
-        table=report(
+        pdf=f"{RESULTS}/figures/{{dataset}}_training.pdf",
+        table=reported(
             f"{RESULTS}/tables/{{dataset}}_training.csv",
-            caption="../report/training.rst",
-            category="Figures",
-            labels={"figure": "training", "dataset": "{dataset}", "file": "table"},
+            "training",
+            TRAINING_CURVES,
+            "training",
+            "table",
         ),
     log:
         f"{LOGS}/plot_training/{{dataset}}.log",
@@ -116,22 +99,20 @@ rule plot_dice_profile:
     input:
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
     output:
-        svg=report(
+        svg=reported(
             f"{RESULTS}/figures/{{dataset}}_dice_profile.svg",
-            caption="../report/dice_profile.rst",
-            category="Figures",
-            labels={
-                "figure": "Dice along the structure",
-                "dataset": "{dataset}",
-                "file": "figure",
-            },
+            "dice_profile",
+            SCORES,
+            "Dice along the structure",
         ),
         png=f"{RESULTS}/figures/{{dataset}}_dice_profile.png",
-        table=report(
+        pdf=f"{RESULTS}/figures/{{dataset}}_dice_profile.pdf",
+        table=reported(
             f"{RESULTS}/tables/{{dataset}}_dice_profile.csv",
-            caption="../report/dice_profile.rst",
-            category="Figures",
-            labels={"figure": "Dice along the structure", "dataset": "{dataset}", "file": "table"},
+            "dice_profile",
+            SCORES,
+            "Dice along the structure",
+            "table",
         ),
     log:
         f"{LOGS}/plot_dice_profile/{{dataset}}.log",
@@ -160,18 +141,20 @@ rule plot_comparison:
         per_case=of_study(rules.evaluate_fold.output.per_case),
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
     output:
-        svg=report(
+        svg=reported(
             f"{RESULTS}/figures/{{dataset}}_{{study}}.svg",
-            caption="../report/comparison.rst",
-            category="Figures",
-            labels={"figure": "{study}", "dataset": "{dataset}", "file": "figure"},
+            "comparison",
+            STUDY,
+            "paired differences",
         ),
         png=f"{RESULTS}/figures/{{dataset}}_{{study}}.png",
-        table=report(
+        pdf=f"{RESULTS}/figures/{{dataset}}_{{study}}.pdf",
+        table=reported(
             f"{RESULTS}/tables/{{dataset}}_{{study}}.csv",
-            caption="../report/comparison.rst",
-            category="Figures",
-            labels={"figure": "{study}", "dataset": "{dataset}", "file": "table"},
+            "comparison",
+            STUDY,
+            "paired differences",
+            "table",
         ),
     log:
         f"{LOGS}/plot_comparison/{{dataset}}/{{study}}.log",
@@ -202,26 +185,20 @@ rule plot_gallery:
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
         predictions=of_study(PREDICTIONS),
     output:
-        svg=report(
+        svg=reported(
             f"{RESULTS}/figures/{{dataset}}_gallery.svg",
-            caption="../report/gallery.rst",
-            category="Figures",
-            labels={
-                "figure": "best, median and worst slices",
-                "dataset": "{dataset}",
-                "file": "figure",
-            },
+            "gallery",
+            SCORES,
+            "best, median and worst slices",
         ),
         png=f"{RESULTS}/figures/{{dataset}}_gallery.png",
-        table=report(
+        pdf=f"{RESULTS}/figures/{{dataset}}_gallery.pdf",
+        table=reported(
             f"{RESULTS}/tables/{{dataset}}_gallery.csv",
-            caption="../report/gallery.rst",
-            category="Figures",
-            labels={
-                "figure": "best, median and worst slices",
-                "dataset": "{dataset}",
-                "file": "table",
-            },
+            "gallery",
+            SCORES,
+            "best, median and worst slices",
+            "table",
         ),
     log:
         f"{LOGS}/plot_gallery/{{dataset}}.log",
@@ -251,3 +228,4 @@ rule figures:
         expand(rules.plot_dice_profile.output, dataset=SHOWN),
         in_studies(rules.plot_comparison.output, "comparison"),
         expand(rules.plot_gallery.output, dataset=SHOWN),
+        in_studies(rules.plot_reading.output, "reading"),

@@ -1,6 +1,5 @@
 """What stands beside the figures: where results come from, and the methods in words."""
 
-
 CHECKSUMS = f"{RESULTS}/{{dataset}}/checksums/group-{{group}}.sha256"
 # Rules whose outputs are recorded, which their code decides on.
 RECORDED_RULES = (
@@ -25,6 +24,8 @@ rule hash_cases:
         checksums=CHECKSUMS,
     log:
         f"{LOGS}/hash_cases/{{dataset}}/group-{{group}}.log",
+    benchmark:
+        f"{BENCHMARKS}/hash_cases/{{dataset}}/group-{{group}}.tsv"
     resources:
         mem_mb=memory(analysing),
         runtime=minutes(analysing),
@@ -87,8 +88,9 @@ def recorded_files(wildcards) -> list[str]:
 
 
 def hashed_groups() -> list[tuple]:
-    """Return dataset and group of all input files."""
-    return [(name, group) for name in DATASETS for group in DATASETS[name].groups]
+    """Return dataset and group of all input files; thickened scans are made of others'."""
+    own = [name for name in STUDIED if "thicken" not in config["datasets"][name]]
+    return [(name, group) for name in own for group in DATASETS[name].groups]
 
 
 rule record_provenance:
@@ -113,7 +115,7 @@ rule record_provenance:
         config=recorded_config(),
         runs=all_runs(),
         scripts=lambda w: {name: sources.digest(name) for name in RECORDED_RULES},
-        logs=[path for path in each_of(rules.train_fold.log[0], all_runs())],
+        logs=each_of(rules.train_fold.log[0], all_runs()),
         reference=getattr(workflow.current_basedir, "ref", None),
         code=digest("record_provenance"),
     conda:
@@ -137,11 +139,11 @@ def decided_pairs() -> list[tuple]:
 rule write_methods:
     input:
         provenance=rules.record_provenance.output.provenance,
-        dataset_json=lambda w: [str(DATASETS[name].json_path) for name in DATASETS],
-        spacing=expand(rules.merge_fingerprint.output.spacing, dataset=DATASETS),
-        orientation=expand(rules.merge_fingerprint.output.orientation, dataset=DATASETS),
-        validation=expand(f"{RESULTS}/{{dataset}}/validation.csv", dataset=DATASETS),
-        splits=expand(rules.split_folds.output.splits, dataset=DATASETS),
+        dataset_json=lambda w: [str(DATASETS[name].json_path) for name in STUDIED],
+        spacing=expand(rules.merge_fingerprint.output.spacing, dataset=STUDIED),
+        orientation=expand(rules.merge_fingerprint.output.orientation, dataset=STUDIED),
+        validation=expand(f"{RESULTS}/{{dataset}}/validation.csv", dataset=STUDIED),
+        splits=expand(rules.split_folds.output.splits, dataset=STUDIED),
         plans=each_of(rules.plan_network.output.plan, planned_pairs()),
         postprocessing=each_of(POSTPROCESSING, decided_pairs()),
     output:
@@ -155,9 +157,9 @@ rule write_methods:
         f"{LOGS}/write_methods.log",
     localrule: True
     params:
-        datasets=list(DATASETS),
+        datasets=STUDIED,
         given_splits=lambda w: [
-            DATASETS[name].json_path.with_name("splits_final.json").exists() for name in DATASETS
+            DATASETS[name].json_path.with_name("splits_final.json").exists() for name in STUDIED
         ],
         planned=planned_pairs(),
         decided=decided_pairs(),

@@ -12,9 +12,11 @@ from slicewise.claim import claim, metrics_reloaded
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_text
 from slicewise.job import run
+from slicewise.latex import escape
 from slicewise.plans import read_plan
 from slicewise.problems import read_tables
-from slicewise.prose import Pair, Paragraph, edges, escaped
+from slicewise.prose import Pair, Paragraph, edges
+from slicewise.prose import as_markdown as markdown
 from slicewise.records import read_folds, read_orientation
 from slicewise.study_facts import DatasetFacts, RunFacts, read_grids
 
@@ -77,14 +79,14 @@ def plans_table(facts: RunFacts) -> list[tuple[str, ...]]:
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """Return a table whose first row holds the names of its columns."""
-    first, *others = ([escaped(cell, "markdown") for cell in row] for row in rows)
+    first, *others = ([markdown(cell) for cell in row] for row in rows)
     ruled = [first, ["---"] * len(first), *others]
     return "\n".join(f"| {' | '.join(row)} |" for row in ruled)
 
 
 def latex_table(rows: Sequence[Sequence[str]]) -> str:
     """Return a table (package booktabs) whose first row holds the names of its columns."""
-    first, *others = (" & ".join(escaped(cell, "latex") for cell in row) for row in rows)
+    first, *others = (" & ".join(escape(cell) for cell in row) for row in rows)
     lines = [r"\toprule", f"{first} \\\\", r"\midrule", *(f"{row} \\\\" for row in others)]
     columns = "l" * len(rows[0])
     body = "\n".join([*lines, r"\bottomrule"])
@@ -95,7 +97,7 @@ def as_markdown(facts: RunFacts, found: Sequence[Paragraph]) -> str:
     """Return the methods, the table of plans and the checklists as Markdown."""
     parts = ["# Methods"]
     for paragraph in found:
-        text = escaped(" ".join(paragraph.sentences), "markdown")
+        text = markdown(" ".join(paragraph.sentences))
         sources = f"<!-- From {', '.join(paragraph.sources)} -->"
         parts.append(f"## {paragraph.title}\n\n{text}\n\n{sources}")
     items = [(str(i.number), i.asks, i.answer, ", ".join(i.see)) for i in claim(facts)]
@@ -114,7 +116,7 @@ def as_latex(facts: RunFacts, found: Sequence[Paragraph]) -> str:
     """Return the methods as LaTeX, a paragraph a section, and the table of plans."""
     parts = []
     for paragraph in found:
-        text = escaped(" ".join(paragraph.sentences), "latex")
+        text = escape(" ".join(paragraph.sentences))
         sources = f"% From {', '.join(paragraph.sources)}"
         parts.append(f"{sources}\n\\paragraph{{{paragraph.title}.}}\n{text}\n")
     return "\n".join([*parts, latex_table(plans_table(facts))])
