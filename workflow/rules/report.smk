@@ -148,11 +148,12 @@ rule write_methods:
         postprocessing=each_of(POSTPROCESSING, decided_pairs()),
     output:
         methods=reported(
-            f"{RESULTS}/report/methods.md", "methods", METHODS, "methods", "Markdown", None
+            f"{RESULTS}/report/methods.md", "methods", METHODS, "methods", "text", None
         ),
         latex=reported(
             f"{RESULTS}/report/methods.tex", "methods", METHODS, "methods", "LaTeX", None
         ),
+        page=reported(f"{RESULTS}/report/methods.html", "methods", METHODS, "methods", "page", None),
     log:
         f"{LOGS}/write_methods.log",
     localrule: True

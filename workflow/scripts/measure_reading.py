@@ -6,7 +6,6 @@ measurements: no two runs write the same numbers.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -32,6 +31,9 @@ MOST_BYTES = 512 * MIB
 
 MOST_COMPRESSED = 64 * MIB
 """Of arrays that are compressed for the way npz, at some 20 MiB a second."""
+
+COLD, SECONDS = 8, 0.3
+"""Batches that are read with nothing cached, and CPU time for which all that is cached is read."""
 
 STEP = 4
 """How many times more cases each size has than the one before."""
@@ -96,7 +98,7 @@ def measure(trial: Trial) -> dict[str, float]:
         check=True,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(sources.PACKAGE.parent), "OMP_NUM_THREADS": "1"},
+        cwd=sources.PACKAGE.parent,  # where it is imported from
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -159,14 +161,16 @@ def main(
         plan = read_plan(path)
         trial = Trial(
             way="slices",
-            folder=str(folder),
+            folder=str(Path(folder).absolute()),
             names=list(cases),
-            dataset_json=str(dataset_json),
+            dataset_json=str(Path(dataset_json).absolute()),
             patch=plan.patch_size,
             batch=training["batch_size"] or plan.batch_size,
             oversample=training["oversample_foreground"],
+            cold=COLD,
+            seconds=SECONDS,
         )
-        with TemporaryDirectory(dir=Path(measured).parent) as scratch:
+        with TemporaryDirectory(dir=Path(measured).absolute().parent) as scratch:
             rows += Exported(name, trial).rows(Path(scratch))
     frame = pd.DataFrame(rows)
     if not (frame["bytes_from_disk"] > 0).any():

@@ -27,9 +27,6 @@ WAYS = {
 }
 """The ways to read, in words; the first is that of a training here."""
 
-SECONDS = 0.3
-"""CPU time for which batches are read when all that fits is cached."""
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -37,7 +34,8 @@ class Trial:
 
     folder: of exported arrays, with NAME.npz beside them for the way npz; names: of the cases;
     dataset_json: of the dataset that they were exported from; patch: (row, column) pixels; batch,
-    oversample: as in a training; cold: batches that are read with nothing cached.
+    oversample: as in a training; cold: batches that are read with nothing cached; seconds: of CPU
+    time for which they are read when all that fits is.
     """
 
     way: str
@@ -47,7 +45,8 @@ class Trial:
     patch: tuple[int, int]
     batch: int
     oversample: float
-    cold: int = 8
+    cold: int
+    seconds: float
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -123,7 +122,7 @@ class Trial:
 
     def costs(self) -> dict[str, float]:
         """Return what slicewise.reading_costs observes."""
-        return observe(self.start, self.batch, self.files(), self.cold, SECONDS)
+        return observe(self.start, self.batch, self.files(), self.cold, self.seconds)
 
     def as_json(self) -> str:
         """Return the trial as an argument of this module."""
