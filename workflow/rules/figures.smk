@@ -1,4 +1,4 @@
-"""Figures: six for a paper, each with the table behind it and a caption for the report."""
+"""Figures of a dataset, each with the table behind it and a caption for the report."""
 
 
 rule plot_spacing:
@@ -7,12 +7,7 @@ rule plot_spacing:
         orientation=rules.merge_fingerprint.output.orientation,
         plans=of_study_experiments(rules.plan_network.output.plan),
     output:
-        svg=reported(f"{RESULTS}/figures/{{dataset}}_spacing.svg", "spacing", DATA, "spacing"),
-        png=f"{RESULTS}/figures/{{dataset}}_spacing.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_spacing.pdf",
-        table=reported(
-            f"{RESULTS}/tables/{{dataset}}_spacing.csv", "spacing", DATA, "spacing", "table"
-        ),
+        **drawn("spacing", "spacing", DATA, "spacing and sliced axis"),
     log:
         f"{LOGS}/plot_spacing/{{dataset}}.log",
     benchmark:
@@ -37,10 +32,7 @@ rule plot_patch:
         plans=of_study_experiments(rules.plan_network.output.plan),
         adequacy=of_study_experiments(rules.plan_network.output.adequacy),
     output:
-        svg=reported(f"{RESULTS}/figures/{{dataset}}_patch.svg", "patch", DATA, "patch"),
-        png=f"{RESULTS}/figures/{{dataset}}_patch.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_patch.pdf",
-        table=reported(f"{RESULTS}/tables/{{dataset}}_patch.csv", "patch", DATA, "patch", "table"),
+        **drawn("patch", "patch", DATA, "patch over a slice"),
     log:
         f"{LOGS}/plot_patch/{{dataset}}.log",
     benchmark:
@@ -66,18 +58,7 @@ rule plot_training:
     input:
         histories=filled(rules.train_fold.output.history, study_trainings),
     output:
-        svg=reported(
-            f"{RESULTS}/figures/{{dataset}}_training.svg", "training", TRAINING_CURVES, "training"
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_training.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_training.pdf",
-        table=reported(
-            f"{RESULTS}/tables/{{dataset}}_training.csv",
-            "training",
-            TRAINING_CURVES,
-            "training",
-            "table",
-        ),
+        **drawn("training", "training", TRAINING_CURVES, "training curves"),
     log:
         f"{LOGS}/plot_training/{{dataset}}.log",
     benchmark:
@@ -99,21 +80,7 @@ rule plot_dice_profile:
     input:
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
     output:
-        svg=reported(
-            f"{RESULTS}/figures/{{dataset}}_dice_profile.svg",
-            "dice_profile",
-            SCORES,
-            "Dice along the structure",
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_dice_profile.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_dice_profile.pdf",
-        table=reported(
-            f"{RESULTS}/tables/{{dataset}}_dice_profile.csv",
-            "dice_profile",
-            SCORES,
-            "Dice along the structure",
-            "table",
-        ),
+        **drawn("dice_profile", "dice_profile", SCORES, "Dice along the structure"),
     log:
         f"{LOGS}/plot_dice_profile/{{dataset}}.log",
     benchmark:
@@ -136,70 +103,68 @@ rule plot_dice_profile:
         "../scripts/plot_dice_profile.py"
 
 
-rule plot_comparison:
+rule plot_heat_map:
     input:
-        per_case=of_study(rules.evaluate_fold.output.per_case),
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
     output:
-        svg=reported(
-            f"{RESULTS}/figures/{{dataset}}_{{study}}.svg",
-            "comparison",
-            STUDY,
-            "paired differences",
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_{{study}}.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_{{study}}.pdf",
-        table=reported(
-            f"{RESULTS}/tables/{{dataset}}_{{study}}.csv",
-            "comparison",
-            STUDY,
-            "paired differences",
-            "table",
-        ),
+        **drawn("heat_map", "heat_map", SCORES, "Dice of every case along the structure"),
     log:
-        f"{LOGS}/plot_comparison/{{dataset}}/{{study}}.log",
+        f"{LOGS}/plot_heat_map/{{dataset}}.log",
     benchmark:
-        f"{BENCHMARKS}/plot_comparison/{{dataset}}/{{study}}.tsv"
-    wildcard_constraints:
-        study=one_of(studies_of("comparison")),
+        f"{BENCHMARKS}/plot_heat_map/{{dataset}}.tsv"
     resources:
         mem_mb=memory(drawing),
         runtime=minutes(drawing),
     params:
         dataset="{dataset}",
         experiments=study_models,
-        confidence=lookup(within=config, dpath="figures/confidence"),
-        resamples=lookup(within=config, dpath="figures/resamples"),
-        code=digest("plot_comparison"),
+        bins=20,
+        code=digest("plot_heat_map"),
     conda:
         "../../envs/figures.yaml"
     message:
-        "{wildcards.dataset}: drawing the paired scores of {wildcards.study}"
+        "{wildcards.dataset}: drawing Dice of every case along the structures"
     script:
-        "../scripts/plot_comparison.py"
+        "../scripts/plot_heat_map.py"
+
+
+rule plot_errors:
+    input:
+        per_case=of_study(rules.locate_errors.output.per_case),
+        per_slice=of_study(rules.locate_errors.output.per_slice),
+    output:
+        **drawn("errors", "errors", SCORES, "where the errors are"),
+    log:
+        f"{LOGS}/plot_errors/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_errors/{{dataset}}.tsv"
+    resources:
+        mem_mb=memory(drawing),
+        runtime=minutes(drawing),
+    params:
+        dataset="{dataset}",
+        experiments=study_models,
+        bins=10,
+        confidence=lookup(within=config, dpath="figures/confidence"),
+        resamples=lookup(within=config, dpath="figures/resamples"),
+        code=digest("plot_errors"),
+    conda:
+        "../../envs/figures.yaml"
+    message:
+        "{wildcards.dataset}: drawing where the errors are"
+    script:
+        "../scripts/plot_errors.py"
 
 
 rule plot_gallery:
     input:
-        dataset_json=dataset_json,
+        # Thick slices are shown as they are scored, on the grid of the thin ones.
+        dataset_json=original_json,
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
         predictions=of_study(PREDICTIONS),
     output:
-        svg=reported(
-            f"{RESULTS}/figures/{{dataset}}_gallery.svg",
-            "gallery",
-            SCORES,
-            "best, median and worst slices",
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_gallery.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_gallery.pdf",
-        table=reported(
-            f"{RESULTS}/tables/{{dataset}}_gallery.csv",
-            "gallery",
-            SCORES,
-            "best, median and worst slices",
-            "table",
-        ),
+        **drawn("gallery", "gallery", SCORES, "best, median and worst slices"),
     log:
         f"{LOGS}/plot_gallery/{{dataset}}.log",
     benchmark:
@@ -211,6 +176,7 @@ rule plot_gallery:
         dataset="{dataset}",
         experiments=study_models,
         runs=study_runs,
+        thickened=thickened,
         code=digest("plot_gallery"),
     conda:
         "../../envs/figures.yaml"
@@ -218,14 +184,3 @@ rule plot_gallery:
         "{wildcards.dataset}: drawing best, median and worst slices"
     script:
         "../scripts/plot_gallery.py"
-
-
-rule figures:
-    input:
-        expand(rules.plot_spacing.output, dataset=SHOWN),
-        expand(rules.plot_patch.output, dataset=SHOWN),
-        expand(rules.plot_training.output, dataset=SHOWN),
-        expand(rules.plot_dice_profile.output, dataset=SHOWN),
-        in_studies(rules.plot_comparison.output, "comparison"),
-        expand(rules.plot_gallery.output, dataset=SHOWN),
-        in_studies(rules.plot_reading.output, "reading"),

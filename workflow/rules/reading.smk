@@ -43,18 +43,7 @@ rule plot_reading:
     input:
         measured=rules.measure_reading.output.measured,
     output:
-        svg=reported(
-            f"{RESULTS}/figures/{{dataset}}_{{study}}.svg", "reading", STUDY, "cost of reading"
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_{{study}}.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_{{study}}.pdf",
-        table=reported(
-            f"{RESULTS}/tables/{{dataset}}_{{study}}.csv",
-            "reading",
-            STUDY,
-            "cost of reading",
-            "table",
-        ),
+        **drawn("{study}", "reading", STUDY, "cost of reading"),
         latex=reported(
             f"{RESULTS}/tables/{{dataset}}_{{study}}.tex",
             "reading",
