@@ -351,7 +351,7 @@ def test_through_slurm_each_job_asks_for_what_it_needs_and_for_twice_as_much_at_
         "train_fold",
         "predict_member_fold",
     }
-    for rule in ("plot_dice_profile", "plot_comparison", "plot_gallery"):
+    for rule in ("plot_dice_profile", "compare_experiments", "plot_gallery"):
         assert int(first[rule]["mem_mb"]) > 12_000 > int(first["plot_patch"]["mem_mb"])
 
 
