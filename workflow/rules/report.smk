@@ -24,6 +24,8 @@ rule hash_cases:
         checksums=CHECKSUMS,
     log:
         f"{LOGS}/hash_cases/{{dataset}}/group-{{group}}.log",
+    benchmark:
+        f"{BENCHMARKS}/hash_cases/{{dataset}}/group-{{group}}.tsv"
     resources:
         mem_mb=memory(analysing),
         runtime=minutes(analysing),
@@ -86,8 +88,9 @@ def recorded_files(wildcards) -> list[str]:
 
 
 def hashed_groups() -> list[tuple]:
-    """Return dataset and group of all input files."""
-    return [(name, group) for name in STUDIED for group in DATASETS[name].groups]
+    """Return dataset and group of all input files; thickened scans are made of others'."""
+    own = [name for name in STUDIED if "thicken" not in config["datasets"][name]]
+    return [(name, group) for name in own for group in DATASETS[name].groups]
 
 
 rule record_provenance:
@@ -112,7 +115,7 @@ rule record_provenance:
         config=recorded_config(),
         runs=all_runs(),
         scripts=lambda w: {name: sources.digest(name) for name in RECORDED_RULES},
-        logs=[path for path in each_of(rules.train_fold.log[0], all_runs())],
+        logs=each_of(rules.train_fold.log[0], all_runs()),
         reference=getattr(workflow.current_basedir, "ref", None),
         code=digest("record_provenance"),
     conda:
@@ -145,11 +148,12 @@ rule write_methods:
         postprocessing=each_of(POSTPROCESSING, decided_pairs()),
     output:
         methods=reported(
-            f"{RESULTS}/report/methods.md", "methods", METHODS, "methods", "Markdown", None
+            f"{RESULTS}/report/methods.md", "methods", METHODS, "methods", "text", None
         ),
         latex=reported(
             f"{RESULTS}/report/methods.tex", "methods", METHODS, "methods", "LaTeX", None
         ),
+        page=reported(f"{RESULTS}/report/methods.html", "methods", METHODS, "methods", "page", None),
     log:
         f"{LOGS}/write_methods.log",
     localrule: True
