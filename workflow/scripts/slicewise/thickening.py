@@ -26,9 +26,9 @@ DIGITS = 6
 """Decimals of shares that count: equal ones must not differ by how they were added up."""
 
 CLOSE = 1e-3
-"""Shares that differ by less count as equal, and the neighbours decide. Where two slices become one,
-many voxels at borders are half full: were the background to win all of them, hippocampi would lose
-a seventh of their volume, twice as much as they do."""
+"""Shares that differ by less count as equal, and the neighbours decide. Where two slices become
+one, many voxels at borders are half full: were the background to win all of them, hippocampi would
+lose a seventh of their volume, and not a sixteenth."""
 
 
 def centres(slices: int, factor: int) -> np.ndarray:
