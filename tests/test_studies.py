@@ -111,6 +111,11 @@ def test_a_dataset_that_is_in_no_study_has_no_main_one():
             "experiments: found the ensemble planes; allowed: experiments, as an ensemble has no "
             "arrays of its own",
         ),
+        (
+            "{kind: patch_size, experiments: [axial, planes]}",
+            "experiments: found the ensemble planes; allowed: experiments, as an ensemble has no "
+            "patch of its own",
+        ),
         ("{kind: size}", 'kind: found "size"; allowed: comparison, patch_size, anisotropy or'),
         ("{seeds: [0, 0]}", "seeds: found [0, 0]; allowed: a list, at least 1 long, none twice"),
         ("{datasets: []}", "datasets: found []; allowed: a list, at least 1 long, none twice"),

@@ -98,6 +98,20 @@ def reported(path: str, caption: str, category: str, shows: str, file="figure", 
     )
 
 
+def drawn(name: str, caption: str, category: str, shows: str) -> dict:
+    """Return the outputs of a rule that draws a figure, in three formats, and its table.
+
+    name: of the files, behind that of the dataset; the rest is as for `reported`.
+    """
+    figure, in_report = f"{RESULTS}/figures/{{dataset}}_{name}", (caption, category, shows)
+    return {
+        "svg": reported(f"{figure}.svg", *in_report),
+        "png": f"{figure}.png",
+        "pdf": f"{figure}.pdf",
+        "table": reported(f"{RESULTS}/tables/{{dataset}}_{name}.csv", *in_report, file="table"),
+    }
+
+
 def digest(script: str):
     """Return a params function: the digest of a rule's script, looked at for rules with jobs only."""
     return lambda wildcards: sources.digest(script)

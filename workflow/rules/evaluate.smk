@@ -78,6 +78,43 @@ rule score_ceiling:
         "../scripts/score_ceiling.py"
 
 
+rule locate_errors:
+    input:
+        dataset_json=original_json,
+        splits=rules.split_folds.output.splits,
+        fingerprint=of_original(rules.merge_fingerprint.output.fingerprint),
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
+        predictions=PREDICTIONS,
+    output:
+        per_slice=f"{FOLD_FOLDER}/errors_per_slice.parquet",
+        per_case=f"{FOLD_FOLDER}/errors_per_case.csv",
+    log:
+        f"{LOGS}/locate_errors/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/locate_errors/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
+    wildcard_constraints:
+        experiment=one_of(MODELS),
+    resources:
+        mem_mb=memory(scoring),
+        runtime=minutes(scoring),
+    params:
+        dataset="{dataset}",
+        experiment="{experiment}",
+        fold="{fold}",
+        seed="{seed}",
+        slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
+        slices=lookup(within=config, dpath="evaluation/slices"),
+        surface_tolerance_mm=lookup(within=config, dpath="evaluation/surface_tolerance_mm"),
+        thickened=thickened,
+        code=digest("locate_errors"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: errors of {wildcards.experiment}, fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../scripts/locate_errors.py"
+
+
 rule decide_postprocessing:
     input:
         dataset_json=dataset_json,
