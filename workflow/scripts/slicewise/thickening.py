@@ -22,9 +22,6 @@ REACH = 1.5
 fallen to 2^-9 there; without an end, all of an image would leave its traces in the empty background
 that preprocessing crops away."""
 
-DIGITS = 6
-"""Decimals of shares that count: equal ones must not differ by how they were added up."""
-
 CLOSE = 1e-3
 """Shares that differ by less count as equal, and the neighbours decide. Where two slices become
 one, many voxels at borders are half full: were the background to win all of them, hippocampi would
@@ -95,13 +92,17 @@ def majority(label: np.ndarray, labels: Labels, weights: np.ndarray, axis: int) 
     """
     from scipy.ndimage import uniform_filter
 
-    known = average(labels.annotated(label), weights, axis) if labels.ignore is not None else 1
+    known = np.float32(1)
+    if labels.ignore is not None:
+        known = average(labels.annotated(label), weights, axis)
+        known[known == 0] = 1
     within = [1 if other == axis else 3 for other in range(label.ndim)]
 
     def score(mask: np.ndarray) -> np.ndarray:
-        share = average(mask, weights, axis) / np.maximum(known, 10.0**-DIGITS)
-        around = uniform_filter(share.round(DIGITS), within, mode="nearest")
-        return share.round(DIGITS) + CLOSE * (around.round(DIGITS) - PRESENT)
+        # In single precision equal shares are equal, however they were added up in double.
+        share = average(mask, weights, axis) / known
+        around = uniform_filter(share, within, mode="nearest")
+        return share + CLOSE * (around - PRESENT)
 
     return labels.segment(map(score, _masks(label, labels)))
 
@@ -122,8 +123,7 @@ def thicken_label(label: np.ndarray, labels: Labels, weights: np.ndarray, axis: 
     thick = majority(label, labels, weights, axis)
     if labels.ignore is not None:
         thick = thick.astype(np.min_scalar_type(labels.ignore), copy=False)
-        known = average(labels.annotated(label), weights, axis).round(DIGITS)
-        thick[known < PRESENT] = labels.ignore
+        thick[average(labels.annotated(label), weights, axis) < PRESENT] = labels.ignore
     return thick
 
 
