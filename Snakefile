@@ -18,6 +18,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/package.smk"  # the package slicewise, beside this file
 include: "workflow/rules/common.smk"
+include: "workflow/rules/studies.smk"  # which experiments run, on which datasets, folds and seeds
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/resources.smk"  # memory, minutes and GPUs that jobs ask of a cluster
 include: "workflow/rules/datasets.smk"  # generated phantoms, archives -> raw/
@@ -30,9 +31,11 @@ include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
 include: "workflow/rules/ensemble.smk"  # experiments fused -> CASE.nii.gz
 include: "workflow/rules/evaluate.smk"  # scores, post-processing, the best configuration
 include: "workflow/rules/figures.smk"  # the figures of a paper
+include: "workflow/rules/report.smk"  # checksums, provenance, methods in words
 
 
 rule all:
     input:
         rules.evaluate.input,
         rules.figures.input,
+        rules.write_methods.output,

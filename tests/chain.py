@@ -85,6 +85,7 @@ def plan(
     in_plane_order: str = "stored",
     planner: str = "default",
     overwrite_target_spacing: list[float] | None = None,
+    patch_scale: float = 1.0,
 ) -> Chain:
     """Plan arrays, network and two folds."""
     plan_arrays.main(
@@ -108,6 +109,7 @@ def plan(
         gpu_memory_gb=None,
         dataset_name=dataset_name,
         plans=plans,
+        patch_scale=patch_scale,
         plan=chain.plan,
         adequacy=chain.adequacy,
     )

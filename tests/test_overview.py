@@ -59,3 +59,32 @@ def test_an_archive_is_not_unpacked_to_count_its_cases():
 
 def test_a_module_says_by_which_name_it_was_taken_in():
     assert lines("cardiac")[0] == "slicewise, as the module cardiac"
+
+
+def test_studies_are_listed_and_their_networks_counted_once():
+    both = HEARTS | {"more": {"phantom": {"cases": 6}}}
+    asked = {
+        "wide": {"datasets": ["hearts"], "folds": [0, 1], "seeds": [0, 1]},
+        "narrow": {"experiments": ["b"], "folds": [1, 2]},
+        "memory": {"kind": "reading", "experiments": ["a"]},
+    }
+    said = lines(datasets=both, studies=asked)
+    assert said[3] == (
+        "studies: wide (comparison of 2 experiments on 1 dataset), narrow (comparison of 1 "
+        "experiment on 2 datasets), memory (reading of 1 experiment on 2 datasets)"
+    )
+    # a: 4 on hearts; b: 4 and fold 2 there, folds 1 and 2 on the other.
+    assert said[4].startswith("networks: 11, of 2 datasets, 2 experiments, 3 of 5 folds, 2 seeds;")
+
+
+def test_what_is_left_out_and_a_quick_run_are_told():
+    given = {"datasets": HEARTS, "quick": "true", "when_quick": {"training": {"epochs": 3}}}
+    filled = config.load(given)
+    datasets = Datasets(filled, inputs.open_inputs(filled), pytest.fail)
+    said = overview.of_run(None, filled, datasets, {"real": "data/Real"})
+    assert [" ".join(line.split()) for line in said.split("\n")][1:4] == [
+        "quick: as when_quick says",
+        "datasets: hearts (24 cases)",
+        "left out: real, as there is no folder data/Real",
+    ]
+    assert "epochs: 3, iterations" in said

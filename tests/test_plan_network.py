@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from chain import Chain, analyse, plan
-from plan_network import patch_adequacy, read_extents, report
+from plan_network import patch_adequacy, report
 from scans import affine_of, write_case, write_dataset, write_json_of
+from slicewise.extents import read_extents
 from slicewise.files import read_json
 from slicewise.network import build_network
 from slicewise.planners import PLANNERS
 from slicewise.plans import read_plan
 from slicewise.schemas import problems, read_schema
+from slicewise.user_plans import read_user_plan
 
 
 def test_extents_fit_in_both_directions_or_not_at_all():
@@ -113,3 +115,27 @@ def test_the_plans_of_every_planner_pass_the_schema_and_are_built(analysed, plan
     with torch.device("meta"):
         logits = build_network(record, 1, 2)(torch.zeros(1, 1, *record.patch_size))
     assert logits.shape == (1, 2, *record.patch_size)
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+def test_a_scaled_plan_differs_in_patch_and_network_alone(analysed, planner):
+    whole = read_json(plan(analysed, planner=planner).plan)
+    half = read_json(plan(analysed, planner=planner, patch_scale=0.5).plan)
+    assert read_user_plan(analysed.plan, 1, False) == half
+    assert half.pop("slicewise") == whole.pop("slicewise") | {"patch_scale": 0.5}
+    for content in (whole, half):
+        for key in ("patch_size", "architecture"):
+            assert content["configurations"]["2d"].pop(key)
+    assert half == whole
+
+
+def test_a_scale_of_1_changes_no_byte_of_a_plan(analysed):
+    before = plan(analysed).plan.read_bytes()
+    assert plan(analysed, patch_scale=1.0).plan.read_bytes() == before
+
+
+def test_adequacy_is_that_of_the_scaled_patch(analysed):
+    chain = plan(analysed, patch_scale=0.5)
+    rows, columns = read_plan(chain.plan).patch_size
+    table = pd.read_csv(chain.adequacy)
+    assert set(zip(table["patch_row"], table["patch_column"], strict=True)) == {(rows, columns)}

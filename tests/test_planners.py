@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slicewise.planners import PLANNERS, plan_batch, plan_patch
+from slicewise.planners import PLANNERS, plan_batch, plan_patch, scale_patch
 from slicewise.topology import conv_feature_map_size, pool_and_kernel_sizes
 
 DEFAULT = PLANNERS["default"]
@@ -27,6 +27,52 @@ def test_as_many_samples_of_a_large_patch_as_the_planner_asks_for_fit_in_memory(
     _, patch, estimate = plan_patch(planner, np.ones(2), [3000.0, 900.0], 3, capacity)
     assert estimate / 12 * planner.patch_samples <= capacity
     assert plan_batch(planner, estimate, capacity, 1e12, patch) >= planner.patch_samples
+
+
+@of_each
+@pytest.mark.parametrize(
+    ("scale", "patch", "stages"),
+    [(0.25, (20, 20), 3), (0.5, (40, 40), 4), (0.7, (56, 56), 4), (0.75, (64, 64), 5)],
+)
+def test_a_scaled_patch_has_a_network_of_its_own(planner, scale, patch, stages):
+    network, found = scale_patch(planner, np.ones(2), (80, 80), scale)
+    assert (found, network.n_stages) == (patch, stages)
+    assert network == planner.architecture(pool_and_kernel_sizes((1, 1), [80 * scale] * 2))
+
+
+def test_rounding_errors_make_no_patch_larger():
+    assert scale_patch(DEFAULT, np.ones(2), (100, 100), 0.56)[1] == (56, 56)
+
+
+def test_a_patch_shrinks_to_what_can_be_halved_once_and_no_further():
+    network, patch = scale_patch(DEFAULT, np.ones(2), (80, 56), 0.01)
+    assert (patch, network.n_stages) == ((8, 8), 2)
+
+
+def test_a_scale_that_leaves_nothing_to_halve_is_refused():
+    found = r"planning\.patch_scale: found 0\.25, .* 16 x 4 voxels one of 8 x 4, .* give more"
+    with pytest.raises(ValueError, match=found):
+        scale_patch(DEFAULT, np.ones(2), (16, 4), 0.25)
+
+
+@given(
+    st.tuples(*[st.floats(0.1, 6)] * 2),
+    st.tuples(*[st.floats(8, 500)] * 2),
+    st.sampled_from(list(PLANNERS.values())),
+    st.floats(0.01, 1),
+)
+def test_a_scaled_patch_is_divided_by_its_strides_and_no_larger_than_the_whole(
+    spacing, size, planner, scale
+):
+    whole = pool_and_kernel_sizes(spacing, size).patch_size
+    try:
+        network, patch = scale_patch(planner, np.array(spacing), whole, scale)
+    except ValueError:
+        return
+    assert network.n_stages > 1
+    assert not any(edge % by for edge, by in zip(patch, divisor_of(network), strict=True))
+    assert all(scale * edge <= part + 1e-6 for part, edge in zip(patch, whole, strict=True))
+    assert np.less_equal(patch, whole).all()
 
 
 @of_each

@@ -47,9 +47,15 @@ def test_equal_values_have_an_interval_without_width():
 
 
 def test_the_interval_of_single_observations_is_scipys_percentile_bootstrap():
+    """At the percentiles that stand for 95 % in 30 cases."""
     values = np.random.default_rng(0).gamma(2, size=30)
     expected = stats.bootstrap(
-        (values,), np.mean, n_resamples=20_000, method="percentile", random_state=1
+        (values,),
+        np.mean,
+        n_resamples=20_000,
+        method="percentile",
+        confidence_level=1 - 2 * statistics.tail_of(30, 0.95),
+        random_state=1,
     ).confidence_interval
     found = statistics.cluster_mean(values, np.arange(30).astype(str), resamples=20_000)
     assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.03)
@@ -91,6 +97,14 @@ def test_columns_are_estimated_as_if_alone():
     assert together.low[1] == pytest.approx(alone.low)
 
 
+def test_a_column_of_few_cases_is_resampled_among_them_alone():
+    values = np.random.default_rng(1).normal(size=(60, 2))
+    values[6:, 1] = np.nan
+    together = statistics.cluster_mean(values, range(60))
+    alone = statistics.cluster_mean(values[:6, 1], range(6))
+    assert (together.low[1], together.high[1]) == (alone.low, alone.high)
+
+
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     """20 cases of 10 slices that share most of their error, 300 times."""
     rng = np.random.default_rng(6)
@@ -104,6 +118,22 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         ]
     ).T
     assert 0.89 < np.mean((low < 0) & (high > 0)) < 0.98
+
+
+@pytest.mark.parametrize("cases", [5, 10, 15])
+def test_few_cases_have_an_interval_that_is_wide_enough(cases):
+    """Dice of cases, skewed as it is near 1, 400 times; plain percentiles cover 0.81 to 0.91."""
+    dice = 1 - np.random.default_rng(cases).beta(2, 12, size=(cases, 400))
+    found = statistics.cluster_mean(dice, range(cases), resamples=2000)
+    truth = 1 - 2 / 14
+    assert 0.88 < np.mean((found.low < truth) & (truth < found.high)) < 0.97
+
+
+@pytest.mark.parametrize(("cases", "t"), [(5, 2.776), (10, 2.262), (15, 2.145), (121, 1.980)])
+def test_percentiles_are_those_of_students_t(cases, t):
+    """t as tables print it for 4, 9, 14 and 120 degrees of freedom, two-sided 0.05."""
+    expected = stats.norm.cdf(-t * np.sqrt(cases / (cases - 1)))
+    assert statistics.tail_of(cases, 0.95) == pytest.approx(expected, rel=0.003)
 
 
 def test_intervals_that_took_slices_for_independent_would_not():
@@ -156,6 +186,33 @@ def test_rank_biserial_follows_from_wilcoxons_statistic():
 
 def test_cohen_dz_by_hand():
     assert statistics.cohen_dz(np.array([1.0, 2, 3])) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(("effect", "cases"), [(0.2, 199), (0.5, 34), (0.8, 15)])
+def test_detectable_differences_are_those_of_g_power(effect, cases):
+    """Matched pairs, two-sided 0.05, power 0.8: Faul et al., Behavior Research Methods 2007."""
+    assert statistics.detectable_difference(1, cases) <= effect
+    assert statistics.detectable_difference(1, cases - 1) > effect
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 15])
+def test_a_detectable_difference_is_found_in_four_of_five_samples(alpha):
+    spread, cases = 0.04, 10
+    true = statistics.detectable_difference(spread, cases, alpha=alpha)
+    samples = np.random.default_rng(3).normal(true, spread, (20_000, cases))
+    found = stats.ttest_1samp(samples, 0, axis=1).pvalue < alpha
+    assert found.mean() == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(("spread", "cases"), [(np.nan, 10), (0.0, 10), (0.1, 1), (0.1, 0)])
+def test_without_spread_or_cases_nothing_is_detectable(spread, cases):
+    assert np.isnan(statistics.detectable_difference(spread, cases))
+
+
+@pytest.mark.parametrize("cases", [1, 4, 12])
+def test_the_smallest_p_is_that_of_cases_that_all_gain(cases):
+    p = stats.wilcoxon(np.arange(1.0, cases + 1), method="exact").pvalue
+    assert statistics.smallest_p(cases) == pytest.approx(p)
 
 
 @pytest.mark.parametrize("difference", [[], [0.1], [0.1, 0.1, 0.1]])

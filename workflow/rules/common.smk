@@ -10,8 +10,8 @@ if workflow.storage_settings.default_storage_provider:
         "workflow/profiles/kubernetes does"
     )
 
-from slicewise import archives, inputs, locks, model_folders, overview, runs, sources
-from slicewise.config import load
+from slicewise import archives, inputs, locks, model_folders, overview, runs, sources, studies
+from slicewise.config import complete, validated
 from slicewise.unpacked import Datasets
 
 # The name that another workflow takes slicewise in by; the config is then a part of that one's.
@@ -23,7 +23,8 @@ if workflow.modifier.path_modifier.prefix or workflow.modifier.path_modifier.mod
     )
 
 try:
-    config.update(load(config, () if MODULE else workflow.config_settings.configfiles))
+    given = validated(config, () if MODULE else workflow.config_settings.configfiles)
+    config.update(complete(given))
     DATASETS = Datasets(config, inputs.open_inputs(config), lambda name: unpacked(name))
 except ValueError as error:
     raise WorkflowError(f"module {MODULE}: {error}" if MODULE else str(error)) from None
@@ -38,8 +39,6 @@ ENSEMBLES = config["ensembles"]
 # What predicts, is scored and compared: networks of an experiment, or several experiments fused.
 MODELS = [*EXPERIMENTS, *ENSEMBLES]
 MEMBERS = sorted({member for members in ENSEMBLES.values() for member in members})
-FOLDS = config["cross_validation"]["run"]
-SEEDS = config["cross_validation"]["seeds"]
 EXPERIMENT_FOLDER = f"{RESULTS}/{{dataset}}/{{experiment}}"
 UNPACKED = f"{RESULTS}/{{dataset}}/raw"
 MADE_PHANTOMS = f"{RESULTS}/{{dataset}}/phantoms/group-{{group}}.json"
@@ -51,7 +50,8 @@ POSTPROCESSING = f"{EXPERIMENT_FOLDER}/postprocessing.json"
 
 
 # Two runs in one folder of results would each delete what the other has begun.
-workflow.execute = locks.one_at_a_time(workflow, RESULTS, overview.of_run(MODULE, config, DATASETS))
+ABOUT = overview.of_run(MODULE, config, DATASETS, studies.missing(given["datasets"]))
+workflow.execute = locks.one_at_a_time(workflow, RESULTS, ABOUT)
 
 
 def one_of(names) -> str:
@@ -66,6 +66,34 @@ wildcard_constraints:
     group=r"\d+",
     fold=r"\d+",
     seed=r"\d+",
+
+
+# Where the report shows an output, in the order in which it lists these.
+DATA, METHODS, PROVENANCE, SCORES, EXPLORER, STUDY, TRAINING_CURVES = (
+    "Data and plan",
+    "Methods",
+    "Provenance",
+    "Scores",
+    "Slice explorer",
+    "Study {study}",
+    "Training",
+)
+
+
+def reported(path: str, caption: str, category: str, shows: str, file="figure", of="{dataset}"):
+    """Return an output that the report shows: under its category, then under its dataset.
+
+    caption: of workflow/report, without .rst; shows: what can be seen, in a word or two; file: what
+    it is, figure, table, LaTeX or text, between which the report lets readers choose; of: its
+    dataset, or None for an output of the whole run.
+    """
+    return report(
+        path,
+        caption=f"../report/{caption}.rst",
+        category=f"{category} of {MODULE}" if MODULE else category,
+        subcategory=of,
+        labels={"shows": shows, "file": file},
+    )
 
 
 def digest(script: str):

@@ -3,8 +3,6 @@
 Then what follows from all folds of an experiment: post-processing, and the best configuration.
 """
 
-from itertools import product
-
 
 rule evaluate_fold:
     input:
@@ -50,7 +48,7 @@ rule decide_postprocessing:
         splits=rules.split_folds.output.splits,
         fingerprint=rules.merge_fingerprint.output.fingerprint,
         orientation=rules.merge_fingerprint.output.orientation,
-        predictions=expand(PREDICTIONS, fold=FOLDS, seed=SEEDS, allow_missing=True),
+        predictions=of_runs(PREDICTIONS),
     output:
         postprocessing=POSTPROCESSING,
     log:
@@ -64,7 +62,7 @@ rule decide_postprocessing:
         runtime=minutes(scoring_all),
     params:
         experiment="{experiment}",
-        runs=list(product(FOLDS, SEEDS)),
+        runs=folds_and_seeds,
         slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
         slices=lookup(within=config, dpath="evaluation/slices"),
         largest_component=lookup(within=config, dpath="postprocessing/largest_component"),
@@ -79,7 +77,10 @@ rule decide_postprocessing:
 
 rule find_best_configuration:
     input:
-        postprocessing=expand(POSTPROCESSING, experiment=MODELS, allow_missing=True),
+        postprocessing=lambda w: [
+            POSTPROCESSING.format(dataset=w.dataset, experiment=model)
+            for model in compared_models(w.dataset)
+        ],
     output:
         best=f"{RESULTS}/{{dataset}}/best_configuration.json",
         table=report(
@@ -94,7 +95,9 @@ rule find_best_configuration:
     params:
         dataset="{dataset}",
         members=ENSEMBLES,
-        commands=lambda w: {name: predict_command(name, w.dataset) for name in MODELS},
+        commands=lambda w: {
+            name: predict_command(name, w.dataset) for name in compared_models(w.dataset)
+        },
         code=digest("find_best_configuration"),
     conda:
         "../../envs/analysis.yaml"
@@ -106,11 +109,5 @@ rule find_best_configuration:
 
 rule evaluate:
     input:
-        expand(
-            rules.evaluate_fold.output,
-            dataset=DATASETS,
-            experiment=MODELS,
-            fold=FOLDS,
-            seed=SEEDS,
-        ),
-        expand(rules.find_best_configuration.output, dataset=DATASETS),
+        in_all_runs(rules.evaluate_fold.output),
+        expand(rules.find_best_configuration.output, dataset=SHOWN),

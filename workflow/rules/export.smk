@@ -33,4 +33,4 @@ rule export_cases:
 rule export:
     input:
         # A function, as the cases of an archive are known once it is unpacked.
-        lambda w: [path for d in DATASETS for e in EXPERIMENTS for path in manifests(d, e)],
+        lambda w: [path for d in STUDIED for e in experiments_of(d) for path in manifests(d, e)],

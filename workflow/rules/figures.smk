@@ -1,17 +1,11 @@
 """Figures: six for a paper, each with the table behind it and a caption for the report."""
 
-from itertools import product
-
-# In the order in which expand() fills experiment, fold and seed.
-TRAINED_RUNS = list(product(EXPERIMENTS, FOLDS, SEEDS))
-SCORED_RUNS = list(product(MODELS, FOLDS, SEEDS))
-
 
 rule plot_spacing:
     input:
         spacing=rules.merge_fingerprint.output.spacing,
         orientation=rules.merge_fingerprint.output.orientation,
-        plans=expand(rules.plan_network.output.plan, experiment=EXPERIMENTS, allow_missing=True),
+        plans=of_study_experiments(rules.plan_network.output.plan),
     output:
         svg=report(
             f"{RESULTS}/figures/{{dataset}}_spacing.svg",
@@ -20,7 +14,6 @@ rule plot_spacing:
             labels={"figure": "spacing", "dataset": "{dataset}", "file": "figure"},
         ),
         png=f"{RESULTS}/figures/{{dataset}}_spacing.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_spacing.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_spacing.csv",
             caption="../report/spacing.rst",
@@ -34,7 +27,7 @@ rule plot_spacing:
     localrule: True
     params:
         dataset="{dataset}",
-        experiments=EXPERIMENTS,
+        experiments=study_experiments,
         code=digest("plot_spacing"),
     conda:
         "../../envs/figures.yaml"
@@ -46,12 +39,10 @@ rule plot_spacing:
 
 rule plot_patch:
     input:
-        lambda w: [path for name in EXPERIMENTS for path in manifests(w.dataset, name)],
+        lambda w: [path for name in study_experiments(w) for path in manifests(w.dataset, name)],
         dataset_json=dataset_json,
-        plans=expand(rules.plan_network.output.plan, experiment=EXPERIMENTS, allow_missing=True),
-        adequacy=expand(
-            rules.plan_network.output.adequacy, experiment=EXPERIMENTS, allow_missing=True
-        ),
+        plans=of_study_experiments(rules.plan_network.output.plan),
+        adequacy=of_study_experiments(rules.plan_network.output.adequacy),
     output:
         svg=report(
             f"{RESULTS}/figures/{{dataset}}_patch.svg",
@@ -60,7 +51,6 @@ rule plot_patch:
             labels={"figure": "patch", "dataset": "{dataset}", "file": "figure"},
         ),
         png=f"{RESULTS}/figures/{{dataset}}_patch.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_patch.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_patch.csv",
             caption="../report/patch.rst",
@@ -76,9 +66,9 @@ rule plot_patch:
         runtime=minutes(drawing_scans),
     params:
         dataset="{dataset}",
-        experiments=EXPERIMENTS,
+        experiments=study_experiments,
         cases=lambda w: list(DATASETS[w.dataset].cases),
-        arrays=lambda w: [arrays_folder(w.dataset, name) for name in EXPERIMENTS],
+        arrays=lambda w: [arrays_folder(w.dataset, name) for name in study_experiments(w)],
         code=digest("plot_patch"),
     conda:
         "../../envs/figures.yaml"
@@ -90,13 +80,7 @@ rule plot_patch:
 
 rule plot_training:
     input:
-        histories=expand(
-            rules.train_fold.output.history,
-            experiment=EXPERIMENTS,
-            fold=FOLDS,
-            seed=SEEDS,
-            allow_missing=True,
-        ),
+        histories=filled(rules.train_fold.output.history, study_trainings),
     output:
         svg=report(
             f"{RESULTS}/figures/{{dataset}}_training.svg",
@@ -105,7 +89,6 @@ rule plot_training:
             labels={"figure": "training", "dataset": "{dataset}", "file": "figure"},
         ),
         png=f"{RESULTS}/figures/{{dataset}}_training.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_training.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_training.csv",
             caption="../report/training.rst",
@@ -119,7 +102,7 @@ rule plot_training:
     localrule: True
     params:
         dataset="{dataset}",
-        runs=TRAINED_RUNS,
+        runs=study_trainings,
         code=digest("plot_training"),
     conda:
         "../../envs/figures.yaml"
@@ -131,13 +114,7 @@ rule plot_training:
 
 rule plot_dice_profile:
     input:
-        per_slice=expand(
-            rules.evaluate_fold.output.per_slice_parquet,
-            experiment=MODELS,
-            fold=FOLDS,
-            seed=SEEDS,
-            allow_missing=True,
-        ),
+        per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
     output:
         svg=report(
             f"{RESULTS}/figures/{{dataset}}_dice_profile.svg",
@@ -150,7 +127,6 @@ rule plot_dice_profile:
             },
         ),
         png=f"{RESULTS}/figures/{{dataset}}_dice_profile.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_dice_profile.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_dice_profile.csv",
             caption="../report/dice_profile.rst",
@@ -166,7 +142,7 @@ rule plot_dice_profile:
         runtime=minutes(drawing),
     params:
         dataset="{dataset}",
-        experiments=MODELS,
+        experiments=study_models,
         bins=10,
         confidence=lookup(within=config, dpath="figures/confidence"),
         resamples=lookup(within=config, dpath="figures/resamples"),
@@ -181,52 +157,41 @@ rule plot_dice_profile:
 
 rule plot_comparison:
     input:
-        per_case=expand(
-            rules.evaluate_fold.output.per_case,
-            experiment=MODELS,
-            fold=FOLDS,
-            seed=SEEDS,
-            allow_missing=True,
-        ),
-        per_slice=expand(
-            rules.evaluate_fold.output.per_slice_parquet,
-            experiment=MODELS,
-            fold=FOLDS,
-            seed=SEEDS,
-            allow_missing=True,
-        ),
+        per_case=of_study(rules.evaluate_fold.output.per_case),
+        per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
     output:
         svg=report(
-            f"{RESULTS}/figures/{{dataset}}_comparison.svg",
+            f"{RESULTS}/figures/{{dataset}}_{{study}}.svg",
             caption="../report/comparison.rst",
             category="Figures",
-            labels={"figure": "comparison", "dataset": "{dataset}", "file": "figure"},
+            labels={"figure": "{study}", "dataset": "{dataset}", "file": "figure"},
         ),
-        png=f"{RESULTS}/figures/{{dataset}}_comparison.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_comparison.pdf",
+        png=f"{RESULTS}/figures/{{dataset}}_{{study}}.png",
         table=report(
-            f"{RESULTS}/tables/{{dataset}}_comparison.csv",
+            f"{RESULTS}/tables/{{dataset}}_{{study}}.csv",
             caption="../report/comparison.rst",
             category="Figures",
-            labels={"figure": "comparison", "dataset": "{dataset}", "file": "table"},
+            labels={"figure": "{study}", "dataset": "{dataset}", "file": "table"},
         ),
     log:
-        f"{LOGS}/plot_comparison/{{dataset}}.log",
+        f"{LOGS}/plot_comparison/{{dataset}}/{{study}}.log",
     benchmark:
-        f"{BENCHMARKS}/plot_comparison/{{dataset}}.tsv"
+        f"{BENCHMARKS}/plot_comparison/{{dataset}}/{{study}}.tsv"
+    wildcard_constraints:
+        study=one_of(studies_of("comparison")),
     resources:
         mem_mb=memory(drawing),
         runtime=minutes(drawing),
     params:
         dataset="{dataset}",
-        experiments=MODELS,
+        experiments=study_models,
         confidence=lookup(within=config, dpath="figures/confidence"),
         resamples=lookup(within=config, dpath="figures/resamples"),
         code=digest("plot_comparison"),
     conda:
         "../../envs/figures.yaml"
     message:
-        "{wildcards.dataset}: drawing the paired comparison"
+        "{wildcards.dataset}: drawing the paired scores of {wildcards.study}"
     script:
         "../scripts/plot_comparison.py"
 
@@ -234,20 +199,8 @@ rule plot_comparison:
 rule plot_gallery:
     input:
         dataset_json=dataset_json,
-        per_slice=expand(
-            rules.evaluate_fold.output.per_slice_parquet,
-            experiment=MODELS,
-            fold=FOLDS,
-            seed=SEEDS,
-            allow_missing=True,
-        ),
-        predictions=expand(
-            PREDICTIONS,
-            experiment=MODELS,
-            fold=FOLDS,
-            seed=SEEDS,
-            allow_missing=True,
-        ),
+        per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
+        predictions=of_study(PREDICTIONS),
     output:
         svg=report(
             f"{RESULTS}/figures/{{dataset}}_gallery.svg",
@@ -260,7 +213,6 @@ rule plot_gallery:
             },
         ),
         png=f"{RESULTS}/figures/{{dataset}}_gallery.png",
-        pdf=f"{RESULTS}/figures/{{dataset}}_gallery.pdf",
         table=report(
             f"{RESULTS}/tables/{{dataset}}_gallery.csv",
             caption="../report/gallery.rst",
@@ -280,8 +232,8 @@ rule plot_gallery:
         runtime=minutes(drawing_scans),
     params:
         dataset="{dataset}",
-        experiments=MODELS,
-        runs=SCORED_RUNS,
+        experiments=study_models,
+        runs=study_runs,
         code=digest("plot_gallery"),
     conda:
         "../../envs/figures.yaml"
@@ -293,9 +245,9 @@ rule plot_gallery:
 
 rule figures:
     input:
-        expand(rules.plot_spacing.output, dataset=DATASETS),
-        expand(rules.plot_patch.output, dataset=DATASETS),
-        expand(rules.plot_training.output, dataset=DATASETS),
-        expand(rules.plot_dice_profile.output, dataset=DATASETS),
-        expand(rules.plot_comparison.output, dataset=DATASETS),
-        expand(rules.plot_gallery.output, dataset=DATASETS),
+        expand(rules.plot_spacing.output, dataset=SHOWN),
+        expand(rules.plot_patch.output, dataset=SHOWN),
+        expand(rules.plot_training.output, dataset=SHOWN),
+        expand(rules.plot_dice_profile.output, dataset=SHOWN),
+        in_studies(rules.plot_comparison.output, "comparison"),
+        expand(rules.plot_gallery.output, dataset=SHOWN),

@@ -62,7 +62,7 @@ rule validate_dataset:
 
 rule validate:
     input:
-        validations=expand(rules.validate_dataset.output.validation, dataset=DATASETS),
+        validations=expand(rules.validate_dataset.output.validation, dataset=STUDIED),
     log:
         f"{LOGS}/validate.log",
     localrule: True
@@ -108,4 +108,4 @@ rule merge_fingerprint:
 
 rule fingerprint:
     input:
-        expand(rules.merge_fingerprint.output, dataset=DATASETS),
+        expand(rules.merge_fingerprint.output, dataset=STUDIED),

@@ -37,7 +37,7 @@ def networks(wildcards) -> list[str]:
     """Return the checkpoints that predict new images together: of all folds, or of fold_all."""
     if model(wildcards)["fold"] == model_folders.ALL:
         return [FOLD_ALL_CHECKPOINT]
-    return expand(f"{FOLD_FOLDER}/checkpoint_final.pt", fold=FOLDS, seed=SEEDS, allow_missing=True)
+    return of_runs(f"{FOLD_FOLDER}/checkpoint_final.pt")(wildcards)
 
 
 def pretrained(wildcards) -> list[str]:

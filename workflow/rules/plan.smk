@@ -43,6 +43,7 @@ rule plan_network:
     params:
         planner=section("planning", "planner"),
         gpu_memory_gb=section("planning", "gpu_memory_gb"),
+        patch_scale=section("planning", "patch_scale"),
         plans=section("planning", "plans"),
         configuration=section("planning", "configuration"),
         dataset_name=lambda w: DATASETS[w.dataset].title,
@@ -77,5 +78,5 @@ rule split_folds:
 
 rule plan:
     input:
-        expand(rules.plan_network.output, dataset=DATASETS, experiment=EXPERIMENTS),
-        expand(rules.split_folds.output, dataset=DATASETS),
+        in_all_experiments(rules.plan_network.output, experiments_of),
+        expand(rules.split_folds.output, dataset=STUDIED),

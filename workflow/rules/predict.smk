@@ -97,4 +97,4 @@ use rule predict_images as predict_member_images with:
 
 rule predict:
     input:
-        expand(PREDICTED, dataset=DATASETS, experiment=MODELS),
+        in_all_experiments([PREDICTED]),

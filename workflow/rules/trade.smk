@@ -65,8 +65,8 @@ rule export_model:
         plan=rules.plan_network.output.plan,
         fingerprint=rules.merge_fingerprint.output.fingerprint,
         splits=rules.split_folds.output.splits,
-        checkpoints=expand(rules.train_fold.output.checkpoint, fold=FOLDS, allow_missing=True),
-        histories=expand(rules.train_fold.output.history, fold=FOLDS, allow_missing=True),
+        checkpoints=of_runs(rules.train_fold.output.checkpoint),
+        histories=of_runs(rules.train_fold.output.history),
     output:
         exported=directory(f"{RESULTS}/{{dataset}}/{{experiment}}/nnunet/seed-{{seed}}"),
     log:
@@ -75,7 +75,7 @@ rule export_model:
         mem_mb=memory(moving_weights),
         runtime=minutes(moving_weights),
     params:
-        folds=FOLDS,
+        folds=lambda w: [fold for fold, _ in folds_and_seeds(w)],
         settings=section("training"),
         mirroring=section("inference", "mirroring"),
         dataset_name=lambda w: DATASETS[w.dataset].title,
@@ -90,9 +90,4 @@ rule export_model:
 
 rule export_nnunet:
     input:
-        expand(
-            rules.export_model.output,
-            dataset=DATASETS,
-            experiment=EXPERIMENTS,
-            seed=SEEDS,
-        ),
+        list(dict.fromkeys(in_all_runs(rules.export_model.output, networks_of))),

@@ -41,10 +41,4 @@ rule train_fold:
 
 rule train:
     input:
-        expand(
-            rules.train_fold.output,
-            dataset=DATASETS,
-            experiment=EXPERIMENTS,
-            fold=FOLDS,
-            seed=SEEDS,
-        ),
+        in_all_runs(rules.train_fold.output, networks_of),

@@ -4,22 +4,21 @@ Scores are taken on the grid of the input files.
 """
 
 import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from nibabel.affines import voxel_sizes
 
 from slicewise import geometry, metrics
-from slicewise.dataset import Case, open_dataset
+from slicewise.dataset import open_dataset
 from slicewise.files import write_csv, write_parquet, write_text
 from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.records import read_fingerprint, read_fold, read_orientation
 from slicewise.selection import Selection, parse_selection
+from slicewise.slice_stacks import SliceStack, find_predictions, read_slices, stack_slices
 from slicewise.summaries import COUNTS, summarise
-from slicewise.volumes import Volume, read_header, read_stored_label
+from slicewise.volumes import read_header
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
 PLACE_COLUMNS = ["axis", "slice", "position_mm", "relative_position"]
@@ -34,37 +33,6 @@ IGNORED = "ignored"
 
 NO_SURFACE = metrics.SurfaceScores(np.nan, np.nan, np.nan)
 """Scores in space of slices with gaps between them, which have surfaces that nobody has."""
-
-
-@dataclass(frozen=True)
-class SliceStack:
-    """The grid of a file as a stack of slices across one of its axes.
-
-    axis: file axis that is sliced; spacing: mm (slice, row, column); pixel_mm2 and voxel_mm3: size
-    of one pixel and voxel; position_mm: place of each slice along the unit normal of the slices, in
-    world coordinates, towards R, A or S; ascending: the index rises in that direction too.
-    """
-
-    axis: int
-    spacing: tuple[float, float, float]
-    pixel_mm2: float
-    voxel_mm3: float
-    position_mm: np.ndarray
-    ascending: bool
-
-
-def stack_slices(affine: np.ndarray, shape: tuple[int, ...], axis: int) -> SliceStack:
-    """Return the slices of a file across `axis`, their distance measured along their normal."""
-    rows = [other for other in range(3) if other != axis]
-    normal = geometry.slice_normal(affine, axis)
-    return SliceStack(
-        axis=axis,
-        spacing=tuple(voxel_sizes(affine)[[axis, *rows]].tolist()),
-        pixel_mm2=float(np.linalg.norm(normal)),
-        voxel_mm3=float(normal @ affine[:3, axis]),
-        position_mm=geometry.slice_positions(affine, shape[axis], axis),
-        ascending=geometry.axis_codes(affine)[axis] in geometry.CANONICAL,
-    )
 
 
 def relative_position(voxels: np.ndarray, ascending: bool) -> np.ndarray:
@@ -148,27 +116,6 @@ def score_case(
         }
         by_case.append(pd.DataFrame(row | score_columns(tp, fp, fn, [surface])))
     return pd.concat(by_slice), pd.concat(by_case)
-
-
-def find_predictions(folder: str | Path, cases: list[str]) -> dict[str, Path]:
-    """Return the prediction file of every case; a ValueError names the cases that have none."""
-    files = {case: Path(folder) / f"{case}.nii.gz" for case in cases}
-    missing = [case for case, path in files.items() if not path.is_file()]
-    if missing:
-        raise ValueError(
-            f"case {', '.join(missing)}: found no prediction, expected {files[missing[0]]}; "
-            "predict every case of the fold, since a mean over the others would mislead"
-        )
-    return files
-
-
-def read_slices(case: Case, labels: Labels, header: Volume, axis: int) -> np.ndarray:
-    """Read the label of a case as a stack of slices across a file axis (slice, row, column).
-
-    Raises ValueError for a missing file, another grid than the image's and unknown values.
-    """
-    stored = read_stored_label(case, labels, header)
-    return np.ascontiguousarray(np.moveaxis(stored, axis, 0))
 
 
 def report_choice(selection: Selection, chosen: dict[str, np.ndarray]) -> None:

@@ -1,17 +1,14 @@
 """Plan patch, batch and network, write plans.json, and say which structures fit in the patch."""
 
-import csv
-from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
-from operator import itemgetter
+from collections.abc import Iterable
 
 import numpy as np
 
-from slicewise import geometry
 from slicewise.dataset import Dataset, open_dataset
+from slicewise.extents import extents_on_grid, read_extents, read_spacing
 from slicewise.files import write_json, write_table
 from slicewise.job import logger, run
-from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch
+from slicewise.planners import PLANNERS, Planner, plan_batch, plan_patch, scale_patch
 from slicewise.plans import CONFIGURATION, architecture_json, parse_plan, read_preprocessing
 from slicewise.records import read_fingerprint, read_orientation
 from slicewise.resampling import resampled_shape
@@ -27,10 +24,13 @@ def plan_network(
     planner: Planner,
     gpu_memory_gb: float | None,
     name: str,
+    patch_scale: float = 1.0,
 ) -> dict:
     """Return the content of plans.json; `preparation` is that of preprocessing.json.
 
-    gpu_memory_gb: the memory to fill, or None for the planner's own target.
+    gpu_memory_gb: the memory to fill, or None for the planner's own target; patch_scale: the share
+    of the edges of the patch that fills it. The batch stays that of the whole patch, so that plans
+    of several scales differ in the patch and its network alone.
     """
     forward = preparation["transpose_forward"]
     prepared = preparation["configurations"][CONFIGURATION]
@@ -50,10 +50,15 @@ def plan_network(
         len(dataset.content["labels"]),
         capacity,
     )
+    batch_size = plan_batch(planner, estimate, capacity, dataset_voxels, patch)
+    own = preparation["slicewise"]
+    if patch_scale != 1:
+        network, patch = scale_patch(planner, np.array(prepared["spacing"]), patch, patch_scale)
+        own = {**own, "patch_scale": patch_scale}
     configuration = {
         "data_identifier": f"nnUNetPlans_{CONFIGURATION}",
         "preprocessor_name": "DefaultPreprocessor",
-        "batch_size": plan_batch(planner, estimate, capacity, dataset_voxels, patch),
+        "batch_size": batch_size,
         "patch_size": list(patch),
         "median_image_size_in_voxels": median_shape[1:].tolist(),
         **prepared,
@@ -76,56 +81,8 @@ def plan_network(
         "foreground_intensity_properties_per_channel": preparation[
             "foreground_intensity_properties_per_channel"
         ],
-        "slicewise": preparation["slicewise"],
+        "slicewise": own,
     }
-
-
-def read_extents(paths: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each case with the rows that analyze_cases wrote of it, without its name.
-
-    The rows of a case lie together: no more than those of one are held.
-    """
-    for path in paths:
-        with open(path, encoding="utf-8", newline="") as file:
-            for case, rows in groupby(islice(csv.reader(file), 1, None), key=itemgetter(0)):
-                yield case, np.array([row[1:] for row in rows], dtype=np.int64)
-
-
-def read_spacing(path: str) -> dict[str, dict[str, str]]:
-    """Return the row of spacing.csv of each case."""
-    with open(path, encoding="utf-8", newline="") as file:
-        return {row["case"]: row for row in csv.DictReader(file)}
-
-
-def extents_on_grid(
-    extents: Iterable[tuple[str, np.ndarray]],
-    cases: dict[str, dict[str, str]],
-    plan: dict,
-    reorient: bool,
-) -> np.ndarray:
-    """Return label, row and column extents in voxels of the plan's grid, one row per slice.
-
-    extents: each case with its rows of label, axis, slice, first and second, axes as stored; cases:
-    the row of spacing.csv of each.
-    """
-    slice_axis, *in_plane = plan["transpose_forward"]
-    target = plan["configurations"][CONFIGURATION]["spacing"]
-    found = [np.empty((0, 3))]
-    for name, rows in extents:
-        case = cases[name]
-        stored = [
-            2 - geometry.nifti_axis(axis, case["orientation"], reorient)
-            for axis in (slice_axis, *in_plane)
-        ]
-        rows = rows[rows[:, 1] == stored[0]]
-        row, column = (3, 4) if stored[1] < stored[2] else (4, 3)
-        scale = [
-            float(case[f"spacing_{axis}_mm"]) / edge
-            for axis, edge in zip(in_plane, target, strict=True)
-        ]
-        sizes = (rows[:, 0], rows[:, row] * scale[0], rows[:, column] * scale[1])
-        found.append(np.column_stack(sizes))
-    return np.concatenate(found)
 
 
 def patch_adequacy(extents: np.ndarray, classes: Iterable[str], patch: list[int]) -> list[dict]:
@@ -162,7 +119,7 @@ def report(adequacy: list[dict]) -> None:
         if row["slices"] and row["share"] < ADEQUATE_SHARE:
             logger.warning(
                 "%s (%.0f %%): the network never sees the whole of it at once; a larger "
-                "planning.gpu_memory_gb enlarges the patch",
+                "planning.gpu_memory_gb or planning.patch_scale enlarges the patch",
                 said,
                 100 * row["share"],
             )
@@ -185,6 +142,7 @@ def main(
     plan,
     adequacy,
     configuration=CONFIGURATION,
+    patch_scale=1.0,
 ):
     """Write plans.json and patch_adequacy.csv; a plan that the user brings is used as it is."""
     dataset = open_dataset(dataset_json)
@@ -201,10 +159,18 @@ def main(
             PLANNERS[planner],
             gpu_memory_gb,
             dataset_name,
+            patch_scale,
         )
     patch = parse_plan(content).patch_size
+    found = extents_on_grid(
+        read_extents(extents),
+        read_spacing(spacing),
+        content["transpose_forward"],
+        content["configurations"][CONFIGURATION]["spacing"],
+        reorient,
+    )
     table = patch_adequacy(
-        extents_on_grid(read_extents(extents), read_spacing(spacing), content, reorient),
+        np.concatenate([np.empty((0, 3)), *(rows for _, rows in found)]),
         dataset.labels.classes,
         list(patch),
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from slicewise import schemas
+from slicewise import schemas, studies
+from slicewise.config_checks import contradictions, plan_of
 
 PER_EXPERIMENT = ("planning", "training", "inference", "model")
 """The sections that an experiment may change; the others are shared, so that scores pair."""
@@ -58,23 +59,64 @@ def load(config: dict, files: Iterable[str | Path] = ()) -> dict:
     the plan of an experiment with a trained model is that of its folder. A ValueError lists all
     mistakes at once: the key, the value found and what is allowed.
     """
+    return complete(validated(config, files))
+
+
+def validated(config: dict, files: Iterable[str | Path] = ()) -> dict:
+    """Return a config with its defaults, and with `when_quick` merged in where `quick` says so.
+
+    Experiments and studies are as they were given. Raises ValueError as `load` does.
+    """
     schema = schemas.read_schema("config")
     _check_size(config)
-    complete = schemas.with_types(schemas.with_defaults(config, schema), schema, schema)
-    found = schemas.problems(complete, schema) or list(_contradictions(complete))
+    chosen = _filled(_as_asked(config), schema)
+    found = _mistakes(chosen, schema)
+    if not found and chosen["when_quick"] and not chosen["quick"]:
+        quick = _mistakes(_filled(_as_asked({**config, "quick": True}), schema), schema)
+        found = [f"when quick, {line}" for line in quick]
     found += [line for path in files for line in _keys_twice(Path(path))]
     if found:
         count = "a mistake" if len(found) == 1 else f"{len(found)} mistakes"
         lines = "".join(f"\n  {line}" for line in found)
         raise ValueError(f"{count} in the config:{lines}\n{PAGE} explains every key.")
-    complete["results"] = os.path.normpath(complete["results"])
-    complete["experiments"] = {
+    return chosen
+
+
+def complete(config: dict) -> dict:
+    """Return a validated config with experiments and studies in full, less what is missing."""
+    experiments = {
         name: _with_model(
-            {section: complete[section] | changes.get(section, {}) for section in PER_EXPERIMENT}
+            {section: config[section] | changes.get(section, {}) for section in PER_EXPERIMENT}
         )
-        for name, changes in complete["experiments"].items()
+        for name, changes in config["experiments"].items()
     }
-    return complete
+    changed = {"results": os.path.normpath(config["results"]), "experiments": experiments}
+    return studies.completed(config | changed)
+
+
+def _filled(config: dict, schema: dict) -> dict:
+    """Return a config with the defaults of its schema, its values in their types."""
+    return schemas.with_types(schemas.with_defaults(config, schema), schema, schema)
+
+
+def _mistakes(config: dict, schema: dict) -> list[str]:
+    """Return what is wrong with a config, one line each."""
+    return schemas.problems(config, schema) or list(contradictions(config))
+
+
+def _as_asked(config: dict) -> dict:
+    """Return a config with `when_quick` merged in, if it is to be quick."""
+    asked = schemas.with_types(config.get("quick"), {"type": "boolean"}, {}) is True
+    changes = config.get("when_quick")
+    return _merged(config, changes) if asked and isinstance(changes, dict) else config
+
+
+def _merged(values: object, changes: object) -> object:
+    """Return values with changes merged in key by key, as Snakemake merges config files."""
+    if not isinstance(changes, dict):
+        return changes
+    values = values if isinstance(values, dict) else {}
+    return values | {key: _merged(values.get(key), change) for key, change in changes.items()}
 
 
 def _check_size(config: dict) -> None:
@@ -119,102 +161,8 @@ def _with_model(experiment: dict) -> dict:
     model = experiment["model"]
     if not model["nnunet"]:
         return experiment
-    plan = {"plans": _plan_of(model), "configuration": model["configuration"]}
+    plan = {"plans": plan_of(model), "configuration": model["configuration"]}
     return {**experiment, "planning": experiment["planning"] | plan}
-
-
-def _plan_of(model: dict) -> str:
-    """Return the path of the plans.json of a trained model."""
-    return os.path.join(os.path.normpath(model["nnunet"]), "plans.json")
-
-
-def _contradictions(config: dict) -> Iterator[str]:
-    """Yield the mistakes that no key shows by itself, one line each."""
-    folds = config["cross_validation"]["folds"]
-    for fold in config["cross_validation"]["run"]:
-        if fold >= folds:
-            yield (
-                f"cross_validation.run: found fold {fold}; allowed: 0 to {folds - 1}, "
-                f"as cross_validation.folds is {folds}"
-            )
-    for name, changes in config["experiments"].items():
-        model = config["model"] | changes.get("model", {})
-        plans = changes.get("planning", {}).get("plans")
-        if model["nnunet"] and plans not in (None, _plan_of(model)):
-            yield (
-                f"experiments.{name}.planning.plans: found {plans}; allowed: nothing, as the "
-                f"model's plan is {_plan_of(model)}"
-            )
-    yield from _names_alike(config)
-    for name, kind in config["datasets"].items():
-        cases = kind.get("phantom", {}).get("cases", folds)
-        if cases < folds:
-            yield (
-                f"datasets.{name}.phantom.cases: found {cases}; allowed: at least {folds}, "
-                f"a case for each of cross_validation.folds"
-            )
-    yield from dict.fromkeys(_batch_contradictions(config))
-    yield from _wrong_ensembles(config)
-
-
-def _names_alike(config: dict) -> Iterator[str]:
-    """Yield names whose folders are one where a file system looks at no case of letters."""
-    for section in ("datasets", "experiments", "ensembles"):
-        first: dict[str, str] = {}
-        for name in config[section]:
-            other = first.setdefault(name.lower(), name)
-            if other != name:
-                yield (
-                    f"{section}.{name}: found {other} too; allowed: names that differ in more than "
-                    "upper and lower case, which many file systems take for one"
-                )
-
-
-def _batch_contradictions(config: dict) -> Iterator[str]:
-    """Yield what the settings of an experiment say against each other about a batch's slices."""
-    for name, changes in config["experiments"].items():
-        training = config["training"] | changes.get("training", {})
-        empty, forced = training["empty_slices"], training["oversample_foreground"]
-        where = "training" if "training" not in changes else f"experiments.{name}.training"
-        if training["batch_size"] and training["devices"] > training["batch_size"]:
-            yield (
-                f"{where}.devices: found {training['devices']}; allowed: at most "
-                f"{training['batch_size']}, as batch_size is {training['batch_size']} and each "
-                "device takes a part of every batch"
-            )
-        if empty and empty + forced > 1 + 1e-9:
-            yield (
-                f"{where}.empty_slices: found {empty:g}; allowed: at most {1 - forced:g}, the rest "
-                f"of the batch, as oversample_foreground is {forced:g}"
-            )
-        if empty and training["slices"] == "foreground":
-            yield (
-                f"{where}.empty_slices: found {empty:g}; allowed: 0 or null, as slices are those "
-                "with foreground"
-            )
-
-
-def _wrong_ensembles(config: dict) -> Iterator[str]:
-    """Yield the ensembles whose name or members do not fit the experiments, one line each."""
-    experiments, shared = config["experiments"], config["inference"]["images"]
-    for name, members in config["ensembles"].items():
-        if name in experiments:
-            yield f"ensembles.{name}: found the name of an experiment; allowed: a name of its own"
-        for member in members:
-            if member not in experiments:
-                yield (
-                    f"ensembles.{name}: found {member}; allowed: experiments, here "
-                    f"{', '.join(experiments)}"
-                )
-        images = {
-            str(experiments.get(member, {}).get("inference", {}).get("images", shared))
-            for member in members
-        }
-        if len(images) > 1:
-            yield (
-                f"ensembles.{name}: found members with the inference.images "
-                f"{', '.join(sorted(images))}; allowed: one folder for all of them"
-            )
 
 
 def page() -> str:
@@ -230,7 +178,7 @@ def page() -> str:
         if child.get("default"):
             text += f" Default: `{as_yaml(child['default'])}`."
         rows = "".join(_rows(_children(child), f"{key}.", schema))
-        parts.append(f"{text}\n\n{TABLE_HEAD}{rows}")
+        parts.append(f"{text}\n\n{TABLE_HEAD}{rows}" if rows else f"{text}\n")
     return "\n".join([INTRODUCTION, *parts])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from slicewise import studies
 from slicewise.archives import is_address
 from slicewise.case_names import name_problems
 from slicewise.model_checks import folder_problems
@@ -69,7 +70,7 @@ def _experiment_problems(
     """Yield what is wrong with the files that an experiment names."""
     model, planning = experiment["model"], experiment["planning"]
     if model["nnunet"]:
-        found = list(folder_problems(name, model, config["cross_validation"]["run"]))
+        found = list(folder_problems(name, model, studies.folds_of(config, name)))
         yield from found
         if found:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from slicewise import locks
+from slicewise import hardware, locks
 from slicewise.machine import about_the_machine
 
 logger = logging.getLogger("slicewise")
@@ -18,6 +19,9 @@ logger = logging.getLogger("slicewise")
 FOR_RERUNS = ("code", "labels", "sizes")
 """Params that make a rule run again when they change: a digest of the modules that it uses, what
 dataset.json says of labels, and the sizes of its files. Scripts have no use for them."""
+
+MACHINE = "machine: "
+"""Stands in the first line of every log file before the machine that the job runs on, as JSON."""
 
 
 def arguments(snakemake: Any) -> dict[str, Any]:
@@ -51,6 +55,7 @@ def run(main: Callable, snakemake: Any) -> None:
 
 def _work(main: Callable, snakemake: Any) -> None:
     """Call `main` as a job of its run; what a user can mend is said in a sentence."""
+    logger.debug("%s%s", MACHINE, json.dumps(hardware.machine()))
     try:
         with locks.job(snakemake.config["results"], snakemake.rule):
             main(**arguments(snakemake))

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
+from slicewise import studies
 from slicewise.runs import RunDataset
 
 
-def of_run(module: str | None, config: dict, datasets: Mapping[str, RunDataset]) -> str:
+def of_run(
+    module: str | None,
+    config: dict,
+    datasets: Mapping[str, RunDataset],
+    missing: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Return what a run consists of: datasets, experiments, and the networks to train for them.
 
-    module: the name that another workflow takes slicewise in by, if one does.
+    module: the name that another workflow takes slicewise in by, if one does; missing: datasets
+    that were left out and the folders that are not there.
     """
     lines = {
+        "quick": "as when_quick says" if config["quick"] else "",
         "datasets": ", ".join(_dataset(name, config, datasets) for name in config["datasets"]),
+        "left out": ", ".join(
+            f"{name}, as there is no folder {folder}" for name, folder in missing.items()
+        ),
         "experiments": ", ".join(config["experiments"]),
         "ensembles": ", ".join(
             f"{name} of {' and '.join(members)}" for name, members in config["ensembles"].items()
         ),
+        "studies": _studies(config),
         "networks": _networks(config),
         "results": config["results"],
     }
@@ -27,17 +40,35 @@ def of_run(module: str | None, config: dict, datasets: Mapping[str, RunDataset])
 
 def _networks(config: dict) -> str:
     """Return how many networks are to be trained, for what, and for how long."""
-    parts, validation = config["experiments"].values(), config["cross_validation"]
-    trained = [part["training"] for part in parts if not part["model"]["nnunet"]]
-    if not trained:
+    networks = [
+        (dataset, model, *run)
+        for dataset in config["datasets"]
+        for model in studies.models_of(config, dataset)
+        if model in config["experiments"] and not config["experiments"][model]["model"]["nnunet"]
+        for run in studies.runs_of(config, dataset, model)
+    ]
+    if not networks:
         return "none to train"
-    datasets, folds, seeds = config["datasets"], validation["run"], validation["seeds"]
-    count = len(datasets) * len(trained) * len(folds) * len(seeds)
+    datasets, experiments, folds, seeds = map(set, zip(*networks, strict=True))
+    trained = [config["experiments"][name]["training"] for name in experiments]
     epochs, iterations = (_range(trained, key) for key in ("epochs", "iterations_per_epoch"))
     return (
-        f"{count}, of {_counted(datasets, 'dataset')}, {_counted(trained, 'experiment')}, "
-        f"{len(folds)} of {validation['folds']} folds, {_counted(seeds, 'seed')}; "
+        f"{len(networks)}, of {_counted(datasets, 'dataset')}, "
+        f"{_counted(experiments, 'experiment')}, {len(folds)} of "
+        f"{config['cross_validation']['folds']} folds, {_counted(seeds, 'seed')}; "
         f"epochs: {epochs}, iterations in each: {iterations}"
+    )
+
+
+def _studies(config: dict) -> str:
+    """Return the studies with what each is about, or nothing where one compares everything."""
+    if list(config["studies"].values()) == [studies.of_everything(config)]:
+        return ""
+    return ", ".join(
+        f"{name} ({study['kind'].replace('_', ' ')} of "
+        f"{_counted(study['experiments'], 'experiment')} on "
+        f"{_counted(study['datasets'], 'dataset')})"
+        for name, study in config["studies"].items()
     )
 
 

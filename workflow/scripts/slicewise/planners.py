@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from slicewise.plans import PLAIN, RESIDUAL, Architecture
-from slicewise.topology import Topology, conv_feature_map_size, pool_and_kernel_sizes
+from slicewise.topology import (
+    MIN_EDGE,
+    Topology,
+    conv_feature_map_size,
+    pool_and_kernel_sizes,
+)
 
 REFERENCE_BATCH = 12
 """The batch at which a planner's reference network fills its memory."""
@@ -138,6 +143,28 @@ def plan_patch(
         smaller[axis] -= topology.divisor[axis]
         patch = list(topology.patch_size)
         patch[axis] -= pool_and_kernel_sizes(spacing, smaller).divisor[axis]
+
+
+def scale_patch(
+    planner: Planner, spacing: np.ndarray, patch: Sequence[int], scale: float
+) -> tuple[Architecture, tuple[int, int]]:
+    """Return the network and the patch of `scale` times the edges of a planned patch.
+
+    spacing: mm and patch: voxels, both (row, column); scale: above 0, at most 1. Edges are rounded
+    up to what the strides of the smaller patch's own network divide, and keep what can be halved
+    once. Raises ValueError where even so nothing can be halved: a U-Net needs two resolutions.
+    """
+    # 0.56 x 100 is a little more than 56 in floating point, and must not become 64.
+    scaled = [round(edge * scale, 6) for edge in patch]
+    edges = [max(part, min(edge, 2 * MIN_EDGE)) for part, edge in zip(scaled, patch, strict=True)]
+    topology = pool_and_kernel_sizes(spacing, edges)
+    if len(topology.strides) == 1:
+        raise ValueError(
+            f"planning.patch_scale: found {scale:g}, which makes of a patch of {patch[0]} x "
+            f"{patch[1]} voxels one of {topology.patch_size[0]} x {topology.patch_size[1]}, too "
+            "small for a network of more than one resolution; give more"
+        )
+    return planner.architecture(topology), topology.patch_size
 
 
 def plan_batch(

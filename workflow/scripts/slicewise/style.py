@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from slicewise.files import atomic
@@ -146,6 +147,11 @@ def class_color(label: int) -> str:
 def handle(label: str, **properties: object) -> Line2D:
     """Return an entry for a legend."""
     return Line2D([], [], label=label, **properties)
+
+
+def patch(label: str, **properties: object) -> Patch:
+    """Return an entry for a legend that stands for an area."""
+    return Patch(label=label, **{"edgecolor": BLACK, "linewidth": 0.4} | properties)
 
 
 def letter(axes: Axes, text: str) -> None:

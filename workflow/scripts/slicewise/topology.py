@@ -11,6 +11,10 @@ from typing import NamedTuple
 
 from slicewise.plans import Architecture
 
+MIN_EDGE = 4
+"""Voxels that feature maps keep along every axis at least (nnU-Net:
+UNet_featuremap_min_edge_length)."""
+
 
 class Topology(NamedTuple):
     """Strides and kernels per stage, the patch that they divide, and the divisor of each axis."""
@@ -22,7 +26,7 @@ class Topology(NamedTuple):
 
 
 def pool_and_kernel_sizes(
-    spacing: Sequence[float], patch_size: Sequence[float], min_edge: int = 4
+    spacing: Sequence[float], patch_size: Sequence[float], min_edge: int = MIN_EDGE
 ) -> Topology:
     """Halve the patch until its edges are short, always pooling the best-resolved axes first.
 

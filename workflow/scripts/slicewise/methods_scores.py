@@ -1,0 +1,199 @@
+"""Methods in words: post-processing, scores, statistics, studies, software and repeatability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from slicewise import hardware
+from slicewise.prose import Pair, Paragraph, counted, listed, stated
+from slicewise.study_facts import RunFacts
+
+NAMED = ("torch", "numpy", "scipy", "nibabel", "pandas", "matplotlib", "snakemake")
+"""The packages that a paper names, as they are called in provenance.json."""
+
+CALLED = {
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "scipy": "SciPy",
+    "nibabel": "NiBabel",
+    "matplotlib": "Matplotlib",
+    "snakemake": "Snakemake",
+}
+DEVICES = {"cpu": "the CPU", "cuda": "a GPU (CUDA)", "mps": "a GPU (Apple's MPS)"}
+
+KINDS = {
+    "comparison": "compared {experiments} with {reference}",
+    "patch_size": "asked what smaller patches cost, {experiments} beside {reference}",
+    "anisotropy": "asked what thicker slices cost, with {experiments}",
+    "reading": "measured what patches cost to read from disk, in bytes, memory and time, as "
+    "exported for {experiments}",
+}
+"""What a study of each kind did."""
+
+
+def postprocessing(facts: RunFacts) -> Paragraph:
+    """Return the paragraph about what cross-validation decided to do to new segmentations."""
+    if facts.config["postprocessing"]["largest_component"] == "never":
+        sentences = ("Segmentations were not post-processed.",)
+    else:
+        decided = stated(
+            "It raised the Dice, and is done, for {}",
+            {pair: _kept(steps) for pair, steps in facts.steps.items()},
+        )
+        sentences = (
+            "Held-out segmentations were scored without post-processing. Whether new images are "
+            "reduced to the largest connected component (26 neighbours), first of all structures "
+            "together and then of each, was decided on the Dice of the same held-out cases "
+            "(nnU-Net's rule).",
+            decided,
+        )
+    sources = tuple(f"{dataset}/{model}/postprocessing.json" for dataset, model in facts.steps)
+    return Paragraph("Post-processing", sentences, sources)
+
+
+def _kept(steps: tuple[str, ...]) -> str:
+    """Return which components are reduced."""
+    if not steps:
+        return "nothing"
+    named = ["all structures together" if name == "foreground" else name for name in steps]
+    return listed(named)
+
+
+def evaluation(facts: RunFacts) -> Paragraph:
+    """Return the paragraph about metrics and their conventions."""
+    settings = facts.config["evaluation"]
+    tolerance = settings["surface_tolerance_mm"]
+    axis = settings["slice_axis"]
+    slices = f"the {axis} axis" if isinstance(axis, str) else f"axis {axis}"
+    only = settings["slices"]
+    sentences = (
+        "Segmentations were scored on the grid of the input files, for each class, in 3D for every "
+        f"case and in 2D for every slice across {slices} of the scan"
+        + ("." if only == "all" else f", of these slices only: {only}."),
+        "Overlap was measured by the Dice similarity coefficient and the intersection over union; "
+        "agreement of boundaries by the 95th percentile of the Hausdorff distance (the larger of "
+        "both directions), the average symmetric surface distance and the surface Dice at a "
+        f"tolerance of {tolerance:g} mm (Nikolov et al., 2021), with surface elements weighted by "
+        "their area.",
+        "Where truth and prediction were both empty there is no score, and it entered no mean; "
+        "where one of them was empty, overlap scores were 0 and distances do not exist.",
+        "Scores of several seeds of one case or slice were averaged first.",
+    )
+    return Paragraph("Evaluation", sentences, ("config: evaluation", "*/*/fold-*_seed-*/per_*.csv"))
+
+
+def statistics(facts: RunFacts) -> Paragraph:
+    """Return the paragraph about intervals and tests."""
+    drawn = facts.config["figures"]
+    compares = any(
+        len(study["experiments"]) > 1
+        for study in facts.config["studies"].values()
+        if study["kind"] != "reading"
+    )
+    sentences = [
+        "The case was the unit of analysis, as slices and runs of a case are not independent.",
+        f"Intervals are {100 * drawn['confidence']:g} % percentile intervals of a bootstrap over "
+        f"whole cases ({drawn['resamples']:,} resamples, seeded); none is given below five cases.",
+    ]
+    if compares:
+        sentences += [
+            "Experiments were paired with the reference case by case; differences were tested by "
+            "the two-sided Wilcoxon signed-rank test, adjusted by Holm's method over the family "
+            "that the table names, and described by the matched-pairs rank-biserial correlation "
+            "and Cohen's d_z.",
+        ]
+    return Paragraph("Statistics", tuple(sentences), ("config: figures, studies",))
+
+
+def studies(facts: RunFacts) -> Paragraph:
+    """Return the paragraph about what was compared with what."""
+    return Paragraph(
+        "Studies",
+        tuple(_study(facts, name, study) for name, study in facts.config["studies"].items()),
+        ("config: studies",),
+    )
+
+
+def _study(facts: RunFacts, name: str, study: Mapping) -> str:
+    """Return what a study asked, on which cases."""
+    others = [one for one in study["experiments"] if one != study["reference"]]
+    alone = study["kind"] == "comparison" and not others
+    did = "scored {reference} alone" if alone else KINDS[study["kind"]]
+    paired = study["kind"] in ("comparison", "patch_size")
+    named = {
+        "experiments": listed(others if paired else study["experiments"]),
+        "reference": study["reference"],
+    }
+    where = f"on {listed(study['datasets'])}"
+    runs = ""
+    if study["kind"] != "reading":
+        folds, seeds = study["folds"], study["seeds"]
+        runs = (
+            f", {'fold' if len(folds) == 1 else 'folds'} {listed(folds)}, "
+            f"{'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}"
+        )
+    return f"The study {name} {did.format(**named)}, {where}{runs}."
+
+
+def software(facts: RunFacts) -> Paragraph:
+    """Return the paragraph about versions and machines."""
+    found, packages = facts.provenance["slicewise"], facts.provenance["packages"]
+    version = f" {found['version']}" if found["version"] else ""
+    commit = (
+        f" (commit {found['commit'][:10]}{', changed' if found['changed'] else ''})"
+        if found["commit"]
+        else ""
+    )
+    others = [f"{CALLED.get(name, name)} {packages[name]}" for name in NAMED if packages.get(name)]
+    sentences = [
+        f"Everything was run by slicewise{version}{commit}, which repeats the 2D mode of nnU-Net "
+        f"(Isensee et al., 2021), with Python {facts.provenance['python']}, {listed(others)}.",
+        *_machines(facts),
+    ]
+    return Paragraph("Software and hardware", tuple(sentences), ("report/provenance.json",))
+
+
+def _machines(facts: RunFacts) -> list[str]:
+    """Return a sentence for each machine that trained, or one for that which wrote this."""
+    said = [
+        f"Networks were trained on {DEVICES.get(one['device'], one['device'])} of a machine with "
+        f"{hardware.in_words(one)}."
+        for one in facts.provenance["trained_on"]
+    ]
+    if not said:
+        machine = hardware.in_words(facts.provenance["machine"])
+        said = [f"This was written on a machine with {machine}."]
+    settings = {pair: facts.settings(pair, "training") for pair in facts.trained}
+    threads = {
+        pair: counted(one["threads"], "thread")
+        + (f" on {counted(one['devices'], 'device')}" if one["devices"] > 1 else "")
+        for pair, one in settings.items()
+    }
+    return [*said, *filter(None, [stated("Each training had {}", threads)])]
+
+
+def repeatability(facts: RunFacts) -> Paragraph:
+    """Return the paragraph about seeds and determinism."""
+    seeds = sorted({seed for runs in facts.runs.values() for _, seed in runs})
+    sentences = [
+        f"Networks were trained with {counted(len(seeds), 'seed')} ({listed(seeds)})."
+        if facts.trained
+        else "",
+        "Every random draw follows from seed, fold, purpose and iteration alone; on the CPU of one "
+        "machine, with the same number of threads, results repeat to the byte.",
+        stated("GPUs computed {}", {pair: _determinism(facts, pair) for pair in facts.trained}),
+        "report/provenance.json holds the config, the checksums of all inputs and of the networks, "
+        "and a digest of the code behind each step.",
+    ]
+    return Paragraph("Repeatability", tuple(filter(None, sentences)), ("report/provenance.json",))
+
+
+def _determinism(facts: RunFacts, pair: Pair) -> str:
+    """Return what holds where a training ran on a GPU; on the CPU nothing has to be said."""
+    on = {one["device"] for one in facts.provenance["trained_on"]}
+    if "cuda" not in on:
+        return ""
+    settings = facts.settings(pair, "training")
+    kind = "deterministic" if settings["deterministic"] else "not all deterministic"
+    precision = "16-bit mixed" if settings["mixed_precision"] else "32-bit"
+    return f"by {kind} methods in {precision} precision"

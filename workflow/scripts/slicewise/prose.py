@@ -1,0 +1,121 @@
+"""Sentences about a run: numbers and lists in words, and what several settings have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+MOST_STATED = 4
+"""Values of different settings that one sentence lists."""
+
+IN_TABLE = "as in the table of plans"
+
+Pair = tuple[str, str]
+"""What a sentence may be about: a dataset, and an experiment or an ensemble that runs on it."""
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """One paragraph of a text under its title; sources: the files that its numbers come from."""
+
+    title: str
+    sentences: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+
+
+def listed(items: Iterable[object], last: str = "and") -> str:
+    """Return items as a list in a sentence: a; a and b; a, b and c."""
+    words = [str(item) for item in items]
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Return how many things there are: no case, one case, two cases, 24 cases, 1,000 cases."""
+    words = NUMBERS[number] if number < len(NUMBERS) else f"{number:,}"
+    return f"{words} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def short(number: float) -> str:
+    """Return a number in at most three significant digits, never as a power of ten."""
+    if number == round(number) and abs(number) < 1e15:
+        return f"{number:,.0f}"
+    digits = f"{number:.3g}"
+    return f"{float(digits):f}".rstrip("0").rstrip(".") if "e" in digits else digits
+
+
+def edges(numbers: Iterable[float]) -> str:
+    """Return the edges of a grid or of a voxel with crosses between them."""
+    return " × ".join(map(short, numbers))
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the smallest and the largest of some values, or the only one: 1.3 to 1.8."""
+    ends = list(dict.fromkeys((short(min(values)), short(max(values)))))
+    return " to ".join(ends)
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital to begin with."""
+    return text[:1].upper() + text[1:]
+
+
+def about(pairs: Sequence[Pair], whole: Sequence[Pair]) -> str:
+    """Return which of the `whole` some pairs are: "", "for finest", "on heart", "for a on heart".
+
+    As one product of experiments and datasets where they are one, else pair by pair.
+    """
+    if set(pairs) == set(whole):
+        return ""
+    datasets, experiments = (list(dict.fromkeys(part)) for part in zip(*pairs, strict=True))
+    product = {(d, e) for d, e in whole if d in datasets and e in experiments}
+    if product != set(pairs):
+        return f"for {listed(f'{experiment} on {dataset}' for dataset, experiment in pairs)}"
+    all_datasets, all_experiments = (set(part) for part in zip(*whole, strict=True))
+    if set(datasets) == all_datasets:
+        return f"for {listed(experiments)}"
+    where = f"on {listed(datasets)}"
+    return where if set(experiments) == all_experiments else f"for {listed(experiments)} {where}"
+
+
+def stated(template: str, values: Mapping[Pair, str]) -> str:
+    """Return one sentence of what each pair has, in the place of {} at the end of a template.
+
+    "The patch was 9." where all are alike, else "The patch was 9 for coarsest and 8 for finest."
+    Of more than MOST_STATED values it refers to the table of plans. Pairs with an empty value are
+    left out; without any there is no sentence.
+    """
+    groups: dict[str, list[Pair]] = {}
+    for pair, value in values.items():
+        groups.setdefault(value, []).append(pair)
+    groups.pop("", None)
+    if not groups:
+        return ""
+    if len(groups) > MOST_STATED:
+        return template.format(IN_TABLE) + "."
+    parts = [f"{value} {about(pairs, list(values))}".rstrip() for value, pairs in groups.items()]
+    apart = any(", " in value or " and " in value for value in groups)
+    return template.format("; ".join(parts) if apart else listed(parts)) + "."
+
+
+SPECIAL = {"markdown": "\\`*_[]<>|#", "latex": "&%$#_{}"}
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "×": r"$\times$",
+    "≤": r"$\leq$",
+    "−": "$-$",
+    "–": "--",
+    "<": r"$<$",
+    ">": r"$>$",
+}
+
+
+def escaped(text: str, kind: str) -> str:
+    """Return a text for "markdown" or "latex" in which every character stands for itself."""
+    special, written = SPECIAL[kind], LATEX if kind == "latex" else {}
+    return "".join(written.get(c, f"\\{c}" if c in special else c) for c in text)

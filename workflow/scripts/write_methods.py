@@ -1,0 +1,204 @@
+"""Write the methods of a run in words, from its config, plans and records, with two checklists.
+
+One paragraph a section, to be pasted into a paper, as Markdown and as LaTeX. Nothing is said that
+the run did not do; behind each paragraph stands, as a comment, which files its numbers are from.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from slicewise import methods_augmentation, methods_data, methods_scores, methods_training
+from slicewise.claim import claim, metrics_reloaded
+from slicewise.dataset import open_dataset
+from slicewise.files import read_json, write_text
+from slicewise.job import run
+from slicewise.plans import read_plan
+from slicewise.problems import read_tables
+from slicewise.prose import Pair, Paragraph, edges, escaped
+from slicewise.records import read_folds, read_orientation
+from slicewise.study_facts import DatasetFacts, RunFacts, read_grids
+
+SECTIONS = (
+    methods_data.data,
+    methods_data.partitions,
+    methods_data.preprocessing,
+    methods_data.slicing,
+    methods_training.network,
+    methods_training.training,
+    methods_training.sampling,
+    methods_augmentation.augmentation,
+    methods_training.inference,
+    methods_scores.postprocessing,
+    methods_scores.evaluation,
+    methods_scores.statistics,
+    methods_scores.studies,
+    methods_scores.software,
+    methods_scores.repeatability,
+)
+
+PLAN_COLUMNS = (
+    "dataset",
+    "experiment",
+    "sliced axis",
+    "pixel (mm)",
+    "patch (pixels)",
+    "batch",
+    "stages",
+    "weights",
+)
+"""Of the table of plans; pixels and patches are rows by columns."""
+
+CLAIM = "CLAIM, 2024 update (Tejani et al., Radiology: Artificial Intelligence, 2024)"
+RELOADED = "Metrics Reloaded (Maier-Hein, Reinke et al., Nature Methods, 2024)"
+
+
+def paragraphs(facts: RunFacts) -> list[Paragraph]:
+    """Return the paragraphs of the methods, without those that have nothing to say."""
+    return [found for section in SECTIONS if (found := section(facts)).sentences]
+
+
+def plans_table(facts: RunFacts) -> list[tuple[str, ...]]:
+    """Return a row for each dataset and experiment, the names of the columns first."""
+    rows = [
+        (
+            dataset,
+            experiment,
+            methods_data.sliced_axis(facts, (dataset, experiment)),
+            edges(plan.spacing),
+            edges(plan.patch_size),
+            str(methods_training.batch_size(facts, (dataset, experiment))),
+            str(plan.architecture.n_stages),
+            f"{methods_training.weights(facts, (dataset, experiment)):,}",
+        )
+        for (dataset, experiment), plan in facts.plans.items()
+    ]
+    return [PLAN_COLUMNS, *rows]
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose first row holds the names of its columns."""
+    first, *others = ([escaped(cell, "markdown") for cell in row] for row in rows)
+    ruled = [first, ["---"] * len(first), *others]
+    return "\n".join(f"| {' | '.join(row)} |" for row in ruled)
+
+
+def latex_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table (package booktabs) whose first row holds the names of its columns."""
+    first, *others = (" & ".join(escaped(cell, "latex") for cell in row) for row in rows)
+    lines = [r"\toprule", f"{first} \\\\", r"\midrule", *(f"{row} \\\\" for row in others)]
+    columns = "l" * len(rows[0])
+    body = "\n".join([*lines, r"\bottomrule"])
+    return f"\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n"
+
+
+def as_markdown(facts: RunFacts, found: Sequence[Paragraph]) -> str:
+    """Return the methods, the table of plans and the checklists as Markdown."""
+    parts = ["# Methods"]
+    for paragraph in found:
+        text = escaped(" ".join(paragraph.sentences), "markdown")
+        sources = f"<!-- From {', '.join(paragraph.sources)} -->"
+        parts.append(f"## {paragraph.title}\n\n{text}\n\n{sources}")
+    items = [(str(i.number), i.asks, i.answer, ", ".join(i.see)) for i in claim(facts)]
+    parts += [
+        "## Table of plans",
+        markdown_table(plans_table(facts)),
+        f"# Checklists\n\n## {CLAIM}",
+        markdown_table([("item", "asks for", "the run says", "see"), *items]),
+        f"## {RELOADED}",
+        markdown_table([("about", "what was done"), *metrics_reloaded(facts).items()]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_latex(facts: RunFacts, found: Sequence[Paragraph]) -> str:
+    """Return the methods as LaTeX, a paragraph a section, and the table of plans."""
+    parts = []
+    for paragraph in found:
+        text = escaped(" ".join(paragraph.sentences), "latex")
+        sources = f"% From {', '.join(paragraph.sources)}"
+        parts.append(f"{sources}\n\\paragraph{{{paragraph.title}.}}\n{text}\n")
+    return "\n".join([*parts, latex_table(plans_table(facts))])
+
+
+def read_datasets(
+    config: Mapping,
+    datasets: Sequence[str],
+    given_splits: Sequence[bool],
+    files: Mapping[str, Sequence[str | Path]],
+) -> dict[str, DatasetFacts]:
+    """Return the facts of each dataset, of which `files` has one file of each kind, in order."""
+    found = {}
+    for i, name in enumerate(datasets):
+        path = {kind: paths[i] for kind, paths in files.items()}
+        spacing, shape = read_grids(path["spacing"])
+        found[name] = DatasetFacts(
+            name=name,
+            kind=config["datasets"][name],
+            source=open_dataset(path["dataset_json"]),
+            spacing=spacing,
+            shape=shape,
+            orientation=read_orientation(path["orientation"], "orientations"),
+            warnings=read_tables([path["validation"]]),
+            splits=read_folds(path["splits"]),
+            given_splits=given_splits[i],
+        )
+    return found
+
+
+def kept_steps(postprocessing: Mapping) -> tuple[str, ...]:
+    """Return the names of the steps that a postprocessing.json decided for."""
+    return tuple(step["name"] for step in postprocessing["steps"] if step["kept"])
+
+
+def main(
+    *,
+    provenance: str | Path,
+    datasets: Sequence[str],
+    given_splits: Sequence[bool],
+    dataset_json: Sequence[str | Path],
+    spacing: Sequence[str | Path],
+    orientation: Sequence[str | Path],
+    validation: Sequence[str | Path],
+    splits: Sequence[str | Path],
+    planned: Sequence[Pair],
+    plans: Sequence[str | Path],
+    decided: Sequence[Pair],
+    postprocessing: Sequence[str | Path],
+    methods: str | Path,
+    latex: str | Path,
+) -> None:
+    """Write the methods as Markdown, with the checklists, and as LaTeX.
+
+    dataset_json to splits: a file for each of `datasets`; planned, decided: dataset and experiment,
+    or ensemble, that each of plans and postprocessing is of.
+    """
+    record = read_json(provenance)
+    files = {
+        "dataset_json": dataset_json,
+        "spacing": spacing,
+        "orientation": orientation,
+        "validation": validation,
+        "splits": splits,
+    }
+    runs: dict[Pair, list[tuple[int, int]]] = {}
+    for one in record["runs"]:
+        pair = (one["dataset"], one["experiment"])
+        runs.setdefault(pair, []).append((one["fold"], one["seed"]))
+    facts = RunFacts(
+        config=record["config"],
+        datasets=read_datasets(record["config"], datasets, given_splits, files),
+        plans={tuple(p): read_plan(path) for p, path in zip(planned, plans, strict=True)},
+        steps={
+            tuple(pair): kept_steps(read_json(path))
+            for pair, path in zip(decided, postprocessing, strict=True)
+        },
+        runs=runs,
+        provenance=record,
+    )
+    found = paragraphs(facts)
+    write_text(methods, as_markdown(facts, found))
+    write_text(latex, as_latex(facts, found))
+
+
+if "snakemake" in globals():
+    run(main, snakemake)  # noqa: F821
