@@ -31,7 +31,7 @@ include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
 include: "workflow/rules/ensemble.smk"  # experiments fused -> CASE.nii.gz
 include: "workflow/rules/evaluate.smk"  # scores, post-processing, the best configuration
 include: "workflow/rules/figures.smk"  # the figures of a paper
-include: "workflow/rules/report.smk"  # checksums, provenance, methods in words
+include: "workflow/rules/report.smk"  # checksums, provenance, methods in words, the slice explorer
 
 
 rule all:
@@ -39,3 +39,4 @@ rule all:
         rules.evaluate.input,
         rules.figures.input,
         rules.write_methods.output,
+        rules.explore_slices.output,

@@ -23,12 +23,15 @@ const entry = () => selection.entry(run(), row());
 
 const viewer = new Viewer($("canvas"));
 const profile = new Profile($("chart"), {
-  pick: (point) => {
-    show(placeOf(point.entry));
+  pick: (points) => {
+    // Of several in one spot each click shows the next.
+    const shown = points.findIndex((point) => point.entry === entry());
+    show(placeOf(points[(shown + 1) % points.length].entry));
     $("viewer").focus();
   },
-  point: (point) => {
-    $("pointed").textContent = point ? inWords(point.entry) : "";
+  point: ([first, ...others]) => {
+    const more = others.length ? `, and ${others.length} more in this spot` : "";
+    $("pointed").textContent = first ? inWords(first.entry) + more : "";
   },
 });
 const numeric = (key, title, value, digits) => ({

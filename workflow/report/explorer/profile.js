@@ -61,11 +61,11 @@ class Profile {
     for (const kind of ["tap", "doubletap"]) {
       this.figure.on_event(kind, (event) => {
         const found = this.#nearest(event);
-        if (found) pick(found);
+        if (found.length) pick(found);
       });
     }
     this.figure.on_event("mousemove", (event) => point(this.#nearest(event)));
-    this.figure.on_event("mouseleave", () => point(null));
+    this.figure.on_event("mouseleave", () => point([]));
   }
 
   async start() {
@@ -108,17 +108,19 @@ class Profile {
     this.chosen.data = ring ? { x: [ring[0]], y: [ring[1]] } : { x: [], y: [] };
   }
 
+  /** Return the point nearest to a place, and those that lie in the same spot; none if it is far. */
   #nearest({ x, y }) {
     const { x_range, y_range, inner_width, inner_height } = this.figure;
     const scale = [
       inner_width / (x_range.end - x_range.start),
       inner_height / (y_range.end - y_range.start),
     ];
-    let [best, least] = [null, REACH ** 2];
+    let [found, least] = [[], REACH ** 2];
     for (const point of this.points) {
       const distance = ((point.x - x) * scale[0]) ** 2 + ((point.y - y) * scale[1]) ** 2;
-      if (distance < least) [best, least] = [point, distance];
+      if (distance === least) found.push(point);
+      else if (distance < least) [found, least] = [[point], distance];
     }
-    return best;
+    return found;
   }
 }
