@@ -127,7 +127,9 @@ def columns_of(scored: Scored) -> list[np.ndarray]:
     places = table[SLICE].drop_duplicates().sort_values(SLICE)
     rows = pd.MultiIndex.from_frame(places).get_indexer(pd.MultiIndex.from_frame(table[SLICE]))
     label = pd.Index(classes).get_indexer(table["class"])
-    number = pd.MultiIndex.from_tuples(scored.runs).get_indexer(pd.MultiIndex.from_frame(table[RUN]))
+    number = pd.MultiIndex.from_tuples(scored.runs).get_indexer(
+        pd.MultiIndex.from_frame(table[RUN])
+    )
 
     def filled(values: pd.Series, shape: tuple[int, ...], *index: np.ndarray) -> np.ndarray:
         column = np.full((*shape, len(places)), np.nan, np.float32)

@@ -11,6 +11,9 @@ function viewOf(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const view = { ...DEFAULTS };
   for (const key of Object.keys(DEFAULTS)) view[key] = given.get(key) ?? DEFAULTS[key];
+  for (const key of ["least", "most", ...Object.keys(WINDOW)]) {
+    if (!Number.isFinite(+view[key])) view[key] = "";
+  }
   return view;
 }
 

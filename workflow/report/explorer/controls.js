@@ -155,6 +155,10 @@ function listen() {
   $("reset").addEventListener("click", () => setWindow());
   $("keep").addEventListener("input", () => show({ keep: $("keep").checked ? "1" : "" }));
   for (const id of ["truth", "prediction"]) $(id).addEventListener("input", drawSlice);
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault(); // the address names the view, not a place in the page
+    $("viewer").focus();
+  });
   document.addEventListener("keydown", onKey);
   addEventListener("hashchange", () => show(viewOf(location.hash)));
   new ResizeObserver(() => viewer.draw()).observe($("canvas"));
@@ -217,8 +221,5 @@ async function begin() {
   await show(viewOf(location.hash));
 }
 
-begin().catch((error) => {
-  $("trouble").textContent = `This page cannot be shown: ${error.message}.`;
-  $("trouble").hidden = false;
-  throw error;
-});
+lastShown = begin();
+lastShown.catch(tell);

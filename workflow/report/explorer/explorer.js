@@ -12,6 +12,7 @@ let scores = null; // of the dataset that is shown
 let selection = null; // of its scores
 let scan = null; // of the case that is shown, or null where the page does not hold it
 let turn = 0; // of the view that was asked for last
+let lastShown = null; // settles once that is shown
 
 const fixed = (value, digits) => (Number.isNaN(value) ? "–" : value.toFixed(digits));
 const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
@@ -19,7 +20,7 @@ const datasetNumber = (name) => manifest.datasets.findIndex((one) => one.name ==
 const caseNumber = () => scores.cases.indexOf(view.case);
 const run = () => scores.run(view.experiment, +view.seed);
 const row = () => scores.row(caseNumber(), +view.slice);
-const entry = () => selection.entry(run(), row());
+const entry = () => (row() < 0 ? null : selection.entry(run(), row()));
 
 const viewer = new Viewer($("canvas"));
 const profile = new Profile($("chart"), {
@@ -62,8 +63,18 @@ function inWords(entry) {
 }
 
 /** Show another view: what `changes` names is changed, the rest stays. */
-async function show(changes) {
-  const mine = ++turn;
+function show(changes) {
+  lastShown = change(++turn, changes);
+  lastShown.catch(tell);
+  return lastShown;
+}
+
+function tell(error) {
+  $("trouble").textContent = `Something is wrong with this page: ${error.message}.`;
+  $("trouble").hidden = false;
+}
+
+async function change(mine, changes) {
   const before = view;
   const next = { ...before, ...changes };
   if (next.case !== before.case && !next.keep && !("level" in changes)) next.level = next.width = "";
@@ -78,10 +89,7 @@ async function show(changes) {
   select(before);
   settle();
   fillControls();
-  list.select(entry());
-  const number = caseNumber();
-  profile.highlight(selection.profile(run(), number), ringAround(row()));
-  await showSlice(mine, number);
+  await showSlice(mine, caseNumber());
 }
 
 /** Let the scores through the filters anew, and sort them, where the view asks for it. */
@@ -166,6 +174,8 @@ async function showSlice(mine, number) {
   view.slice = String(Math.min(Math.max(+view.slice, first), last));
   $("missing").textContent = trouble || `The image of this case is not in the page: at ${manifest.page_mb} MB it was full. Raise report.page_mb and make it anew.`;
   $("missing").hidden = Boolean(scan);
+  list.select(entry());
+  profile.highlight(selection.profile(run(), number), ringAround(row()));
   drawSlice();
   describe(first, last);
   writeAddress(view);

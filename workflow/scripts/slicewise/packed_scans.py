@@ -109,7 +109,8 @@ def structure_box(
             box.append(slice(0, shape[axis]))
             continue
         margin = max(1, round(margin_mm / mm))
-        box.append(slice(max(0, shown[0] - margin), min(shape[axis], shown[-1] + margin + 1)))
+        first, last = int(shown[0]) - margin, int(shown[-1]) + margin
+        box.append(slice(max(0, first), min(shape[axis], last + 1)))
     return tuple(box)
 
 
