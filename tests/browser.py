@@ -1,7 +1,8 @@
 """A real Chromium without a window, that of the system, and what a page did in it."""
 
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,13 @@ class Shown:
     def view(self) -> dict[str, str]:
         """Return the view that is shown, as it stands in the page's address."""
         return self.settled().page.evaluate("() => ({...view})")
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+        """Wait until a condition holds: a click reaches the page when the browser comes to it."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited {seconds} s; the page shows {self.status}"
+            self.page.wait_for_timeout(10)
 
     def press(self, *keys: str) -> "Shown":
         for key in keys:

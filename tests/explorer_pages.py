@@ -38,7 +38,7 @@ def write_raw(folder: Path, cases: int, classes: list[str], channels=("MRI",), o
 
 
 def write_run(folder: Path, dataset_json: Path, run: tuple[str, int, int], cases=None) -> Path:
-    """Predict each case shifted, more in each experiment and case; score it as evaluate_fold does.
+    """Predict each case shifted, each case and run by another step; score it as evaluate_fold does.
 
     The last structure is found one slice too far. Returns the folder of the run.
     """
@@ -48,8 +48,8 @@ def write_run(folder: Path, dataset_json: Path, run: tuple[str, int, int], cases
         case = source.case(name)
         stored = nib.load(case.label)
         truth = np.asarray(stored.dataobj)
-        shift = 1 + (i + len(experiment)) % 3 + seed
-        found = np.roll(truth, shift, axis=0)
+        shift = (1 + i + seed, int(experiment == "finest"))
+        found = np.roll(truth, shift, axis=(0, 1))
         last = int(truth.max())
         found[..., 1:][truth[..., :-1] == last] = last
         write_nifti(
@@ -65,7 +65,7 @@ def write_run(folder: Path, dataset_json: Path, run: tuple[str, int, int], cases
 
 
 def write_page(folder: Path, page: Path, **settings) -> Path:
-    """Write an explorer of two datasets: hearts, two experiments with two seeds; livers, one run."""
+    """Write an explorer of hearts, two experiments with two seeds, and of livers, one run."""
     hearts = write_raw(folder / "hearts", 4, ["ventricle", "wall", HOSTILE])
     livers = write_raw(folder / "livers", 3, ["liver"], ("T1", "T2"), "SPL")
     runs = {

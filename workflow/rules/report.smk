@@ -1,6 +1,5 @@
 """What stands beside the figures: where results come from, methods in words, every slice."""
 
-
 CHECKSUMS = f"{RESULTS}/{{dataset}}/checksums/group-{{group}}.sha256"
 # Rules whose outputs are recorded, which their code decides on.
 RECORDED_RULES = (
@@ -173,7 +172,9 @@ rule write_methods:
 def shown_runs(wildcards) -> dict[str, list]:
     """Return experiment or ensemble, fold and seed of all that the slice explorer shows."""
     return {
-        name: [(model, fold, seed) for model in models_of(name) for fold, seed in runs_of(name, model)]
+        name: [
+            (model, fold, seed) for model in models_of(name) for fold, seed in runs_of(name, model)
+        ]
         for name in SHOWN
     }
 

@@ -225,7 +225,7 @@ def scans(
 def page_around(manifest: str) -> tuple[str, str]:
     """Return the page before and behind the scans.
 
-    Its policy lets a browser run these scripts only, and load nothing. Bokeh needs styles of its own.
+    Its policy lets a browser run these scripts only and load nothing; Bokeh adds its own styles.
     """
     site = Path(find_spec("bokeh").submodule_search_locations[0]) / "server/static/js"
     own = "\n".join((EXPLORER / name).read_text(encoding="utf-8") for name in OWN)
