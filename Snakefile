@@ -30,7 +30,9 @@ include: "workflow/rules/trade.smk"  # nnU-Net's trained models in, ours out
 include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
 include: "workflow/rules/ensemble.smk"  # experiments fused -> CASE.nii.gz
 include: "workflow/rules/evaluate.smk"  # scores, post-processing, the best configuration
-include: "workflow/rules/figures.smk"  # the figures of a paper
+include: "workflow/rules/anisotropy.smk"  # scores over the thickness of slices
+include: "workflow/rules/figures.smk"  # the figures of a dataset
+include: "workflow/rules/study_figures.smk"  # those of a study, and all of a paper
 include: "workflow/rules/report.smk"  # checksums, provenance, methods in words, the slice explorer
 
 

@@ -50,7 +50,9 @@ def test_the_defaults_are_nnunets():
 
 def test_phantoms_take_their_defaults():
     loaded = load(datasets={"heart": {"phantom": {"cases": 6}}})
-    assert loaded["datasets"]["heart"] == {"phantom": {"cases": 6, "seed": 1, "thick_axis": "last"}}
+    assert loaded["datasets"]["heart"] == {
+        "phantom": {"cases": 6, "seed": 1, "thick_axis": "last", "spacing": None}
+    }
 
 
 def test_without_experiments_there_is_one_that_changes_nothing():
@@ -301,7 +303,7 @@ def test_keys_that_yaml_does_not_read_as_text_are_told():
 def test_a_dataset_is_of_one_kind(kinds):
     (line,) = mistakes(datasets={"mine": kinds})
     assert line.startswith("datasets.mine: found ")
-    assert line.endswith("a dataset is of exactly one kind, phantom, raw or archive")
+    assert line.endswith("a dataset is of exactly one kind, phantom, raw, archive or thicken")
 
 
 SHA256 = "0123456789abcdef" * 4
@@ -346,7 +348,7 @@ def test_an_archive_is_on_the_web_or_a_path_and_its_checksum_is_one(archive, sha
 
 def test_an_archive_is_a_kind_of_its_own():
     (line,) = mistakes(datasets={"mine": {"archive": "a", "sha256": SHA256, "raw": "x"}})
-    assert line.endswith("a dataset is of exactly one kind, phantom, raw or archive")
+    assert line.endswith("a dataset is of exactly one kind, phantom, raw, archive or thicken")
 
 
 def test_a_fold_to_run_is_one_of_the_folds():

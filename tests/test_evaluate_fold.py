@@ -12,6 +12,7 @@ import pytest
 
 import evaluate_fold
 from golden.summary import record
+from slicewise import scoring, slice_stacks
 
 GOLDEN = Path(__file__).parent / "golden" / "summary"
 ALONG = (2, 1, 0)
@@ -211,14 +212,14 @@ def test_the_position_is_that_of_the_slice_centre_along_the_normal(tmp_path, axi
 
 
 def test_the_position_falls_with_the_index_where_the_file_runs_downwards():
-    stack = evaluate_fold.stack_slices(np.diag([-1.0, -1.0, -2.0, 1.0]), (3, 3, 3), 2)
+    stack = slice_stacks.stack_slices(np.diag([-1.0, -1.0, -2.0, 1.0]), (3, 3, 3), 2)
     np.testing.assert_allclose(stack.position_mm, [0, -2, -4])
 
 
 def test_slices_of_a_sheared_volume_are_apart_along_their_normal():
     sheared = np.eye(4)
     sheared[:3, 2] = (0, 3, 4)
-    stack = evaluate_fold.stack_slices(sheared, (5, 5, 3), 2)
+    stack = slice_stacks.stack_slices(sheared, (5, 5, 3), 2)
     np.testing.assert_allclose(stack.position_mm, [0, 4, 8])
     assert stack.voxel_mm3 == pytest.approx(4)
 
@@ -233,13 +234,13 @@ def test_relative_position_runs_over_the_true_structure_only(tmp_path):
 def test_relative_position_starts_at_the_inferior_end_of_a_file_stored_downwards():
     voxels = np.array([0, 3, 3, 3, 0])
     np.testing.assert_array_equal(
-        evaluate_fold.relative_position(voxels, ascending=False), [np.nan, 1, 0.5, 0, np.nan]
+        scoring.relative_position(voxels, ascending=False), [np.nan, 1, 0.5, 0, np.nan]
     )
 
 
 def test_relative_position_spans_a_gap():
     np.testing.assert_array_equal(
-        evaluate_fold.relative_position(np.array([2, 0, 2]), ascending=True), [0, 0.5, 1]
+        scoring.relative_position(np.array([2, 0, 2]), ascending=True), [0, 0.5, 1]
     )
 
 

@@ -50,7 +50,7 @@ def make(tmp_path_factory):
     """Return a function that writes a case once and returns the paths of image and label."""
 
     @cache
-    def write(index, thick_axis="last", seed=1, attempt=0):
+    def write(index, thick_axis="last", seed=1, attempt=0, spacing=None):
         folder = tmp_path_factory.mktemp("phantoms")
         paths = folder / f"{attempt}_0000.nii.gz", folder / f"{attempt}.nii.gz"
         make_phantoms.write_phantom(
@@ -58,6 +58,7 @@ def make(tmp_path_factory):
             index=index,
             seed=seed,
             thick_axis=thick_axis,
+            spacing=spacing,
             image=paths[0],
             label=paths[1],
         )
@@ -179,16 +180,59 @@ def test_slices_and_voxels_stay_within_their_ranges(seed):
     assert 5 <= grid.spacing[2] <= 10
 
 
-@given(seeds)
-def test_ventricles_lie_within_the_image(seed):
-    heart, _, grid = draw(seed)
+def within_image(heart, grid):
+    """Say whether no ventricle reaches the border of an image in plane."""
     x, y, z = (grid.axis(axis)[::2] for axis in range(3))
     for points in (np.ix_(x[[0, -1]], y, z), np.ix_(x, y[[0, -1]], z)):
         frame = anatomy.heart_axes(heart, points)
         surface = anatomy.surfaces(heart, frame)
-        under_valves = frame[2] > 0
-        assert (surface["epicardium"][under_valves] > 0).all()
-        assert (surface["right_cavity"][under_valves] > 0).all()
+        for name in ("epicardium", "right_cavity"):
+            if (surface[name][frame[2] > 0] <= 0).any():
+                return False
+    return True
+
+
+@given(seeds)
+def test_ventricles_lie_within_the_image(seed):
+    heart, _, grid = draw(seed)
+    assert within_image(heart, grid)
+
+
+spacings = st.tuples(*[st.sampled_from([1.25, 2.5, 3.0, 8.0])] * 3)
+
+
+@given(seeds, spacings)
+def test_voxels_of_a_size_that_is_asked_for_hold_the_heart_and_a_margin(seed, spacing):
+    heart, _, _ = draw(seed)
+    grid = make_phantoms.draw_grid_of(np.random.default_rng(seed), heart, spacing)
+    assert grid.spacing == spacing
+    assert within_image(heart, grid)
+    low, high = grid.axis(2)[[0, -1]]
+    reach = make_phantoms.height(heart) / 2
+    assert -15 < low + reach < -4
+    assert 4 < high - reach < 14 + spacing[2]
+
+
+def test_thin_slices_are_taken_in_one_breath_hold_and_thick_ones_each_in_its_own():
+    heart, _, _ = draw(0)
+    thin, thick = (
+        make_phantoms.draw_grid_of(np.random.default_rng(0), heart, (1.5, 1.5, mm))
+        for mm in (2.5, 8.0)
+    )
+    assert len(thin.offsets) == 1
+    assert len(thick.offsets) == thick.shape[2]
+    for axis in (0, 1):
+        np.testing.assert_array_equal(thin.points(0)[axis], thin.points(9)[axis])
+        assert (thick.points(0)[axis] != thick.points(5)[axis]).all()
+
+
+def test_a_phantom_of_cubes_has_them_and_the_whole_heart(make):
+    image, label = (nib.load(path) for path in make(0, spacing=(2.5, 2.5, 2.5)))
+    np.testing.assert_allclose(nib.affines.voxel_sizes(image.affine), 2.5, rtol=1e-5)
+    voxels = np.asarray(label.dataobj)
+    assert np.unique(voxels).tolist() == [0, RIGHT, MYOCARDIUM, LEFT]
+    for axis in range(3):
+        assert not np.take(voxels, [0, -1], axis).any()
 
 
 @given(seeds)
@@ -254,7 +298,7 @@ def test_texture_has_unit_variance_and_the_scale_asked_for():
 
 
 def test_noise_in_air_has_the_mean_and_deviation_of_rician_noise():
-    air = make_phantoms.receive(np.random.default_rng(0), np.zeros((60, 60, 10), np.float32))
+    air = make_phantoms.receive(np.random.default_rng(0), np.zeros((60, 60, 10), np.float32), 10)
     assert air.mean() / air.std() == pytest.approx(np.sqrt(np.pi / (4 - np.pi)), rel=0.02)
 
 
@@ -291,6 +335,7 @@ def test_an_unknown_thick_axis_is_named_with_its_case(tmp_path):
             index=7,
             seed=1,
             thick_axis="second",
+            spacing=None,
             image=tmp_path / "image.nii.gz",
             label=tmp_path / "label.nii.gz",
         )

@@ -57,6 +57,13 @@ def test_an_archive_is_not_unpacked_to_count_its_cases():
     assert lines(datasets={"spleen": spleen})[1] == "datasets: spleen (an archive)"
 
 
+def test_nor_to_count_those_with_thick_slices_of_its_scans():
+    spleen = {"archive": "https://example.org/a.tar", "sha256": "0" * 64}
+    thick = {"thicken": {"of": "spleen", "axis": 0, "factor": 2}}
+    said = lines(datasets={"spleen": spleen, "thick": thick})
+    assert said[1] == "datasets: spleen (an archive), thick (an archive)"
+
+
 def test_a_module_says_by_which_name_it_was_taken_in():
     assert lines("cardiac")[0] == "slicewise, as the module cardiac"
 

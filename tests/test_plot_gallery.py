@@ -9,8 +9,9 @@ import plot_gallery
 from drawing import faults
 from scans import affine_of, labels_of, volume, write_case, write_json_of
 from scores import drawn_files, score_rows, write_scores
+from slicewise import thickening
 from slicewise.dataset import open_dataset
-from slicewise.files import write_nifti
+from slicewise.files import write_json, write_nifti
 from slicewise.labels import parse_labels
 
 CLASSES = ["class1", "class2"]
@@ -37,13 +38,16 @@ def scored(experiment="coarsest", cases=2):
 
 
 def draw(folder, tables, experiments=("coarsest",)):
+    write_json(folder / "orientation.json", {"reorient": False})
     plot_gallery.main(
         dataset_json=write_dataset(folder),
+        orientation=folder / "orientation.json",
         per_slice=write_scores(folder, tables)["per_slice"],
         predictions=[folder / "predictions"] * len(tables),
         runs=[(name, 0, 0) for name in experiments],
         dataset="phantom",
         experiments=experiments,
+        thickened=None,
         **drawn_files(folder),
     )
     return pd.read_csv(folder / "figure.csv")
@@ -160,6 +164,20 @@ def test_a_prediction_on_another_grid_is_refused(tmp_path):
     write_nifti(path, nib.Nifti1Image(np.zeros((2, 3, 4), np.uint8), np.eye(4)))
     with pytest.raises(ValueError, match=r"case_000: .*other\.nii\.gz has shape \(2, 3, 4\)"):
         plot_gallery.read_slice(case, path, labels_of(2), 2, 3)
+
+
+def test_a_prediction_of_thick_slices_is_shown_on_the_thin_ones(tmp_path):
+    case = open_dataset(write_dataset(tmp_path, 1)).case("case_000")
+    thin = nib.load(case.label)
+    affine, shape = thickening.thick_grid(thin.affine, thin.shape, 3, 2)
+    path = tmp_path / "thick.nii.gz"
+    thick = (np.arange(np.prod(shape)) % 3).reshape(shape).astype(np.uint8)
+    write_nifti(path, nib.Nifti1Image(thick, affine))
+    made = {"axis": 0, "factor": 3, "profile": "box"}
+    shown = plot_gallery.read_slice(case, path, labels_of(2), 2, 4, thickened=made)
+    expected = thickening.put_back(thick, labels_of(2), thin.shape[2], 3, 2)[:, :, 4]
+    assert np.array_equal(shown.prediction, expected.T[::-1, ::-1])
+    assert np.array_equal(shown.truth, np.asarray(thin.dataobj)[:, :, 4].T[::-1, ::-1])
 
 
 def test_a_missing_prediction_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scans import write_dataset
+from scans import write_dataset, write_decathlon
 from slicewise.dataset import Dataset
 from slicewise.files import write_json
 from slicewise.runs import (
@@ -168,6 +168,30 @@ def test_the_title_in_plans_json_is_the_folders_where_nnunet_would_take_it(tmp_p
     raw = write_dataset(tmp_path / "Dataset004_Hippocampus", [(4, 4, 4)])
     assert opened({"raw": str(raw.parent)}).title == "Dataset004_Hippocampus"
     assert opened({"phantom": {"cases": 2}}).title == "d"
+
+
+def test_thick_slices_have_cases_and_groups_of_the_thin_ones_before_they_are_made(tmp_path):
+    raw = write_decathlon(tmp_path / "raw", 5)
+    thin = {"raw": str(raw.parent)}
+    thick = {"thicken": {"of": "thin", "axis": 0, "factor": 2, "profile": "box"}}
+    config = config_of(thin, per_job=1) | {"datasets": {"thick": thick, "thin": thin}}
+    datasets, problems = open_datasets(config)
+    assert problems == []
+    made = datasets["thick"]
+    assert made.cases == datasets["thin"].cases
+    assert made.groups == datasets["thin"].groups
+    assert len(made.groups) > 1
+    assert str(made.json_path) == "out/thick/raw/dataset.json"
+    assert made.source.channel_names == ["T2", "ADC"]
+    assert made.source.content["labels"] == {"background": 0, "PZ": 1, "TZ": 2}
+    assert (made.sizes(made.cases), made.unused_files) == ([], [])
+
+
+def test_slices_of_a_dataset_that_cannot_be_used_are_not_made_thick(tmp_path):
+    thick = {"thicken": {"of": "thin", "axis": 0, "factor": 2, "profile": "box"}}
+    config = config_of({}) | {"datasets": {"thin": {"raw": str(tmp_path)}, "thick": thick}}
+    datasets, problems = open_datasets(config)
+    assert (datasets, len(problems)) == ({}, 1)
 
 
 def test_an_archive_that_is_not_there_is_named():

@@ -111,6 +111,11 @@ def test_a_dataset_that_is_in_no_study_has_no_main_one():
             "experiments: found the ensemble planes; allowed: experiments, as an ensemble has no "
             "arrays of its own",
         ),
+        (
+            "{kind: patch_size, experiments: [axial, planes]}",
+            "experiments: found the ensemble planes; allowed: experiments, as an ensemble has no "
+            "patch of its own",
+        ),
         ("{kind: size}", 'kind: found "size"; allowed: comparison, patch_size, anisotropy or'),
         ("{seeds: [0, 0]}", "seeds: found [0, 0]; allowed: a list, at least 1 long, none twice"),
         ("{datasets: []}", "datasets: found []; allowed: a list, at least 1 long, none twice"),
@@ -220,7 +225,7 @@ def test_a_dataset_is_optional_where_it_is_a_folder(scans):
     (line,) = mistakes(
         datasets={"a": {"raw": "x", "optional": True, "archive": "y", "md5": "0" * 32}}
     )
-    assert line.endswith("a dataset is of exactly one kind, phantom, raw or archive")
+    assert line.endswith("a dataset is of exactly one kind, phantom, raw, archive or thicken")
 
 
 QUICK = """

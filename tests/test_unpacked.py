@@ -32,6 +32,26 @@ def test_an_archive_is_opened_when_it_is_asked_for_and_once(tmp_path):
     assert asked == ["d"]
 
 
+def test_thick_slices_of_an_archives_scans_wait_for_it_too(tmp_path):
+    write_dataset(tmp_path / "unpacked", [(4, 4, 4)] * 2, channels=("CT", "PET"))
+    thick = {"thicken": {"of": "d", "axis": 0, "factor": 2, "profile": "box"}}
+    config = {**CONFIG, "results": "out", "datasets": {"thick": thick, **CONFIG["datasets"]}}
+    asked = []
+
+    def unpacked(name):
+        asked.append(name)
+        return str(tmp_path / "unpacked")
+
+    datasets = Datasets(config, {}, unpacked)
+    assert asked == []
+    assert datasets["thick"].cases == ("case_00", "case_01")
+    assert datasets["thick"].origin is datasets["d"]
+    assert datasets["thick"].groups == datasets["d"].groups
+    assert datasets["thick"].source.channel_names == ["CT", "PET"]
+    assert datasets["thick"].source.content["labels"] == datasets["d"].source.named_labels
+    assert asked == ["d"]
+
+
 @pytest.mark.parametrize("path", ["../../x.nii.gz", "/etc/x.nii.gz", "a/../../../x.nii.gz"])
 @pytest.mark.parametrize("kind", ["images", "label"])
 def test_a_dataset_from_an_archive_names_no_file_elsewhere(tmp_path, path, kind):

@@ -22,8 +22,18 @@ from slicewise.resources import STARTED_MB
 from slurm.runs import PROFILE, described
 from slurm.whole_run import rules_that_are_submitted
 
-FIGURES = ("spacing", "patch", "training", "dice_profile", "comparison", "gallery")
+FIGURES = (
+    "spacing",
+    "patch",
+    "training",
+    "dice_profile",
+    "heat_map",
+    "errors",
+    "comparison",
+    "gallery",
+)
 MODELS = ("coarsest", "finest", "both")
+ERRORS = ("errors_per_slice.parquet", "errors_per_case.csv")
 FOLDS = [f"{name}/fold-{fold}_seed-0" for name in MODELS for fold in (0, 1)]
 
 
@@ -173,7 +183,7 @@ def test_every_artifact_is_there(results):
     expected += [phantom / "best_configuration.json", results / "tables/phantom_configurations.csv"]
     for fold in FOLDS:
         trained = [] if fold.startswith("both") else ["checkpoint_final.pt", "history.csv"]
-        for name in (*trained, "per_slice.csv", "per_case.csv", "summary.json"):
+        for name in (*trained, "per_slice.csv", "per_case.csv", "summary.json", *ERRORS):
             expected.append(phantom / fold / name)
     for figure in FIGURES:
         expected += [results / f"figures/phantom_{figure}.{kind}" for kind in ("svg", "png", "pdf")]

@@ -115,6 +115,23 @@ def test_a_model_for_nnunet_has_the_folds_of_its_seed(fresh):
     assert fresh.jobs("export_nnunet")["export_model"] == 3 * 4 * 2
 
 
+def test_a_study_of_patch_sizes_has_a_figure_and_tables_and_shares_arrays(fresh):
+    half = {"half": {"planning": {"patch_scale": 0.5}}}
+    sizes = {"kind": "patch_size", "datasets": ["two"], "experiments": ["half", "coarsest"]}
+    changes = {"experiments": EXPERIMENTS | half, "studies": {"sizes": sizes}}
+    fresh.configure(**SECTIONS | changes)
+    said = dry_run(fresh)
+    assert trainings(said) == ["two/coarsest/fold-1_seed-0", "two/half/fold-1_seed-0"]
+    assert len(outputs(said, "plan_arrays")) == 1
+    assert outputs(said, "compare_patch_sizes") == [
+        f"results/tables/two_sizes.{kind}" for kind in ("csv", "tex")
+    ]
+    assert outputs(said, "plot_patch_size") == [
+        f"results/figures/two_sizes.{kind}" for kind in ("pdf", "png", "svg")
+    ]
+    assert outputs(said, "plot_comparison") == []
+
+
 def test_a_study_of_reading_trains_nothing(fresh):
     reading = {"memory": {"kind": "reading", "datasets": ["two"], "experiments": ["plain"]}}
     fresh.configure(**SECTIONS | {"studies": reading})

@@ -33,6 +33,7 @@ RESULTS = config["results"]
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PHANTOMS = [name for name, kind in config["datasets"].items() if "phantom" in kind]
+THICK = [name for name, kind in config["datasets"].items() if "thicken" in kind]
 ARCHIVES = [name for name, kind in config["datasets"].items() if "archive" in kind]
 EXPERIMENTS = list(config["experiments"])
 ENSEMBLES = config["ensembles"]
@@ -42,6 +43,7 @@ MEMBERS = sorted({member for members in ENSEMBLES.values() for member in members
 EXPERIMENT_FOLDER = f"{RESULTS}/{{dataset}}/{{experiment}}"
 UNPACKED = f"{RESULTS}/{{dataset}}/raw"
 MADE_PHANTOMS = f"{RESULTS}/{{dataset}}/phantoms/group-{{group}}.json"
+MADE_THICK = f"{RESULTS}/{{dataset}}/thick/group-{{group}}.json"
 DOWNLOADED = f"{RESULTS}/{{dataset}}/raw.download"
 FOLD_FOLDER = f"{EXPERIMENT_FOLDER}/fold-{{fold}}_seed-{{seed}}"
 PREDICTIONS = f"{FOLD_FOLDER}/predictions"
@@ -96,6 +98,20 @@ def reported(path: str, caption: str, category: str, shows: str, file="figure", 
     )
 
 
+def drawn(name: str, caption: str, category: str, shows: str) -> dict:
+    """Return the outputs of a rule that draws a figure, in three formats, and its table.
+
+    name: of the files, behind that of the dataset; the rest is as for `reported`.
+    """
+    figure, in_report = f"{RESULTS}/figures/{{dataset}}_{name}", (caption, category, shows)
+    return {
+        "svg": reported(f"{figure}.svg", *in_report),
+        "png": f"{figure}.png",
+        "pdf": f"{figure}.pdf",
+        "table": reported(f"{RESULTS}/tables/{{dataset}}_{name}.csv", *in_report, file="table"),
+    }
+
+
 def digest(script: str):
     """Return a params function: the digest of a rule's script, looked at for rules with jobs only."""
     return lambda wildcards: sources.digest(script)
@@ -145,14 +161,35 @@ def group_cases(wildcards) -> list[str]:
     return DATASETS[wildcards.dataset].groups[int(wildcards.group)]
 
 
-def group_files(wildcards) -> list[str]:
+def files_of_group(dataset: str, group: str) -> list[str]:
     """Return the image and label files of the cases in a group, as far as they can be read.
 
-    The list of a group of phantoms stands for its files.
+    The list of a group that the workflow makes stands for its files.
     """
-    if wildcards.dataset in PHANTOMS:
-        return [MADE_PHANTOMS.format(**wildcards)]
-    return DATASETS[wildcards.dataset].files(group_cases(wildcards))
+    for made, names in ((MADE_PHANTOMS, PHANTOMS), (MADE_THICK, THICK)):
+        if dataset in names:
+            return [made.format(dataset=dataset, group=group)]
+    return DATASETS[dataset].files(DATASETS[dataset].groups[int(group)])
+
+
+def group_files(wildcards) -> list[str]:
+    """Return the image and label files of the wildcards' group, as far as they can be read."""
+    return files_of_group(wildcards.dataset, wildcards.group)
+
+
+def thickened(wildcards) -> dict | None:
+    """Return how the slices of the wildcards' dataset are made of others', if they are."""
+    return config["datasets"][wildcards.dataset].get("thicken")
+
+
+def original(wildcards) -> str:
+    """Return the dataset on whose grid the wildcards' one is scored: that with the thin slices."""
+    return (thickened(wildcards) or {"of": wildcards.dataset})["of"]
+
+
+def of_original(pattern: str):
+    """Return an input function: `pattern` filled for the dataset that scores are taken on."""
+    return lambda wildcards: pattern.format(**{**wildcards, "dataset": original(wildcards)})
 
 
 def of_groups(pattern: str):
@@ -167,6 +204,11 @@ def dataset_json(wildcards) -> str:
     return str(DATASETS[wildcards.dataset].json_path)
 
 
+def original_json(wildcards) -> str:
+    """Return the dataset.json of the dataset on whose grid the wildcards' one is scored."""
+    return str(DATASETS[original(wildcards)].json_path)
+
+
 def labels_of(wildcards) -> list:
     """Return what the dataset.json of the wildcards' dataset says of labels, once there is one."""
     content = DATASETS[wildcards.dataset].source.content
@@ -174,8 +216,11 @@ def labels_of(wildcards) -> list:
 
 
 def given_splits(wildcards) -> list[str]:
-    """Return the folds that the user brings with the wildcards' dataset, if any."""
-    path = DATASETS[wildcards.dataset].json_path.with_name("splits_final.json")
+    """Return the folds that the user brings with the wildcards' dataset, if any.
+
+    Thick slices have those of the thin ones.
+    """
+    path = DATASETS[original(wildcards)].json_path.with_name("splits_final.json")
     return [str(path)] if path.exists() else []
 
 

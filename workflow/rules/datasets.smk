@@ -1,4 +1,4 @@
-"""Datasets that the workflow makes itself, cardiac short-axis phantoms, or has to fetch first."""
+"""Datasets that the workflow makes itself, phantoms and thick slices, or has to fetch first."""
 
 
 rule make_phantoms:
@@ -18,6 +18,7 @@ rule make_phantoms:
         raw=lambda w: str(DATASETS[w.dataset].json_path.parent),
         seed=lambda w: DATASETS[w.dataset].generated["seed"],
         thick_axis=lambda w: DATASETS[w.dataset].generated["thick_axis"],
+        spacing=lambda w: DATASETS[w.dataset].generated["spacing"],
         code=digest("make_phantoms"),
     conda:
         "../../envs/analysis.yaml"
@@ -44,6 +45,64 @@ rule describe_phantoms:
         "{wildcards.dataset}: dataset.json of {params.cases} phantoms"
     script:
         "../scripts/describe_phantoms.py"
+
+
+rule thicken_cases:
+    input:
+        lambda w: files_of_group(original(w), w.group),
+        # Adding a case changes numTraining; that is no reason to make the others again. Other
+        # labels are one, and a param.
+        dataset_json=ancient(original_json),
+        orientation=of_original(f"{RESULTS}/{{dataset}}/orientation.json"),
+    output:
+        # As of phantoms, written last, and stands for the files of the group.
+        made=MADE_THICK,
+    log:
+        f"{LOGS}/thicken_cases/{{dataset}}/group-{{group}}.log",
+    wildcard_constraints:
+        dataset=one_of(THICK),
+    resources:
+        mem_mb=memory(thickening),
+        runtime=minutes(thickening),
+    params:
+        cases=group_cases,
+        raw=lambda w: str(DATASETS[w.dataset].json_path.parent),
+        axis=lambda w: thickened(w)["axis"],
+        factor=lambda w: thickened(w)["factor"],
+        profile=lambda w: thickened(w)["profile"],
+        labels=labels_of,
+        sizes=lambda w: DATASETS[original(w)].sizes(group_cases(w)),
+        code=digest("thicken_cases"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: thick slices of group {wildcards.group}"
+    script:
+        "../scripts/thicken_cases.py"
+
+
+rule describe_thickened:
+    input:
+        source=original_json,
+    output:
+        dataset_json=f"{RESULTS}/{{dataset}}/raw/dataset.json",
+    log:
+        f"{LOGS}/describe_thickened/{{dataset}}.log",
+    wildcard_constraints:
+        dataset=one_of(THICK),
+    localrule: True
+    params:
+        of=original,
+        axis=lambda w: thickened(w)["axis"],
+        factor=lambda w: thickened(w)["factor"],
+        profile=lambda w: thickened(w)["profile"],
+        code=digest("describe_thickened"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: dataset.json of thick slices of {params.of}"
+    script:
+        "../scripts/describe_thickened.py"
 
 
 # By a script and not through Snakemake's storage for http, which compares no checksum, begins anew

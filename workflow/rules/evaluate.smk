@@ -6,10 +6,11 @@ Then what follows from all folds of an experiment: post-processing, and the best
 
 rule evaluate_fold:
     input:
-        dataset_json=dataset_json,
+        # Thick slices are scored on the grid of the thin ones, against their labels.
+        dataset_json=original_json,
         splits=rules.split_folds.output.splits,
-        fingerprint=rules.merge_fingerprint.output.fingerprint,
-        orientation=rules.merge_fingerprint.output.orientation,
+        fingerprint=of_original(rules.merge_fingerprint.output.fingerprint),
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
         predictions=PREDICTIONS,
     output:
         per_slice=f"{FOLD_FOLDER}/per_slice.csv",
@@ -33,6 +34,7 @@ rule evaluate_fold:
         slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
         slices=lookup(within=config, dpath="evaluation/slices"),
         surface_tolerance_mm=lookup(within=config, dpath="evaluation/surface_tolerance_mm"),
+        thickened=thickened,
         code=digest("evaluate_fold"),
     conda:
         "../../envs/analysis.yaml"
@@ -40,6 +42,77 @@ rule evaluate_fold:
         "{wildcards.dataset}: scoring {wildcards.experiment}, fold {wildcards.fold}, seed {wildcards.seed}"
     script:
         "../scripts/evaluate_fold.py"
+
+
+# What the labels of thick slices themselves score on the thin ones.
+rule score_ceiling:
+    input:
+        of_groups(rules.thicken_cases.output.made),
+        dataset_json=original_json,
+        fingerprint=of_original(rules.merge_fingerprint.output.fingerprint),
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
+    output:
+        ceiling=f"{RESULTS}/{{dataset}}/ceiling.csv",
+    log:
+        f"{LOGS}/score_ceiling/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/score_ceiling/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(THICK),
+    resources:
+        mem_mb=memory(scoring),
+        runtime=minutes(scoring),
+    params:
+        dataset="{dataset}",
+        cases=lambda w: list(DATASETS[w.dataset].cases),
+        thickened=thickened,
+        slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
+        slices=lookup(within=config, dpath="evaluation/slices"),
+        surface_tolerance_mm=lookup(within=config, dpath="evaluation/surface_tolerance_mm"),
+        code=digest("score_ceiling"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: scoring what its labels say of the thin slices"
+    script:
+        "../scripts/score_ceiling.py"
+
+
+rule locate_errors:
+    input:
+        dataset_json=original_json,
+        splits=rules.split_folds.output.splits,
+        fingerprint=of_original(rules.merge_fingerprint.output.fingerprint),
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
+        predictions=PREDICTIONS,
+    output:
+        per_slice=f"{FOLD_FOLDER}/errors_per_slice.parquet",
+        per_case=f"{FOLD_FOLDER}/errors_per_case.csv",
+    log:
+        f"{LOGS}/locate_errors/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/locate_errors/{{dataset}}/{{experiment}}/fold-{{fold}}_seed-{{seed}}.tsv"
+    wildcard_constraints:
+        experiment=one_of(MODELS),
+    resources:
+        mem_mb=memory(scoring),
+        runtime=minutes(scoring),
+    params:
+        dataset="{dataset}",
+        experiment="{experiment}",
+        fold="{fold}",
+        seed="{seed}",
+        slice_axis=lookup(within=config, dpath="evaluation/slice_axis"),
+        slices=lookup(within=config, dpath="evaluation/slices"),
+        surface_tolerance_mm=lookup(within=config, dpath="evaluation/surface_tolerance_mm"),
+        thickened=thickened,
+        code=digest("locate_errors"),
+    conda:
+        "../../envs/analysis.yaml"
+    message:
+        "{wildcards.dataset}: errors of {wildcards.experiment}, fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../scripts/locate_errors.py"
 
 
 rule decide_postprocessing:

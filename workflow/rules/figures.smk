@@ -1,4 +1,4 @@
-"""Figures: six for a paper, each with the table behind it and a caption for the report."""
+"""Figures of a dataset, each with the table behind it and a caption for the report."""
 
 
 rule plot_spacing:
@@ -7,19 +7,7 @@ rule plot_spacing:
         orientation=rules.merge_fingerprint.output.orientation,
         plans=of_study_experiments(rules.plan_network.output.plan),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_spacing.svg",
-            caption="../report/spacing.rst",
-            category="Figures",
-            labels={"figure": "spacing", "dataset": "{dataset}", "file": "figure"},
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_spacing.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_spacing.csv",
-            caption="../report/spacing.rst",
-            category="Figures",
-            labels={"figure": "spacing", "dataset": "{dataset}", "file": "table"},
-        ),
+        **drawn("spacing", "spacing", DATA, "spacing and sliced axis"),
     log:
         f"{LOGS}/plot_spacing/{{dataset}}.log",
     benchmark:
@@ -44,19 +32,7 @@ rule plot_patch:
         plans=of_study_experiments(rules.plan_network.output.plan),
         adequacy=of_study_experiments(rules.plan_network.output.adequacy),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_patch.svg",
-            caption="../report/patch.rst",
-            category="Figures",
-            labels={"figure": "patch", "dataset": "{dataset}", "file": "figure"},
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_patch.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_patch.csv",
-            caption="../report/patch.rst",
-            category="Figures",
-            labels={"figure": "patch", "dataset": "{dataset}", "file": "table"},
-        ),
+        **drawn("patch", "patch", DATA, "patch over a slice"),
     log:
         f"{LOGS}/plot_patch/{{dataset}}.log",
     benchmark:
@@ -82,19 +58,7 @@ rule plot_training:
     input:
         histories=filled(rules.train_fold.output.history, study_trainings),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_training.svg",
-            caption="../report/training.rst",
-            category="Figures",
-            labels={"figure": "training", "dataset": "{dataset}", "file": "figure"},
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_training.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_training.csv",
-            caption="../report/training.rst",
-            category="Figures",
-            labels={"figure": "training", "dataset": "{dataset}", "file": "table"},
-        ),
+        **drawn("training", "training", TRAINING_CURVES, "training curves"),
     log:
         f"{LOGS}/plot_training/{{dataset}}.log",
     benchmark:
@@ -116,23 +80,7 @@ rule plot_dice_profile:
     input:
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_dice_profile.svg",
-            caption="../report/dice_profile.rst",
-            category="Figures",
-            labels={
-                "figure": "Dice along the structure",
-                "dataset": "{dataset}",
-                "file": "figure",
-            },
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_dice_profile.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_dice_profile.csv",
-            caption="../report/dice_profile.rst",
-            category="Figures",
-            labels={"figure": "Dice along the structure", "dataset": "{dataset}", "file": "table"},
-        ),
+        **drawn("dice_profile", "dice_profile", SCORES, "Dice along the structure"),
     log:
         f"{LOGS}/plot_dice_profile/{{dataset}}.log",
     benchmark:
@@ -155,74 +103,68 @@ rule plot_dice_profile:
         "../scripts/plot_dice_profile.py"
 
 
-rule plot_comparison:
+rule plot_heat_map:
     input:
-        per_case=of_study(rules.evaluate_fold.output.per_case),
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_{{study}}.svg",
-            caption="../report/comparison.rst",
-            category="Figures",
-            labels={"figure": "{study}", "dataset": "{dataset}", "file": "figure"},
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_{{study}}.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_{{study}}.csv",
-            caption="../report/comparison.rst",
-            category="Figures",
-            labels={"figure": "{study}", "dataset": "{dataset}", "file": "table"},
-        ),
+        **drawn("heat_map", "heat_map", SCORES, "Dice of every case along the structure"),
     log:
-        f"{LOGS}/plot_comparison/{{dataset}}/{{study}}.log",
+        f"{LOGS}/plot_heat_map/{{dataset}}.log",
     benchmark:
-        f"{BENCHMARKS}/plot_comparison/{{dataset}}/{{study}}.tsv"
-    wildcard_constraints:
-        study=one_of(studies_of("comparison")),
+        f"{BENCHMARKS}/plot_heat_map/{{dataset}}.tsv"
     resources:
         mem_mb=memory(drawing),
         runtime=minutes(drawing),
     params:
         dataset="{dataset}",
         experiments=study_models,
-        confidence=lookup(within=config, dpath="figures/confidence"),
-        resamples=lookup(within=config, dpath="figures/resamples"),
-        code=digest("plot_comparison"),
+        bins=20,
+        code=digest("plot_heat_map"),
     conda:
         "../../envs/figures.yaml"
     message:
-        "{wildcards.dataset}: drawing the paired scores of {wildcards.study}"
+        "{wildcards.dataset}: drawing Dice of every case along the structures"
     script:
-        "../scripts/plot_comparison.py"
+        "../scripts/plot_heat_map.py"
+
+
+rule plot_errors:
+    input:
+        per_case=of_study(rules.locate_errors.output.per_case),
+        per_slice=of_study(rules.locate_errors.output.per_slice),
+    output:
+        **drawn("errors", "errors", SCORES, "where the errors are"),
+    log:
+        f"{LOGS}/plot_errors/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_errors/{{dataset}}.tsv"
+    resources:
+        mem_mb=memory(drawing),
+        runtime=minutes(drawing),
+    params:
+        dataset="{dataset}",
+        experiments=study_models,
+        bins=10,
+        confidence=lookup(within=config, dpath="figures/confidence"),
+        resamples=lookup(within=config, dpath="figures/resamples"),
+        code=digest("plot_errors"),
+    conda:
+        "../../envs/figures.yaml"
+    message:
+        "{wildcards.dataset}: drawing where the errors are"
+    script:
+        "../scripts/plot_errors.py"
 
 
 rule plot_gallery:
     input:
-        dataset_json=dataset_json,
+        # Thick slices are shown as they are scored, on the grid of the thin ones.
+        dataset_json=original_json,
+        orientation=of_original(rules.merge_fingerprint.output.orientation),
         per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
         predictions=of_study(PREDICTIONS),
     output:
-        svg=report(
-            f"{RESULTS}/figures/{{dataset}}_gallery.svg",
-            caption="../report/gallery.rst",
-            category="Figures",
-            labels={
-                "figure": "best, median and worst slices",
-                "dataset": "{dataset}",
-                "file": "figure",
-            },
-        ),
-        png=f"{RESULTS}/figures/{{dataset}}_gallery.png",
-        table=report(
-            f"{RESULTS}/tables/{{dataset}}_gallery.csv",
-            caption="../report/gallery.rst",
-            category="Figures",
-            labels={
-                "figure": "best, median and worst slices",
-                "dataset": "{dataset}",
-                "file": "table",
-            },
-        ),
+        **drawn("gallery", "gallery", SCORES, "best, median and worst slices"),
     log:
         f"{LOGS}/plot_gallery/{{dataset}}.log",
     benchmark:
@@ -234,6 +176,7 @@ rule plot_gallery:
         dataset="{dataset}",
         experiments=study_models,
         runs=study_runs,
+        thickened=thickened,
         code=digest("plot_gallery"),
     conda:
         "../../envs/figures.yaml"
@@ -241,13 +184,3 @@ rule plot_gallery:
         "{wildcards.dataset}: drawing best, median and worst slices"
     script:
         "../scripts/plot_gallery.py"
-
-
-rule figures:
-    input:
-        expand(rules.plot_spacing.output, dataset=SHOWN),
-        expand(rules.plot_patch.output, dataset=SHOWN),
-        expand(rules.plot_training.output, dataset=SHOWN),
-        expand(rules.plot_dice_profile.output, dataset=SHOWN),
-        in_studies(rules.plot_comparison.output, "comparison"),
-        expand(rules.plot_gallery.output, dataset=SHOWN),

@@ -64,8 +64,11 @@ def scans(wildcards) -> resources.Scans:
 
 
 def sizes_of(wildcards) -> tuple[float, float]:
-    """Return the voxels of the largest scan of the wildcards' dataset, and of all held out."""
-    voxels = scans(wildcards).voxels()
+    """Return the voxels of the largest scan of the wildcards' dataset, and of all held out.
+
+    They are those of the grid that the scans are scored on, which is the finer one.
+    """
+    voxels = resources.read_scans(f"{RESULTS}/{original(wildcards)}/spacing.csv").voxels()
     return voxels.max(), voxels.sum() / config["cross_validation"]["folds"]
 
 
@@ -91,8 +94,11 @@ def plan_of(path: str) -> plans.Plan:
 
 @cache
 def bytes_of_cases(dataset: str, group: int) -> list[int]:
-    """Return the bytes of the files of each case of a group; those of phantoms do not matter."""
-    found = DATASETS[dataset]
+    """Return the bytes of the files of each case of a group; those of phantoms do not matter.
+
+    Thick slices have those of the thin ones, which are more.
+    """
+    found = DATASETS[dataset].origin or DATASETS[dataset]
     return [sum(found.sizes([case])) for case in found.groups[group]]
 
 
@@ -178,6 +184,11 @@ def exploring(wildcards, input):
 def making_phantoms(wildcards, input):
     """Estimate the making of a group of phantoms."""
     return resources.making_phantoms(len(group_cases(wildcards)))
+
+
+def thickening(wildcards, input):
+    """Estimate the making of thick slices."""
+    return resources.thickening(bytes_of_cases(wildcards.dataset, int(wildcards.group)))
 
 
 def unpacking(wildcards, input):

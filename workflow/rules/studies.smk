@@ -48,6 +48,7 @@ SHOWN = [name for name in SCORED if "thicken" not in config["datasets"][name]]
 
 wildcard_constraints:
     study=one_of(STUDIES),
+    source=one_of(DATASETS),
 
 
 def in_all_runs(patterns, models=models_of) -> list[str]:
@@ -173,3 +174,50 @@ def compared_models(dataset: str) -> list[str]:
     runs = {model: set(runs_of(dataset, model)) for model in models_of(dataset) or MODELS}
     most = max(runs.values(), key=len)
     return [model for model, found in runs.items() if found == most]
+
+
+def thicknesses(wildcards) -> dict:
+    """Return the datasets of the wildcards' study with slices of its source, and how each is made.
+
+    The source itself, which is as it is, has None.
+    """
+    made = {
+        name: config["datasets"][name].get("thicken") for name in study_of(wildcards)["datasets"]
+    }
+    return {
+        name: settings
+        for name, settings in made.items()
+        if (settings["of"] if settings else name) == wildcards.source
+    }
+
+
+def of_thicknesses(pattern: str):
+    """Return an input function: `pattern` filled for all runs of the wildcards' study and source."""
+    return lambda wildcards: [
+        pattern.format(dataset=dataset, experiment=model, fold=fold, seed=seed)
+        for dataset in thicknesses(wildcards)
+        for model, fold, seed in study_runs(wildcards)
+    ]
+
+
+def of_thick_slices(pattern: str):
+    """Return an input function: `pattern` filled for the thick datasets of such a study."""
+    return lambda wildcards: [
+        pattern.format(dataset=name)
+        for name, settings in thicknesses(wildcards).items()
+        if settings
+    ]
+
+
+def in_thicknesses(patterns) -> list[str]:
+    """Return paths filled for all studies of anisotropy and the sources of each."""
+    return [
+        pattern.format(source=source, study=name)
+        for name in studies_of("anisotropy")
+        for source in dict.fromkeys(
+            config["datasets"][dataset]["thicken"]["of"]
+            for dataset in STUDIES[name]["datasets"]
+            if dataset in THICK
+        )
+        for pattern in patterns
+    ]

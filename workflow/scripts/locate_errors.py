@@ -3,7 +3,7 @@
 slicewise.wrong_voxels says which kinds there are. One case is held at a time.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from slicewise.job import logger, run
 from slicewise.labels import Labels
 from slicewise.records import read_fingerprint, read_fold, read_orientation
 from slicewise.selection import parse_selection
-from slicewise.slice_stacks import SliceStack, find_predictions, read_slices, stack_slices
+from slicewise.slice_stacks import SliceStack, find_predictions, read_pair, stack_slices
 from slicewise.volumes import read_header
 from slicewise.wrong_voxels import KINDS, kinds_of_wrong
 
@@ -88,8 +88,12 @@ def main(
     seed: int | str,
     per_slice: str | Path,
     per_case: str | Path,
+    thickened: Mapping | None = None,
 ) -> None:
-    """Write the counts of a fold's validation cases: of all cases, and of slices with errors."""
+    """Write the counts of a fold's validation cases: of all cases, and of slices with errors.
+
+    thickened: as in evaluate_fold.
+    """
     source = open_dataset(dataset_json)
     cases = read_fold(splits, int(fold), "val")["val"]
     common = read_orientation(orientation)
@@ -100,9 +104,8 @@ def main(
         case = source.case(name)
         header = read_header(case)
         axis = geometry.sliced_axis(slice_axis, spacing, header.orientation, common["reorient"])
-        truth, prediction = (
-            read_slices(replace(case, label=label), source.labels, header, axis)
-            for label in (case.label, path)
+        truth, prediction = read_pair(
+            case, path, source.labels, header, axis, common["reorient"], thickened
         )
         stack = stack_slices(header.affine, header.shape, axis)
         chosen = selection.scored(truth, source.labels, stack.position_mm)

@@ -1,8 +1,9 @@
-"""Make a group of synthetic hearts: short-axis, cine-MR-like images and labels, in thick slices.
+"""Make a group of synthetic hearts: short-axis, cine-MR-like images and labels.
 
-The anatomy is evaluated on points finer than the voxels. The image is the mean over each voxel,
-which is what a thick slice does to anatomy: the slice profile is a box as wide as the slice
-spacing. The label is the class that fills most of the voxel.
+Slices are thick, or of a thickness that was asked for. The anatomy is evaluated on points finer
+than the voxels. The image is the mean over each voxel, which is what a thick slice does to anatomy:
+the slice profile is a box as wide as the slice spacing. The label is the class that fills most of
+the voxel.
 
 Arrays are (x, y, z), towards the patient's right, front and head, until they are stored.
 """
@@ -28,10 +29,19 @@ STORAGE = {
 }
 """Letters of the stored axes for each `thick_axis`; a case draws one of them."""
 
+ONE_BREATH_HOLD = 5.0
+"""Slices thinner than this, mm, are those of one 3D scan, taken while the breath is held once."""
+
+FINE_POINTS = 1.2
+"""Distance in mm that fine points have at most."""
+
 
 @dataclass(frozen=True)
 class Grid:
-    """The voxels of one image before obliquity: mm, and how far each breath-hold lay off (z, 2)."""
+    """The voxels of one image before obliquity: mm, and how far each breath-hold lay off.
+
+    offsets: (z, 2), or (1, 2) where one breath-hold is that of all slices.
+    """
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
@@ -52,8 +62,14 @@ class Grid:
 
     def points(self, index: int) -> tuple[np.ndarray, ...]:
         """Return x, y and z of the fine points of one slice in mm, as arrays that broadcast."""
-        x, y = (self.axis(axis) + self.offsets[index, axis] for axis in (0, 1))
+        x, y = (self.axis(axis) + self.offsets[index % len(self.offsets), axis] for axis in (0, 1))
         return x[:, None, None], y[None, :, None], self.axis(2)[self.within(index)]
+
+
+def height(heart: Heart) -> float:
+    """Return how far a heart reaches through the slices, in mm."""
+    tilt = math.hypot(*heart.tilt)
+    return heart.length * math.cos(tilt) + heart.radius * math.sin(tilt)
 
 
 def draw_grid(rng: np.random.Generator, heart: Heart) -> Grid:
@@ -61,8 +77,7 @@ def draw_grid(rng: np.random.Generator, heart: Heart) -> Grid:
 
     Voxels are square in plane, 1.2 to 1.8 mm, 64 to 84 along each side.
     """
-    tilt = math.hypot(*heart.tilt)
-    extent = heart.length * math.cos(tilt) + heart.radius * math.sin(tilt)
+    extent = height(heart)
     covering = int(rng.choice([count for count in (6, 7, 8, 9) if 5 <= extent / count <= 10]))
     below = int(rng.integers(1, 3))
     slices = covering + below + int(rng.integers(1, min(2, 12 - covering - below) + 1))
@@ -74,7 +89,30 @@ def draw_grid(rng: np.random.Generator, heart: Heart) -> Grid:
         spacing=(spacing, spacing, thickness),
         lowest=-(covering / 2 + below + rng.uniform(-0.3, 0.3)) * thickness,
         offsets=rng.normal(0, 1.2, (slices, 2)).astype(np.float32),
-        factors=(2, 2, round(thickness / 1.2)),
+        factors=(2, 2, round(thickness / FINE_POINTS)),
+    )
+
+
+def draw_grid_of(
+    rng: np.random.Generator, heart: Heart, spacing: tuple[float, float, float]
+) -> Grid:
+    """Draw how many voxels of `spacing` mm hold the heart and 6 to 14 mm more at each end.
+
+    In plane they cover what those of `draw_grid` do, 100 to 112 mm.
+    """
+    below, above = rng.uniform(6, 14, 2)
+    extent = height(heart)
+    columns, rows = (
+        round(side / mm) for side, mm in zip(rng.uniform(100, 112, 2), spacing[:2], strict=True)
+    )
+    slices = math.ceil((extent + below + above) / spacing[2])
+    holds = 1 if spacing[2] < ONE_BREATH_HOLD else slices
+    return Grid(
+        shape=(columns, rows, slices),
+        spacing=tuple(spacing),
+        lowest=-extent / 2 - below,
+        offsets=rng.normal(0, 1.2, (holds, 2)).astype(np.float32),
+        factors=tuple(max(2, math.ceil(mm / FINE_POINTS)) for mm in spacing),
     )
 
 
@@ -121,16 +159,16 @@ def scan(
     return np.concatenate(images, axis=2), np.concatenate(labels, axis=2)
 
 
-def receive(rng: np.random.Generator, signal: np.ndarray) -> np.ndarray:
+def receive(rng: np.random.Generator, signal: np.ndarray, holds: int) -> np.ndarray:
     """Return an image as a scanner stores it: int16, arbitrary units.
 
-    The coil shades it smoothly, each breath-hold has a gain of its own, and the noise is Rician as
-    in the magnitude of a complex signal.
+    The coil shades it smoothly, each of `holds` breath-holds (one, or one for each slice) has a
+    gain of its own, and the noise is Rician as in the magnitude of a complex signal.
     """
     axes = np.ix_(*(np.linspace(-1, 1, count) for count in signal.shape))
     slopes, bends = rng.normal(0, [(0.15, 0.15, 0.05), (0.08, 0.08, 0.03)])
     shading = sum(s * axis + b * axis**2 for s, b, axis in zip(slopes, bends, axes, strict=True))
-    gain = np.exp(shading) * rng.normal(1, 0.03, signal.shape[2])
+    gain = np.exp(shading) * rng.normal(1, 0.03, holds)
     real, imaginary = rng.uniform(0.025, 0.07) * rng.standard_normal((2, *signal.shape))
     scale = math.exp(rng.uniform(math.log(200), math.log(2000)))
     voxels = scale * np.hypot(signal * gain + real, imaginary)
@@ -165,12 +203,20 @@ def stored(array: np.ndarray, affine: np.ndarray, orientation: str, case: str) -
 
 
 def write_phantom(
-    *, case: str, index: int, seed: int, thick_axis: str, image: Path, label: Path
+    *,
+    case: str,
+    index: int,
+    seed: int,
+    thick_axis: str,
+    spacing: tuple[float, float, float] | None,
+    image: Path,
+    label: Path,
 ) -> None:
-    """Write the image and label of one case, which depend on nothing but `seed` and `index`.
+    """Write the image and label of one case, which depend on nothing but the settings and `index`.
 
     `thick_axis`: the array axis that runs through the slices, last, first or middle, or mixed for
-    an orientation drawn for each case. Raises ValueError for anything else.
+    an orientation drawn for each case; raises ValueError for anything else. `spacing`: voxel size
+    in mm (x, y, z), None for one that is drawn too.
     """
     if thick_axis not in STORAGE:
         raise ValueError(
@@ -179,15 +225,23 @@ def write_phantom(
     rng = generator(seed, "phantom", index)
     heart = draw_heart(rng)
     body = draw_body(rng, heart)
-    grid = draw_grid(rng, heart)
+    grid = draw_grid_of(rng, heart, spacing) if spacing else draw_grid(rng, heart)
     affine = draw_affine(rng, grid)
     signal, classes = scan(rng, heart, body, grid)
     orientation = generator(seed, "phantom storage", index).choice(STORAGE[thick_axis])
-    write_nifti(image, stored(receive(rng, signal), affine, orientation, case))
+    write_nifti(image, stored(receive(rng, signal, len(grid.offsets)), affine, orientation, case))
     write_nifti(label, stored(classes, affine, orientation, case))
 
 
-def main(*, cases: list[str], raw: Path, seed: int, thick_axis: str, made: Path) -> None:
+def main(
+    *,
+    cases: list[str],
+    raw: Path,
+    seed: int,
+    thick_axis: str,
+    spacing: tuple[float, float, float] | None,
+    made: Path,
+) -> None:
     """Write phantoms, each phantom_INDEX, into a raw dataset; `made`, last, says which they are."""
     raw = Path(raw)
     for case in cases:
@@ -196,6 +250,7 @@ def main(*, cases: list[str], raw: Path, seed: int, thick_axis: str, made: Path)
             index=int(case.removeprefix("phantom_")),
             seed=seed,
             thick_axis=thick_axis,
+            spacing=spacing,
             image=raw / "imagesTr" / f"{case}_0000.nii.gz",
             label=raw / "labelsTr" / f"{case}.nii.gz",
         )

@@ -1,7 +1,6 @@
-"""Compare experiments with the first one, paired per case and per slice, with intervals.
+"""Draw the comparison of experiments: pairs of cases, and differences with their intervals.
 
-Both 3D scores of cases and scores of slices are paired: the same case, the same slice of the file,
-since all experiments are scored along one axis, whichever each was trained along.
+All numbers are those of the table that compare_experiments wrote; nothing is estimated here.
 """
 
 import math
@@ -14,133 +13,134 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from slicewise import statistics, style
-from slicewise.files import write_csv
+from slicewise import style
 from slicewise.job import run
-from slicewise.score_tables import read_scores
-
-FOREGROUND = "mean foreground"
-LEVELS = ("case", "slice")
-UNIT = ["experiment", "case", "class", "label"]
+from slicewise.pairing import FOREGROUND, LEVELS, PRIMARY
+from slicewise.score_tables import read_table
+from slicewise.statistics import FEWEST_CASES
 
 MOST_SHOWN = 500
 """Cases that are drawn one by one; more of them would be one grey area."""
 
+ROW, NARROW_ROW = 4.2, 3.0
+"""Height of a row in mm, and where there are more than MOST_WIDE_ROWS of them."""
 
-def check_axes(slices: pd.DataFrame) -> None:
-    """Raise a ValueError for a case whose slices run along different axes in two experiments."""
-    axes = slices.groupby("case")["axis"].unique()
-    several = axes[axes.map(len) > 1]
-    if len(several):
-        raise ValueError(
-            f"case {several.index[0]}: per_slice.csv has slices along the axes "
-            f"{sorted(map(int, several.iloc[0]))}, expected one axis, that of "
-            "evaluation.slice_axis; score these experiments again"
-        )
+MOST_WIDE_ROWS = 7
+FRAME = 14.0
+"""Height in mm of what a panel needs beside its rows: title, ticks and the label of its axis."""
 
 
-def pair(scores: pd.DataFrame, reference: str, experiment: str) -> pd.DataFrame:
-    """Return one row for each unit and class that either experiment scores.
+def draw(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> Figure:
+    """Return the figure of a comparison, in the fullest form that fits on a page.
 
-    scores: experiment, case, class, label, (axis, slice,) dice; several runs of one unit are
-    averaged first. Columns: the same with a column for the Dice of each, NaN where it has none.
+    table: rows of the primary metric as compare_experiments writes them; pairs: the paired Dice
+    behind them. With one experiment there is nothing to pair: its cases, class by class.
     """
-    unit = [column for column in ("case", "class", "label", "axis", "slice") if column in scores]
-    means = scores.groupby(["experiment", *unit])["dice"].mean().unstack("experiment")
-    sides = means.reindex(columns=[reference, experiment])
-    sides.columns = ["reference", "experiment"]
-    return sides.dropna(how="all").reset_index()
-
-
-def with_foreground(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Put rows for the mean over classes in front; they average the classes that both score."""
-    unit = [column for column in ("case", "axis", "slice") if column in pairs]
-    both = pairs.dropna(subset=["reference", "experiment"])
-    means = both.groupby(unit)[["reference", "experiment"]].mean().reset_index()
-    return pd.concat([means.assign(**{"class": FOREGROUND, "label": 0}), pairs], ignore_index=True)
-
-
-def compare(
-    pairs: pd.DataFrame, classes: dict[str, int], confidence: float, resamples: int
-) -> pd.DataFrame:
-    """Return one row of statistics for the mean foreground (label 0) and for each class.
-
-    `unpaired` counts units that one experiment scores and the other does not: truth and prediction
-    are both empty in one of them, so that no difference exists. holm_p is wilcoxon_p adjusted for
-    the number of classes.
-    """
-    settings = {"confidence": confidence, "resamples": resamples}
-    rows = []
-    for name, label in {FOREGROUND: 0, **classes}.items():
-        group = pairs[pairs["class"] == name]
-        paired = group.dropna(subset=["reference", "experiment"])
-        result = statistics.paired_difference(
-            paired["reference"], paired["experiment"], paired["case"], **settings
-        )
-        row = {"class": name, "label": label, "cases": int(result.difference.cases)}
-        row |= {"pairs": len(paired), "unpaired": len(group) - len(paired)}
-        for side in ("reference", "experiment"):
-            mean = statistics.cluster_mean(paired[side], paired["case"], **settings)
-            row |= {f"{side}_mean": mean.mean, f"{side}_low": mean.low, f"{side}_high": mean.high}
-        mean = result.difference
-        row |= {"difference": mean.mean, "difference_low": mean.low, "difference_high": mean.high}
-        row |= {"wilcoxon_p": result.p_value, "holm_p": np.nan}
-        rows.append(row | {"rank_biserial": result.rank_biserial, "cohen_dz": result.cohen_dz})
-    table = pd.DataFrame(rows)
-    of_classes = table["label"] > 0
-    table.loc[of_classes, "holm_p"] = statistics.holm(table.loc[of_classes, "wilcoxon_p"])
-    return table
-
-
-def alone(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the statistics of an experiment paired with itself without all that needs a pair."""
-    kept = ["class", "label", "cases", "reference_mean", "reference_low", "reference_high"]
-    return table[kept].reindex(columns=table.columns).fillna({"pairs": 0, "unpaired": 0})
+    if (table["experiment"] == "").all():
+        return draw_alone(table[table["level"] == "case"], pairs, confidence)
+    others, rows = table["experiment"].nunique(), table["class"].nunique()
+    if others * _block_height(rows) <= style.PAGE:
+        return draw_pairs(table, pairs, confidence)
+    return draw_forest(table, pairs, confidence)
 
 
 @style.journal()
-def draw_pairs(
-    names: Sequence[str],
-    pairs: dict[tuple[str, str], pd.DataFrame],
-    tables: dict[tuple[str, str], pd.DataFrame],
-    confidence: float,
-) -> Figure:
-    """Return the figure for a reference (the first of `names`) and one or more experiments.
-
-    pairs and tables: (experiment, level) -> paired scores and their statistics. When the classes
-    of all experiments would not fit on a page, only the mean foreground is drawn.
-    """
-    others = names[1:]
-    shown = len(next(iter(tables.values())))
-    if len(others) * _block_height(shown) > style.PAGE:
-        shown = 1
+def draw_pairs(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> Figure:
+    """Return the figure with a block for each experiment: pairs of cases, differences by class."""
+    names = [table["reference"].iloc[0], *table["experiment"].unique()]
+    others, shown = names[1:], table["class"].nunique()
     figure = style.new_figure(style.TWO_COLUMNS, len(others) * _block_height(shown))
     grid = figure.add_gridspec(2 * len(others), 2, width_ratios=[1, 2.2])
     for i, name in enumerate(others):
         color = style.line_style(i + 1)["color"]
         panels = [figure.add_subplot(grid[2 * i : 2 * i + (2 if shown <= 7 else 1), 0])]
-        _draw_cases(panels[0], pairs[name, "case"], (names[0], name), color)
+        of_cases = pairs[(pairs["experiment"] == name) & (pairs["level"] == "case")]
+        _draw_cases(panels[0], of_cases, (names[0], name), color)
         for below, level in enumerate(LEVELS):
             axes = figure.add_subplot(grid[2 * i + below, 1])
-            rows, both = tables[name, level].iloc[:shown], pairs[name, level]
-            values = both.assign(value=both["experiment"] - both["reference"])
-            estimates = rows[["class", "difference", "difference_low", "difference_high"]]
-            notes = [f", r {r:+.2f}" for r in rows["rank_biserial"]]
-            _draw_rows(axes, estimates, notes, values, color, confidence)
-            axes.axvline(0, color=style.GREY, linewidth=0.8, linestyle="--", zorder=0)
+            rows = table[(table["experiment"] == name) & (table["level"] == level)]
+            for y, (_, row) in enumerate(rows.iterrows()):
+                _draw_difference(axes, y, row, pairs, color)
+            _finish(axes, [style.shorten(text, 20) for text in rows["class"]], rows, confidence)
             axes.set_xlabel(f"Dice of {style.shorten(name, 24)} − {style.shorten(names[0], 24)}")
-            count = style.counted(rows["pairs"].iloc[0], level)
-            cases = f" of {style.counted(rows['cases'].iloc[0], 'case')}" * (level == "slice")
-            axes.set_title(f"difference per {level}: {count}{cases}")
+            axes.set_title(f"difference per {level}: {_counted(rows, level)}")
             panels.append(axes)
         for axes, text in zip(panels, "abcdefghijklmnopqrstuvwx"[3 * i :], strict=False):
             style.letter(axes, text)
     return figure
 
 
+@style.journal()
+def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> Figure:
+    """Return the figure of many experiments: a row for each, class below class.
+
+    When the classes of all experiments would not fit on a page, only the mean foreground is drawn.
+    """
+    others = list(table["experiment"].unique())
+    classes = list(table["class"].unique())
+    if _forest_height(len(others), len(classes)) > style.PAGE:
+        classes = classes[:1]
+    height = min(_forest_height(len(others), len(classes)), style.PAGE)
+    figure = style.new_figure(style.TWO_COLUMNS, height)
+    panels = figure.subplots(1, 2)
+    reference = style.shorten(table["reference"].iloc[0], 24)
+    for axes, level, text in zip(panels, LEVELS, "ab", strict=True):
+        labels, y = [], 0
+        for name in classes:
+            of_class = table[(table["class"] == name) & (table["level"] == level)]
+            labels.append(style.shorten(name, 22))
+            for i, (_, row) in enumerate(of_class.iterrows(), start=1):
+                _draw_difference(axes, y + i, row, pairs, style.line_style(i)["color"])
+                labels.append(style.shorten(row["experiment"], 18))
+            y = len(labels)
+        rows = table[(table["level"] == level) & (table["class"].isin(classes))]
+        _finish(axes, labels, rows, confidence)
+        for tick in axes.get_yticklabels()[:: len(others) + 1]:
+            tick.set_fontweight("bold")
+        axes.set_xlabel(f"Dice − Dice of {reference}")
+        axes.set_title(f"difference per {level}")
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        style.letter(axes, text)
+    panels[1].set_yticklabels([])
+    return figure
+
+
+@style.journal()
+def draw_alone(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> Figure:
+    """Return the figure for a single experiment: the Dice of its cases, class by class."""
+    figure = style.new_figure(style.TWO_COLUMNS, 6 + _block_height(len(table)) / 2)
+    axes = figure.subplots()
+    color = style.line_style(0)["color"]
+    dice = pairs[pairs["level"] == "case"]
+    for y, (_, row) in enumerate(table.iterrows()):
+        found = dice.loc[dice["class"] == row["class"], "reference_dice"].dropna().to_numpy()
+        estimate = row[["reference_mean", "reference_low", "reference_high"]]
+        _draw_row(axes, y, found, estimate, color, digits="z.3f", boxed=len(found) > MOST_SHOWN)
+    labels = [style.shorten(text, 20) for text in table["class"]]
+    _finish(axes, labels, table, confidence)
+    axes.set_xlabel("Dice")
+    name, cases = table["reference"].iloc[0], style.counted(table["cases"].iloc[0], "case")
+    axes.set_title(f"{name} is the only experiment, nothing to pair: Dice of {cases}")
+    return figure
+
+
 def _block_height(rows: int) -> float:
     """Return the height in mm of the panels of one experiment with `rows` rows in each."""
-    return 28 + 2 * rows * (4.2 if rows <= 7 else 3)
+    return 2 * (FRAME + rows * (ROW if rows <= MOST_WIDE_ROWS else NARROW_ROW))
+
+
+def _forest_height(experiments: int, classes: int) -> float:
+    """Return the height in mm of a forest of so many experiments beside the reference."""
+    rows = classes * (experiments + 1)
+    return FRAME + rows * (ROW if rows <= 4 * MOST_WIDE_ROWS else NARROW_ROW)
+
+
+def _counted(rows: pd.DataFrame, level: str) -> str:
+    """Return how many cases, or slices of how many cases, are paired in the first of `rows`."""
+    cases = style.counted(int(rows["cases"].iloc[0]), "case")
+    if level == "case":
+        return cases
+    return f"{style.counted(int(rows['pairs'].iloc[0]), level)} of {cases}"
 
 
 def _draw_cases(axes: Axes, pairs: pd.DataFrame, names: tuple[str, str], color: str) -> None:
@@ -148,7 +148,8 @@ def _draw_cases(axes: Axes, pairs: pd.DataFrame, names: tuple[str, str], color: 
 
     Of more than MOST_SHOWN cases every second, third and so on is drawn.
     """
-    ends = pairs.loc[pairs["class"] == FOREGROUND, ["reference", "experiment"]].to_numpy()
+    sides = ["reference_dice", "experiment_dice"]
+    ends = pairs.loc[pairs["class"] == FOREGROUND, sides].to_numpy()
     means, count = ends.mean(axis=0) if len(ends) else None, len(ends)
     ends = ends[:: max(1, math.ceil(count / MOST_SHOWN))]
     faint = 0.7 if len(ends) <= 30 else 0.3
@@ -166,60 +167,70 @@ def _draw_cases(axes: Axes, pairs: pd.DataFrame, names: tuple[str, str], color: 
     axes.set_title(f"paired cases{shown}")
 
 
-@style.journal()
-def draw_alone(name: str, pairs: pd.DataFrame, table: pd.DataFrame, confidence: float) -> Figure:
-    """Return the figure for a single experiment: the Dice of its cases, class by class."""
-    figure = style.new_figure(style.TWO_COLUMNS, 20 + _block_height(len(table)) / 2)
-    axes = figure.subplots()
-    estimates = table[["class", "reference_mean", "reference_low", "reference_high"]]
-    values = pairs.assign(value=pairs["reference"])
-    _draw_rows(axes, estimates, None, values, style.line_style(0)["color"], confidence)
-    axes.set_xlabel("Dice")
-    cases = style.counted(table["cases"].iloc[0], "case")
-    axes.set_title(f"{name} is the only experiment, nothing to pair: Dice of {cases}")
-    return figure
+def _draw_difference(axes: Axes, y: int, row: pd.Series, pairs: pd.DataFrame, color: str) -> None:
+    """Draw the row of one experiment, class and level: pairs, mean, interval, r, what is seen.
 
-
-def _draw_rows(
-    axes: Axes,
-    estimates: pd.DataFrame,
-    notes: Sequence[str] | None,
-    values: pd.DataFrame,
-    color: str,
-    confidence: float,
-) -> None:
-    """Draw one row for each class: its values, their mean with its interval, both in numbers too.
-
-    estimates: class, mean, low and high; notes: what follows the numbers of differences, None for
-    Dice itself; values: class, value and, for slices, slice. Values of cases are dots, those of
-    slices, and of more than MOST_SHOWN cases, a box from quartile to quartile with a line from the
-    5th to the 95th percentile.
+    The pale band around 0 is what the design cannot be counted on to detect.
     """
-    digits = "z.3f" if notes is None else "+z.3f"
-    for y, (name, mean, low, high) in enumerate(estimates.itertuples(index=False)):
-        found = values.loc[values["class"] == name, "value"].dropna().to_numpy()
-        if len(found) == 0:
-            _print_beside(axes, "no score", y)
-            continue
-        if "slice" in values or len(found) > MOST_SHOWN:
-            whiskers = np.percentile(found, [5, 25, 75, 95])
-            axes.plot(whiskers[[0, 3]], [y, y], color=color, linewidth=0.8)
-            axes.barh(y, whiskers[2] - whiskers[1], 0.5, whiskers[1], color=color, alpha=0.45)
-        else:
-            size = 7 if len(found) <= 60 else 3
-            dots = y + style.swarm(found, spread=0.32)
-            axes.scatter(found, dots, size, color, alpha=0.55, linewidths=0)
-        axes.plot([low, high], [y, y], color=style.BLACK)
-        axes.plot(mean, y, "D", color=style.BLACK, markersize=3)
-        interval = f" [{low:{digits}}, {high:{digits}}]" if np.isfinite(low) else ""
-        note = "" if notes is None else notes[y]
-        _print_beside(axes, f"{mean:{digits}}{interval}{note}".replace("-", "−"), y)
+    chosen = pairs
+    for key in ("experiment", "level", "class"):
+        chosen = chosen[chosen[key] == row[key]]
+    found = (chosen["experiment_dice"] - chosen["reference_dice"]).dropna().to_numpy()
+    boxed = row["level"] == "slice" or len(found) > MOST_SHOWN
+    if np.isfinite(row["detectable"]):
+        edge = row["detectable"]
+        axes.barh(y, 2 * edge, 0.8, -edge, color=style.PALE, alpha=0.6, linewidth=0, zorder=0)
+    estimate = row[["difference", "difference_low", "difference_high"]]
+    note = f", r {row['rank_biserial']:+.2f}"
+    _draw_row(axes, y, found, estimate, color, digits="+z.3f", boxed=boxed, note=note)
+
+
+def _draw_row(
+    axes: Axes,
+    y: int,
+    found: np.ndarray,
+    estimate: Sequence[float],
+    color: str,
+    *,
+    digits: str,
+    boxed: bool,
+    note: str = "",
+) -> None:
+    """Draw values, their mean with its interval (estimate: mean, low, high), both in numbers too.
+
+    Values are dots, or if `boxed` a box from quartile to quartile with a line from the 5th to the
+    95th percentile.
+    """
+    if len(found) == 0:
+        _print_beside(axes, "no score", y)
+        return
+    if boxed:
+        whiskers = np.percentile(found, [5, 25, 75, 95])
+        axes.plot(whiskers[[0, 3]], [y, y], color=color, linewidth=0.8)
+        axes.barh(y, whiskers[2] - whiskers[1], 0.5, whiskers[1], color=color, alpha=0.45)
+    else:
+        size = 7 if len(found) <= 60 else 3
+        dots = y + style.swarm(found, spread=0.32)
+        axes.scatter(found, dots, size, color, alpha=0.55, linewidths=0)
+    mean, low, high = estimate
+    axes.plot([low, high], [y, y], color=style.BLACK)
+    axes.plot(mean, y, "D", color=style.BLACK, markersize=3)
+    interval = f" [{low:{digits}}, {high:{digits}}]" if np.isfinite(low) else ""
+    _print_beside(axes, f"{mean:{digits}}{interval}{note}".replace("-", "−"), y)
+
+
+def _finish(axes: Axes, labels: Sequence[str], rows: pd.DataFrame, confidence: float) -> None:
+    """Name the rows of a panel and the numbers beside them."""
+    differences = rows["difference"].notna().any()
+    low = rows["difference_low" if differences else "reference_low"]
     interval = f" [{100 * confidence:g} % CI]"
-    if estimates.iloc[:, 2].isna().all():
-        interval = f" (no CI below {statistics.FEWEST_CASES} cases)"
-    _print_beside(axes, f"mean{interval}{'' if notes is None else ', r'}")
-    axes.set_yticks(range(len(estimates)), [style.shorten(name, 20) for name in estimates["class"]])
-    axes.set_ylim(len(estimates) - 0.4, -0.6)
+    if low.isna().all():
+        interval = f" (no CI below {FEWEST_CASES} cases)"
+    _print_beside(axes, f"mean{interval}{', r' if differences else ''}")
+    if differences:
+        axes.axvline(0, color=style.GREY, linewidth=0.8, linestyle="--", zorder=0.5)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -235,39 +246,16 @@ def _print_beside(axes: Axes, text: str, y: float | None = None) -> None:
 
 def main(
     *,
-    per_case: Sequence[str | Path],
-    per_slice: Sequence[str | Path],
-    dataset: str,
-    experiments: Sequence[str],
+    table: str | Path,
+    pairs: str | Path,
     confidence: float,
-    resamples: int,
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
-    table: str | Path,
 ) -> None:
-    """Draw the figure from the tables of every run; the first of `experiments` is the reference."""
-    scores = {
-        "case": read_scores(per_case, [*UNIT, "dice"]),
-        "slice": read_scores(per_slice, [*UNIT, "axis", "slice", "dice"]),
-    }
-    check_axes(scores["slice"])
-    classes = scores["case"].drop_duplicates("class").sort_values("label")
-    classes = dict(zip(classes["class"], classes["label"], strict=True))
-    pairs, tables, rows = {}, {}, []
-    for other in experiments[1:] or experiments:
-        for level in LEVELS:
-            pairs[other, level] = with_foreground(pair(scores[level], experiments[0], other))
-            found = compare(pairs[other, level], classes, confidence, resamples)
-            tables[other, level] = found if len(experiments) > 1 else alone(found)
-            named = {"dataset": dataset, "reference": experiments[0], "level": level}
-            named["experiment"] = other if len(experiments) > 1 else ""
-            rows.append(pd.DataFrame(named, tables[other, level].index).join(tables[other, level]))
-    write_csv(table, pd.concat(rows, ignore_index=True))
-    if len(experiments) > 1:
-        figure = draw_pairs(experiments, pairs, tables, confidence)
-    else:
-        figure = draw_alone(other, pairs[other, "case"], tables[other, "case"], confidence)
+    """Draw the figure from the table of a study and the pairs behind it."""
+    compared = read_table(table)
+    figure = draw(compared[compared["metric"] == PRIMARY], pd.read_parquet(pairs), confidence)
     style.save_figure(figure, svg, png, pdf)
 
 

@@ -5,7 +5,7 @@ They are turned as radiologists look at them: anterior or superior up, the patie
 front) on the left.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,10 @@ from slicewise.files import write_csv
 from slicewise.geometry import axis_codes
 from slicewise.job import run
 from slicewise.labels import Labels
+from slicewise.original_grid import read_prediction
+from slicewise.records import read_orientation
 from slicewise.score_tables import read_scores
+from slicewise.volumes import read_header
 
 RANKS = ("best", "median", "worst")
 SLICE = ["experiment", "fold", "seed", "case", "axis", "slice"]
@@ -83,31 +86,57 @@ def choose(slices: pd.DataFrame, experiments: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def read_slice(case: Case, prediction: str | Path, labels: Labels, axis: int, index: int) -> Shown:
-    """Read one slice of the first channel, the truth and a prediction, turned upright.
+def predicted_slice(
+    case: Case,
+    prediction: Path,
+    labels: Labels,
+    chosen: tuple,
+    reorient: bool,
+    thickened: Mapping | None,
+) -> np.ndarray:
+    """Read a slice of a prediction on the grid of the case's files; for thickened see main.
 
-    axis and index are those of the file as stored. Ignored voxels are background in both, as they
-    are in the scores. A ValueError names a prediction that is missing
-    or lies on another grid.
+    A ValueError names a prediction that is missing or lies on another grid.
     """
-    source = case.images[0]
-    image, truth = nib.load(source.path), nib.load(case.label)
-    if not Path(prediction).exists():
+    if not prediction.exists():
         raise ValueError(f"case {case.name}: {prediction} is missing; predict it again")
-    predicted = nib.load(prediction)
+    if thickened:
+        header = read_header(case)
+        return read_prediction(case, prediction, labels, header, reorient, thickened)[chosen]
+    predicted, truth = nib.load(prediction), nib.load(case.label)
     if predicted.shape != truth.shape:
         raise ValueError(
             f"case {case.name}: {prediction} has shape {predicted.shape}, expected that of "
             f"{case.label}, {truth.shape}; predict it again"
         )
+    return np.asarray(predicted.dataobj[chosen])
+
+
+def read_slice(
+    case: Case,
+    prediction: str | Path,
+    labels: Labels,
+    axis: int,
+    index: int,
+    reorient: bool = False,
+    thickened: Mapping | None = None,
+) -> Shown:
+    """Read one slice of the first channel, the truth and a prediction, turned upright.
+
+    axis and index are those of the file as stored. Ignored voxels are background in both, as they
+    are in the scores. For reorient and thickened, and for errors, see predicted_slice.
+    """
+    source = case.images[0]
+    image, truth = nib.load(source.path), nib.load(case.label)
     chosen = tuple(index if i == axis else slice(None) for i in range(3))
+    predicted = predicted_slice(case, Path(prediction), labels, chosen, reorient, thickened)
     volume = () if source.volume is None else (source.volume,)
     letters = axis_codes(truth.affine)
     letters = letters[:axis] + letters[axis + 1 :]
     spacing = [float(mm) for i, mm in enumerate(truth.header.get_zooms()[:3]) if i != axis]
     true = np.asarray(truth.dataobj[chosen])
     known = labels.annotated(true)
-    found = np.where(known, np.asarray(predicted.dataobj[chosen]), 0)
+    found = np.where(known, predicted, 0)
     planes = (image.dataobj[chosen + volume], np.where(known, true, 0), found)
     turned = first_is_vertical(letters)
     return Shown(
@@ -206,18 +235,24 @@ def _draw_slice(axes: Axes, shown: Shown, side: float) -> None:
 def main(
     *,
     dataset_json: str | Path,
+    orientation: str | Path,
     per_slice: Sequence[str | Path],
     predictions: Sequence[str | Path],
     runs: Sequence[tuple[str, int, int]],
     dataset: str,
     experiments: Sequence[str],
+    thickened: Mapping | None,
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
     table: str | Path,
 ) -> None:
-    """Draw the figure; predictions (folders) are in the order of `runs`: experiment, fold, seed."""
-    raw = open_dataset(dataset_json)
+    """Draw the figure; predictions (folders) are in the order of `runs`: experiment, fold, seed.
+
+    thickened: how the slices that are predicted were made of those of the dataset that
+    `dataset_json` and `orientation` are of, if they were; all is shown on its grid.
+    """
+    raw, reorient = open_dataset(dataset_json), read_orientation(orientation)["reorient"]
     chosen = choose(read_scores(per_slice, [*SLICE, "status", "dice"]), experiments)
     folders = dict(zip(map(tuple, runs), predictions, strict=True))
     slices = [
@@ -227,6 +262,8 @@ def main(
             raw.labels,
             row.axis,
             row.slice,
+            reorient,
+            thickened,
         )
         for row in chosen.itertuples()
     ]

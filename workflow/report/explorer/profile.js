@@ -35,18 +35,18 @@ class Profile {
     this.figure.toolbar.logo = null;
     const source = (names) =>
       new ColumnDataSource({ data: Object.fromEntries(names.map((name) => [name, []])) });
-    this.lines = source(["xs", "ys", "color"]);
-    this.dots = LOOKS.map(() => source(["x", "y"]));
+    this.lines = source(["xs", "ys", "color", "alpha"]);
+    this.dots = LOOKS.map(() => source(["x", "y", "alpha"]));
     this.chosenLine = source(["x", "y"]);
     this.chosenDots = source(["x", "y"]);
     this.chosen = source(["x", "y"]);
     const at = [{ field: "x" }, { field: "y" }];
     this.figure.multi_line({ field: "xs" }, { field: "ys" }, {
-      source: this.lines, line_color: { field: "color" }, line_alpha: 0.12,
+      source: this.lines, line_color: { field: "color" }, line_alpha: { field: "alpha" },
     });
     LOOKS.forEach(({ color, marker }, i) => {
-      const look = { source: this.dots[i], marker, size: 5, line_color: null };
-      this.figure.scatter(...at, { ...look, fill_color: color, fill_alpha: 0.45 });
+      const look = { source: this.dots[i], marker, size: 5, line_color: null, fill_color: color };
+      this.figure.scatter(...at, { ...look, fill_alpha: { field: "alpha" } });
     });
     // On a layer of their own: going from slice to slice draws no other point anew.
     const over = { level: "overlay" };
@@ -85,10 +85,15 @@ class Profile {
   /** Draw points {x, y, look, ...} and lines {xs, ys, look}. */
   draw(points, lines) {
     this.points = points;
-    const dots = LOOKS.map(() => ({ x: [], y: [] }));
+    // The more there are, the fainter: where they lie over each other, the crowd still shows.
+    const fainter = (count, most) => Math.min(0.6, Math.max(0.12, most / count));
+    const dots = LOOKS.map(() => ({ x: [], y: [], alpha: [] }));
+    const alpha = fainter(points.length, 1000);
     for (const { x, y, look } of points) {
-      dots[look % LOOKS.length].x.push(x);
-      dots[look % LOOKS.length].y.push(y);
+      const dot = dots[look % LOOKS.length];
+      dot.x.push(x);
+      dot.y.push(y);
+      dot.alpha.push(alpha);
     }
     dots.forEach((data, i) => {
       if (data.x.length || this.dots[i].data.x.length) this.dots[i].data = data;
@@ -97,6 +102,7 @@ class Profile {
       xs: lines.map((line) => line.xs),
       ys: lines.map((line) => line.ys),
       color: lines.map((line) => lookOf(line.look).color),
+      alpha: lines.map(() => fainter(lines.length, 10)),
     };
   }
 

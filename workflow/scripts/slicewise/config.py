@@ -56,8 +56,9 @@ def load(config: dict, files: Iterable[str | Path] = ()) -> dict:
     `config` is what the user's files and command line hold; it is left as it is. `files` are those
     files, where keys may stand twice. In the result
     each of `experiments` has the sections `planning`, `training`, `inference` and `model` in full;
-    the plan of an experiment with a trained model is that of its folder. A ValueError lists all
-    mistakes at once: the key, the value found and what is allowed.
+    the plan of an experiment with a trained model is that of its folder; thick slices are of one
+    axis and one factor. A ValueError lists all mistakes at once: the key, the value found and what
+    is allowed.
     """
     return complete(validated(config, files))
 

@@ -39,6 +39,7 @@ def contradictions(config: dict) -> Iterator[str]:
                 f"datasets.{name}.phantom.cases: found {cases}; allowed: at least {folds}, "
                 f"a case for each of cross_validation.folds"
             )
+    yield from _wrong_origins(config)
     yield from dict.fromkeys(_batch_contradictions(config))
     yield from _wrong_ensembles(config)
     yield from studies.contradictions(config)
@@ -69,6 +70,16 @@ def _names_alike(config: dict) -> Iterator[str]:
                     f"{section}.{name}: found {other} too; allowed: names that differ in more than "
                     "upper and lower case, which many file systems take for one"
                 )
+
+
+def _wrong_origins(config: dict) -> Iterator[str]:
+    """Yield the datasets of thick slices that are of none with thin ones, one line each."""
+    thin = [name for name, kind in config["datasets"].items() if "thicken" not in kind]
+    for name, kind in config["datasets"].items():
+        of = kind.get("thicken", {}).get("of")
+        if of and of not in thin:
+            known = f"one of {', '.join(thin)}" if thin else "a dataset of another kind"
+            yield f"datasets.{name}.thicken.of: found {of}; allowed: {known}"
 
 
 def _batch_contradictions(config: dict) -> Iterator[str]:

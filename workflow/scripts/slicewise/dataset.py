@@ -81,6 +81,19 @@ class Dataset:
             return {name: int(value) for value, name in by_value}
         return dict(labels)
 
+    @property
+    def meaning(self) -> dict:
+        """Return what its dataset.json says of channels and labels, in nnU-Net's form.
+
+        Without labels where none are known yet, as of phantoms that are still to be made.
+        """
+        meaning = {"channel_names": dict(self.named_channels)}
+        if "labels" in self.content:
+            meaning["labels"] = self.named_labels
+        if "regions_class_order" in self.content:
+            meaning["regions_class_order"] = self.content["regions_class_order"]
+        return meaning
+
     @cached_property
     def labels(self) -> Labels:
         """Return what the values of label files mean.

@@ -74,7 +74,8 @@ def _studies(config: dict) -> str:
 
 def _dataset(name: str, config: dict, datasets: Mapping[str, RunDataset]) -> str:
     """Return a dataset with its number of cases, where that is known before an archive is open."""
-    if "archive" in config["datasets"][name]:
+    kind = config["datasets"][name]
+    if "archive" in config["datasets"].get(kind.get("thicken", {}).get("of"), kind):
         return f"{name} (an archive)"
     return f"{name} ({_counted(datasets[name].cases, 'case')})"
 

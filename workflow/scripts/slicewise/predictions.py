@@ -10,7 +10,7 @@ import numpy as np
 
 from slicewise.dataset import Case, Dataset
 from slicewise.files import open_array, write_nifti, write_npy
-from slicewise.nifti import open_nifti
+from slicewise.nifti import NiftiFile, open_nifti
 from slicewise.records import read_fold
 
 
@@ -25,13 +25,19 @@ def write_segmentation(folder: str | Path, case: Case, segmentation: np.ndarray)
     Extensions of the header stay behind: they are about the scan, and nobody looked at them.
     """
     original = open_nifti(case.name, case.images[0].path, header_only=True)
-    header = original.header.copy()
-    header.set_data_offset(0)  # the writer knows where voxels go
-    header.set_data_dtype(segmentation.dtype)
-    header.set_slope_inter(1, 0)
-    header["cal_min"], header["cal_max"] = 0, 0
+    header = header_for(segmentation, original)
     image = nib.Nifti1Image(segmentation, original.affine, header)
     write_nifti(Path(folder) / f"{case.name}.nii.gz", image)
+
+
+def header_for(voxels: np.ndarray, original: NiftiFile) -> nib.Nifti1Header:
+    """Return the header of a file for other voxels in the same place, not scaled."""
+    header = original.header.copy()
+    header.set_data_offset(0)  # the writer knows where voxels go
+    header.set_data_dtype(voxels.dtype)
+    header.set_slope_inter(1, 0)
+    header["cal_min"], header["cal_max"] = 0, 0
+    return header
 
 
 def write_probabilities(folder: str | Path, case: Case, probabilities: np.ndarray) -> None:

@@ -58,7 +58,7 @@ def rank_experiments(
     else:
         worst = np.nanmin(better, initial=np.inf)
         compared = np.where(np.isnan(better), worst, better)
-    means = compared.mean(axis=0)
+    means = compared.mean(axis=0) if cases else np.full(experiments, np.nan)
     score = means if method == AGGREGATE and higher_is_better else -means
     full = ranks(np.round(means, DIGITS))
     if cases < statistics.FEWEST_CASES:

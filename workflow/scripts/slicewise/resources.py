@@ -189,6 +189,13 @@ def analysing(case_bytes: Iterable[int]) -> Need:
     return Need(150 + ANALYSED_BYTES * voxels / MB, sum(case_bytes) / (8 * MB))
 
 
+def thickening(case_bytes: Iterable[int]) -> Need:
+    """Return the need of making thick slices, from the bytes of the files of each case."""
+    case_bytes = list(case_bytes) or [0]
+    voxels = max(case_bytes) / BYTES_PER_VOXEL
+    return Need(150 + ANALYSED_BYTES * voxels / MB, sum(case_bytes) / (4 * MB))
+
+
 def merging(intensities_bytes: int) -> Need:
     """Return the need of a fingerprint, from the bytes of the intensities of all groups.
 

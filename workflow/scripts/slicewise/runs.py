@@ -60,9 +60,10 @@ PHANTOM_CHANNELS = {"channel_names": {"0": "MRI"}}
 class RunDataset:
     """A dataset of a run.
 
-    name: its name in the config; source: its files; cases: names, sorted; generated: its phantom
-    settings, or None; cases_per_job: how many cases a group holds about, or None to let the size of
-    the images decide.
+    name: its name in the config; source: its files; cases: names, sorted; generated: the settings
+    that the run makes it by, phantoms or thick slices, or None; cases_per_job: how many cases a
+    group holds about, or None to let the size of the images decide; origin: the dataset that it has
+    thick slices of, or None.
     """
 
     name: str
@@ -70,14 +71,18 @@ class RunDataset:
     cases: tuple[str, ...]
     generated: dict | None
     cases_per_job: int | None
+    origin: RunDataset | None = None
 
     @cached_property
     def groups(self) -> dict[int, list[str]]:
         """Return the cases of each group that is not empty.
 
         A case's group follows from its name and the number of groups, a power of two: adding a
-        case leaves the others where they are until the dataset outgrows that power.
+        case leaves the others where they are until the dataset outgrows that power. Thick slices
+        are grouped as what they are made of.
         """
+        if self.origin:
+            return self.origin.groups
         if self.cases_per_job:
             wanted = max(1, len(self.cases) / self.cases_per_job)
         else:
@@ -98,7 +103,7 @@ class RunDataset:
 
     @property
     def json_path(self) -> Path:
-        """Return the path of its dataset.json, which phantoms do not have before they are made."""
+        """Return the path of its dataset.json; what a run makes has none before it is made."""
         return self.source.json_path
 
     @property
@@ -109,7 +114,7 @@ class RunDataset:
 
     @property
     def unused_files(self) -> list[str]:
-        """Return images and labels beside those of its cases; phantoms have none."""
+        """Return images and labels beside those of its cases; what a run makes has none."""
         return [] if self.generated else self.source.unused_files()
 
     def files(self, cases: Sequence[str]) -> list[str]:
@@ -117,7 +122,7 @@ class RunDataset:
         return readable(path for case in cases for path in self.source.case(case).files)
 
     def sizes(self, cases: Sequence[str]) -> list[int]:
-        """Return the bytes of the files of some cases; those of phantoms do not matter.
+        """Return the bytes of the files of some cases; of what a run makes they do not matter.
 
         A file that is mended may be older than what came of it, if it was copied with its date.
         """
@@ -146,18 +151,18 @@ def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
     """Return the datasets of a config by name, and all that is wrong with them.
 
     Raw ones are listed, phantoms only named; those that cannot be used are left out, as are those
-    of archives, which slicewise.unpacked opens.
+    of archives and what has thick slices of them, which slicewise.unpacked opens.
     """
     datasets, problems = {}, []
     per_job = config["execution"]["cases_per_job"]
     for name, kind in config["datasets"].items():
         generated = kind.get("phantom")
         if generated:
-            path = Path(config["results"]) / name / "raw" / "dataset.json"
-            source = Dataset(path, PHANTOM_CHANNELS)
+            source = Dataset(_made_json(config, name), PHANTOM_CHANNELS)
             cases = tuple(f"phantom_{index:03d}" for index in range(generated["cases"]))
-            if path.exists():
-                problems += [replace(one, mend=ANEW) for one in read_description(path)]
+            problems += _made_problems(source)
+        elif "thicken" in kind:
+            continue
         elif "archive" in kind:
             problems += _archive_problems(name, kind["archive"])
             continue
@@ -168,7 +173,31 @@ def open_datasets(config: dict) -> tuple[dict[str, RunDataset], list[Problem]]:
             problems += found
         if source:
             datasets[name] = RunDataset(name, source, cases, generated, per_job)
+    for name, kind in config["datasets"].items():
+        if "thicken" in kind and kind["thicken"]["of"] in datasets:
+            datasets[name] = open_thick(config, name, datasets[kind["thicken"]["of"]])
+            problems += _made_problems(datasets[name].source)
     return datasets, problems
+
+
+def open_thick(config: dict, name: str, origin: RunDataset) -> RunDataset:
+    """Return a dataset of thick slices of another one, `origin`, whose cases and labels it has."""
+    source = Dataset(_made_json(config, name), origin.source.meaning)
+    settings = config["datasets"][name]["thicken"]
+    per_job = config["execution"]["cases_per_job"]
+    return RunDataset(name, source, origin.cases, settings, per_job, origin)
+
+
+def _made_json(config: dict, name: str) -> Path:
+    """Return where the dataset.json of a dataset is that the run makes."""
+    return Path(config["results"]) / name / "raw" / "dataset.json"
+
+
+def _made_problems(source: Dataset) -> list[Problem]:
+    """Return what is wrong with the dataset.json of a dataset that an earlier run made."""
+    if not source.json_path.exists():
+        return []
+    return [replace(one, mend=ANEW) for one in read_description(source.json_path)]
 
 
 def _archive_problems(name: str, archive: str) -> list[Problem]:

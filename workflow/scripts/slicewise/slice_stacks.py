@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from nibabel.affines import voxel_sizes
 from slicewise import geometry
 from slicewise.dataset import Case
 from slicewise.labels import Labels
+from slicewise.original_grid import read_prediction
 from slicewise.volumes import Volume, read_stored_label
 
 
@@ -57,10 +59,25 @@ def find_predictions(folder: str | Path, cases: list[str]) -> dict[str, Path]:
     return files
 
 
-def read_slices(case: Case, labels: Labels, header: Volume, axis: int) -> np.ndarray:
-    """Read the label of a case as a stack of slices across a file axis (slice, row, column).
+def in_slices(label: np.ndarray, axis: int) -> np.ndarray:
+    """Return a label map (i, j, k) as slices across a file axis (slice, row, column)."""
+    return np.ascontiguousarray(np.moveaxis(label, axis, 0))
 
-    Raises ValueError for a missing file, another grid than the image's and unknown values.
+
+def read_pair(
+    case: Case,
+    prediction: Path,
+    labels: Labels,
+    header: Volume,
+    axis: int,
+    reorient: bool,
+    thickened: Mapping | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read truth and prediction of a case as slices across a file axis (slice, row, column).
+
+    For reorient and thickened see original_grid.read_prediction. Raises ValueError for a missing
+    file, another grid than the image's and unknown values.
     """
-    stored = read_stored_label(case, labels, header)
-    return np.ascontiguousarray(np.moveaxis(stored, axis, 0))
+    truth = read_stored_label(case, labels, header)
+    found = read_prediction(case, prediction, labels, header, reorient, thickened)
+    return in_slices(truth, axis), in_slices(found, axis)

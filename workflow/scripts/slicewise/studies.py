@@ -138,10 +138,11 @@ def _wrong_study(key: str, study: dict, known: Mapping, config: dict) -> Iterato
             f"{', '.join(compared)}"
         )
     for name in study["experiments"] or ():
-        if study["kind"] == "reading" and name in config["ensembles"]:
+        lacks = {"reading": "arrays", "patch_size": "patch"}.get(study["kind"])
+        if lacks and name in config["ensembles"]:
             yield (
                 f"{key}.experiments: found the ensemble {name}; allowed: experiments, as an "
-                "ensemble has no arrays of its own"
+                f"ensemble has no {lacks} of its own"
             )
     folds = config["cross_validation"]["folds"]
     for fold in study["folds"] or ():

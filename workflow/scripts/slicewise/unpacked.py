@@ -10,7 +10,7 @@ from slicewise.archives import dataset_json
 from slicewise.dataset import Dataset
 from slicewise.dataset_checks import check_dataset
 from slicewise.problems import Problem, refuse_errors, wrong
-from slicewise.runs import RunDataset
+from slicewise.runs import RunDataset, open_thick
 
 MEND = "unpack the archive yourself, mend it and name its folder as `raw`"
 
@@ -26,6 +26,9 @@ class Datasets(Mapping):
         self._config, self._opened, self._unpacked = config, dict(opened), unpacked
 
     def __getitem__(self, name: str) -> RunDataset:
+        kind = self._config["datasets"][name]
+        if name not in self._opened and "thicken" in kind:
+            self._opened[name] = open_thick(self._config, name, self[kind["thicken"]["of"]])
         if name not in self._opened:
             source = open_unpacked(self._unpacked(name), self._config["cross_validation"]["folds"])
             per_job = self._config["execution"]["cases_per_job"]

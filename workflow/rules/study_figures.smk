@@ -1,0 +1,118 @@
+"""Figures of a study, with their tables as CSV and LaTeX; then those of datasets too, as a target."""
+
+
+rule plot_comparison:
+    input:
+        per_case=of_study(rules.evaluate_fold.output.per_case),
+        per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
+    output:
+        **drawn("{study}", "comparison", STUDY, "paired comparison"),
+    log:
+        f"{LOGS}/plot_comparison/{{dataset}}/{{study}}.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_comparison/{{dataset}}/{{study}}.tsv"
+    wildcard_constraints:
+        study=one_of(studies_of("comparison")),
+    resources:
+        mem_mb=memory(drawing),
+        runtime=minutes(drawing),
+    params:
+        dataset="{dataset}",
+        experiments=study_models,
+        confidence=lookup(within=config, dpath="figures/confidence"),
+        resamples=lookup(within=config, dpath="figures/resamples"),
+        code=digest("plot_comparison"),
+    conda:
+        "../../envs/figures.yaml"
+    message:
+        "{wildcards.dataset}: drawing the paired scores of {wildcards.study}"
+    script:
+        "../scripts/plot_comparison.py"
+
+
+rule compare_patch_sizes:
+    input:
+        per_case=of_study(rules.evaluate_fold.output.per_case),
+        per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
+        plans=of_study_experiments(rules.plan_network.output.plan),
+        spacing=rules.merge_fingerprint.output.spacing,
+        orientation=rules.merge_fingerprint.output.orientation,
+        extents=of_groups(rules.analyze_cases.output.extents),
+    output:
+        table=reported(
+            f"{RESULTS}/tables/{{dataset}}_{{study}}.csv",
+            "patch_size",
+            STUDY,
+            "patch size",
+            file="table",
+        ),
+        latex=reported(
+            f"{RESULTS}/tables/{{dataset}}_{{study}}.tex",
+            "patch_size",
+            STUDY,
+            "patch size",
+            file="LaTeX",
+        ),
+    log:
+        f"{LOGS}/compare_patch_sizes/{{dataset}}/{{study}}.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_patch_sizes/{{dataset}}/{{study}}.tsv"
+    wildcard_constraints:
+        study=one_of(studies_of("patch_size")),
+    resources:
+        mem_mb=memory(drawing),
+        runtime=minutes(drawing),
+    params:
+        dataset="{dataset}",
+        study="{study}",
+        experiments=study_models,
+        confidence=lookup(within=config, dpath="figures/confidence"),
+        resamples=lookup(within=config, dpath="figures/resamples"),
+        code=digest("compare_patch_sizes"),
+    conda:
+        "../../envs/figures.yaml"
+    message:
+        "{wildcards.dataset}: comparing the patches of {wildcards.study}"
+    script:
+        "../scripts/compare_patch_sizes.py"
+
+
+rule plot_patch_size:
+    input:
+        comparison=rules.compare_patch_sizes.output.table,
+    output:
+        svg=reported(
+            f"{RESULTS}/figures/{{dataset}}_{{study}}.svg", "patch_size", STUDY, "patch size"
+        ),
+        png=f"{RESULTS}/figures/{{dataset}}_{{study}}.png",
+        pdf=f"{RESULTS}/figures/{{dataset}}_{{study}}.pdf",
+    log:
+        f"{LOGS}/plot_patch_size/{{dataset}}/{{study}}.log",
+    benchmark:
+        f"{BENCHMARKS}/plot_patch_size/{{dataset}}/{{study}}.tsv"
+    wildcard_constraints:
+        study=one_of(studies_of("patch_size")),
+    localrule: True
+    params:
+        code=digest("plot_patch_size"),
+    conda:
+        "../../envs/figures.yaml"
+    message:
+        "{wildcards.dataset}: drawing the patches of {wildcards.study}"
+    script:
+        "../scripts/plot_patch_size.py"
+
+
+rule figures:
+    input:
+        expand(rules.plot_spacing.output, dataset=SHOWN),
+        expand(rules.plot_patch.output, dataset=SHOWN),
+        expand(rules.plot_training.output, dataset=SHOWN),
+        expand(rules.plot_dice_profile.output, dataset=SHOWN),
+        expand(rules.plot_heat_map.output, dataset=SHOWN),
+        expand(rules.plot_errors.output, dataset=SHOWN),
+        expand(rules.plot_gallery.output, dataset=SHOWN),
+        in_studies(rules.plot_comparison.output, "comparison"),
+        in_studies(rules.compare_patch_sizes.output, "patch_size"),
+        in_studies(rules.plot_patch_size.output, "patch_size"),
+        in_thicknesses([*rules.compare_anisotropy.output, *rules.plot_anisotropy.output]),
