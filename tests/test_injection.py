@@ -55,7 +55,8 @@ def test_the_command_that_is_told_runs_nothing_else(tmp_path, text):
 
 QUOTED = {
     *("wildcards.dataset", "config", "params.experiments", "params.confidence"),
-    *("params.resamples", "params.bins", "params.cases", "params.runs"),
+    *("params.resamples", "params.bins", "params.cases", "params.runs", "params.datasets"),
+    *("params.margin_mm", "params.image_edge", "params.page_mb"),
 }
 """What captions take over: names that the config's schema has checked, numbers, and lists that they
 count. A caption is a template, so the name of a label or a case could become markup in it."""

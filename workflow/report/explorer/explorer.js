@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const STATUS_WORDS = {
-  absent: "not scored", both: "truth and prediction", truth_only: "truth only",
+  absent: "not scored", both: "both", truth_only: "truth only",
   prediction_only: "prediction only", both_empty: "neither", ignored: "not annotated",
 };
 const AXES = { relative: "Relative position (0: inferior, posterior or left end)", mm: "Position, mm" };
