@@ -50,6 +50,16 @@ class Shown:
         self.page.goto(f"{self.path.as_uri()}#{view}")
         return self.settled()
 
+    def go(self, view: str = "") -> "Shown":
+        """Show a view as a link to it would, in the page that is open, its image as at first."""
+        code = """view => {
+            for (const id of ["truth", "prediction"]) document.getElementById(id).checked = true;
+            document.activeElement.blur();
+            show(viewOf(view));
+        }"""
+        self.page.evaluate(code, view)
+        return self.settled()
+
     def settled(self) -> "Shown":
         """Wait until the slice that was asked for last is shown, and the address names it."""
         self.page.evaluate("() => lastShown")

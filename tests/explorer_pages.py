@@ -1,6 +1,9 @@
 """Small slice explorers for tests: datasets on disk, their scores as evaluate_fold writes them."""
 
+import base64
 import json
+import re
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -87,3 +90,23 @@ def write_page(folder: Path, page: Path, **settings) -> Path:
         **SETTINGS | settings,
     )
     return page
+
+
+ELEMENT = re.compile(r'<script type="application/json" id="([a-z0-9-]+)">(.*?)</script>', re.DOTALL)
+
+
+def data_of(page):
+    """Return what lies in the page as JSON, by the name of its element."""
+    return {name: json.loads(text) for name, text in ELEMENT.findall(page)}
+
+
+def unpacked(packed):
+    """Return image levels, truth and predictions of a block, as data.js reads them."""
+    content = zlib.decompress(base64.b64decode(packed["data"]))
+    kind = np.dtype("u1" if packed["bytes"] == 1 else "<u2")
+    size, pixels = int(np.prod(packed["shape"])), int(np.prod(packed["image"]))
+    steps = np.frombuffer(content[:pixels], np.uint8).reshape(packed["image"])
+    maps = np.frombuffer(content[pixels:], kind).reshape(-1, *packed["shape"])
+    assert maps.size == size * (1 + len(packed["runs"]))
+    truth, *found = maps
+    return np.cumsum(steps, axis=2, dtype=np.uint8), truth, [truth + array for array in found]

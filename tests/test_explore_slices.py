@@ -10,10 +10,8 @@ import pandas as pd
 import pytest
 
 import explore_slices
-from explorer_pages import HOSTILE, write_page, write_raw, write_run
+from explorer_pages import HOSTILE, data_of, write_page, write_raw, write_run
 from slicewise.problems import BadInput
-
-ELEMENT = re.compile(r'<script type="application/json" id="([a-z0-9-]+)">(.*?)</script>', re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +24,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(folder):
     return (folder / "index.html").read_text(encoding="utf-8")
-
-
-def data_of(page):
-    """Return what lies in the page as JSON, by the name of its element."""
-    return {name: json.loads(text) for name, text in ELEMENT.findall(page)}
 
 
 def scored(folder, name="hearts", runs=(("coarsest", 0, 0), ("finest", 0, 1))):

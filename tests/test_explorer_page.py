@@ -3,11 +3,13 @@
 import re
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 import browser
-from explorer_pages import HOSTILE, SHAPE, write_page
+from explorer_pages import HOSTILE, SHAPE, data_of, unpacked, write_page
 
 pytestmark = pytest.mark.skipif(browser.FOUND is None, reason=browser.MISSING)
 
@@ -16,6 +18,8 @@ pytestmark = pytest.mark.skipif(browser.FOUND is None, reason=browser.MISSING)
 def path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explorer")
     page = write_page(folder, folder / "index.html")
+    for experiment in ("coarsest", "finest"):
+        shutil.move(folder / f"hearts-runs/{experiment}-0-0/per_slice.parquet", folder / experiment)
     for name in ("hearts", "livers", "hearts-runs", "livers-runs"):  # the page is all it needs
         shutil.rmtree(folder / name)
     return page
@@ -30,17 +34,18 @@ def chromium():
 @pytest.fixture(scope="module")
 def window(chromium, path):
     with browser.shown(chromium, path) as made:
-        yield made
+        yield made.open()
+        assert {url.partition("#")[0] for url in made.requests} == {path.as_uri()}
 
 
 @pytest.fixture
 def explorer(window):
-    """Open the page anew; whatever a test does, it asks for nothing and complains of nothing."""
-    window.requests.clear()
-    window.complaints.clear()
-    yield window.open()
+    """Show the page as it opens; whatever a test does, it loads nothing and complains of nothing."""
+    assert window.complaints == []
+    before = len(window.requests)
+    yield window.go()
     window.settled()
-    assert {url.partition("#")[0] for url in window.requests} <= {window.path.as_uri()}
+    assert window.requests[before:] == []
     assert window.complaints == []
     assert not window.page.is_visible("#trouble")
 
@@ -55,6 +60,8 @@ def canvas(explorer, selector="#canvas"):
     """Return the pixels of the slice as one text, to be compared."""
     return explorer.page.evaluate("s => document.querySelector(s).toDataURL()", selector)
 
+
+EXPERIMENTS = ("coarsest", "finest")
 
 SPOTS = """() => {
     const spots = Map.groupBy(profile.points, ({x, y}) => `${x},${y}`);
@@ -77,6 +84,29 @@ def point(explorer, number):
         ];
     }"""
     return explorer.page.evaluate(code, number)
+
+
+def test_every_slice_is_listed_with_the_dice_that_was_scored(explorer):
+    tables = pd.concat([pd.read_parquet(explorer.path.with_name(name)) for name in EXPERIMENTS])
+    shows = tables[tables["status"] != "both_empty"]
+    means = shows.groupby(["case", "slice", "experiment"])["dice"].mean()
+    expected = {(c, str(s), e, f"{dice:.3f}") for (c, s, e), dice in means.items()}
+    assert set(zip(*(listed(explorer, n) for n in (2, 3, 4, 1)), strict=True)) == expected
+    explorer.page.select_option("#class", "wall")
+    of_class = shows[shows["class"] == "wall"].set_index(["case", "slice", "experiment"])["dice"]
+    expected = {(c, str(s), e, f"{dice:.3f}") for (c, s, e), dice in of_class.items()}
+    explorer.settled()
+    assert set(zip(*(listed(explorer, n) for n in (2, 3, 4, 1)), strict=True)) == expected
+
+
+def test_a_scan_is_unpacked_to_what_was_packed(explorer):
+    explorer.go("dataset=hearts&case=case_001")
+    packed = data_of(explorer.path.read_text(encoding="utf-8"))["scan-0-1"]
+    index, truth, found = unpacked(packed)
+    code = "() => [scan.pixels, scan.truth, ...scan.runs.map((run) => scan.found[run])]"
+    read = explorer.page.evaluate(f"() => ({code})().map((part) => [...part])")
+    for part, expected in zip(read, (index, truth, *found), strict=True):
+        np.testing.assert_array_equal(part, expected.ravel())
 
 
 def test_the_worst_slice_is_shown_first(explorer):
@@ -114,7 +144,7 @@ def test_of_several_points_in_one_spot_each_click_shows_the_next(explorer):
 
 
 def test_arrow_keys_go_through_slices_and_cases(explorer):
-    explorer.open("case=case_001&slice=4")
+    explorer.go("case=case_001&slice=4")
     explorer.page.focus("#viewer")
     assert explorer.press("ArrowRight").view["slice"] == "5"
     assert explorer.press("ArrowLeft", "ArrowLeft").view["slice"] == "3"
@@ -135,13 +165,13 @@ def test_slices_end_where_the_scan_ends(explorer):
 
 
 def test_without_a_focus_arrows_go_through_slices_and_letters_do_nothing(explorer):
-    explorer.open("case=case_001&slice=4")
+    explorer.go("case=case_001&slice=4")
     assert explorer.press("ArrowRight").view["slice"] == "5"
     assert explorer.press("e").view["experiment"] == "coarsest"
 
 
 def test_keys_with_a_modifier_are_left_to_the_browser(explorer):
-    explorer.open("case=case_001&slice=4")
+    explorer.go("case=case_001&slice=4")
     explorer.page.focus("#viewer")
     assert explorer.press("Control+ArrowRight").view["slice"] == "4"
 
@@ -197,7 +227,7 @@ def test_no_slice_may_pass(explorer):
 
 
 def test_a_class_has_its_own_scores_and_outlines(explorer):
-    whole = canvas(explorer.open("case=case_001&slice=4"))
+    whole = canvas(explorer.go("case=case_001&slice=4"))
     explorer.page.select_option("#class", "ventricle")
     assert "no Dice" in explorer.status
     assert canvas(explorer) != whole
@@ -272,7 +302,7 @@ def test_the_address_is_heeded_when_it_changes(explorer):
     ],
 )
 def test_what_an_address_gets_wrong_is_put_right(explorer, view):
-    assert "case_00" in explorer.open(view).status
+    assert "case_00" in explorer.go(view).status
     assert explorer.page.title() == "Slice explorer"
 
 
@@ -314,7 +344,7 @@ def test_the_window_stays_for_other_cases_where_it_is_kept(explorer):
 
 
 def test_outlines_can_be_taken_away(explorer):
-    explorer.open("case=case_001&slice=4")
+    explorer.go("case=case_001&slice=4")
     explorer.page.focus("#viewer")
     both = canvas(explorer)
     truth = canvas(explorer.press("o"))
@@ -341,13 +371,25 @@ def test_outlines_run_along_the_edges_of_voxels(explorer):
 
 
 def test_what_is_under_the_mouse_is_told(explorer):
+    explorer.go("case=case_001&slice=4")
+    packed = data_of(explorer.path.read_text(encoding="utf-8"))["scan-0-1"]
+    index, truth, found = unpacked(packed)
+    plane = 4 - packed["first"]
+    only = np.argwhere((truth[plane] == 2) & (found[0][plane] == 0))
+    row, column = only[len(only) // 2]
+    place = explorer.page.evaluate("() => viewer.place")
     box = explorer.page.locator("#canvas").bounding_box()
-    explorer.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    assert re.match(r"Value \S+; truth: .+; prediction: ", explorer.text("#readout"))
+    explorer.page.mouse.move(
+        box["x"] + place["left"] + (column + 0.5) * place["x"],
+        box["y"] + place["top"] + (row + 0.5) * place["y"],
+    )
+    value = float(f"{packed['levels'][index[plane, row, column]]:.3g}")
+    said = f"Value {value:g}; truth: wall; prediction: background"
+    explorer.wait_for(lambda: explorer.text("#readout") == said)
 
 
 def test_the_slice_is_described(explorer):
-    explorer.open("dataset=livers&case=case_001&slice=4")
+    explorer.go("dataset=livers&case=case_001&slice=4")
     said = explorer.text("#geometry")
     # Stored SPL with (1.5, 1, 4) mm: scored across L, so rows run to I and columns to P.
     assert "Voxels 1 mm wide and 1.5 mm high, slices 4 mm apart and counted towards L" in said
@@ -378,9 +420,9 @@ def tab_stops(explorer, most=80):
     raise AssertionError(f"the tab key does not come round: {stops}")
 
 
-def test_the_tab_key_comes_to_every_control_and_shows_where_it_is(explorer):
-    explorer.page.evaluate("() => document.activeElement.blur()")
-    stops = tab_stops(explorer)
+def test_the_tab_key_comes_to_every_control_and_shows_where_it_is(chromium, path):
+    with browser.shown(chromium, path) as fresh:
+        stops = tab_stops(fresh.open())
     assert stops[0] == "Skip to the slice"
     wanted = {"dataset", "class", "seed", "along", "least", "most", "find", "all", "link", "viewer"}
     wanted |= {"case", "experiment", "slice", "level", "width", "reset", "keep", "truth"}
@@ -389,7 +431,7 @@ def test_the_tab_key_comes_to_every_control_and_shows_where_it_is(explorer):
 
 
 def test_the_skip_link_leads_to_the_slice_and_keeps_the_view(explorer):
-    explorer.open("case=case_002&slice=4")
+    explorer.go("case=case_002&slice=4")
     explorer.page.focus(".skip")
     explorer.press("Enter")
     assert explorer.focused() == "viewer"
@@ -413,9 +455,7 @@ def test_a_reader_with_a_keyboard_only_comes_from_filters_to_a_slice(explorer):
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 
 
-@pytest.mark.parametrize("width", [1400, 640])
-def test_axe_finds_nothing_that_keeps_people_out(explorer, width):
-    explorer.page.set_viewport_size({"width": width, "height": 900})
+def test_axe_finds_nothing_that_keeps_people_out(explorer):
     explorer.page.evaluate("() => { document.getElementById('help').open = true; }")
     options = {"runOnly": {"type": "tag", "values": RULES}}
     results = Axe().run(explorer.page, options=options).response

@@ -1,12 +1,10 @@
 """Scans packed for the slice explorer: what they hold, and how near it is to the files."""
 
-import base64
-import zlib
-
 import nibabel as nib
 import numpy as np
 import pytest
 
+from explorer_pages import unpacked
 from scans import ORIENTATIONS, affine_of, labels_of, write_case, write_json_of
 from slicewise import packed_scans
 from slicewise.dataset import open_dataset
@@ -14,18 +12,6 @@ from slicewise.files import write_nifti
 from slicewise.labels import parse_labels
 from slicewise.packed_scans import Stack, coarser, grey_levels, nearest_level, pack, structure_box
 from slicewise.problems import BadInput
-
-
-def unpacked(packed):
-    """Return image levels, truth and predictions of a block, as data.js reads them."""
-    content = zlib.decompress(base64.b64decode(packed["data"]))
-    kind = np.dtype("u1" if packed["bytes"] == 1 else "<u2")
-    size, pixels = int(np.prod(packed["shape"])), int(np.prod(packed["image"]))
-    steps = np.frombuffer(content[:pixels], np.uint8).reshape(packed["image"])
-    maps = np.frombuffer(content[pixels:], kind).reshape(-1, *packed["shape"])
-    assert maps.size == size * (1 + len(packed["runs"]))
-    truth, *found = maps
-    return np.cumsum(steps, axis=2, dtype=np.uint8), truth, [truth + array for array in found]
 
 
 def stack_of(image, truth, *predictions):
