@@ -35,7 +35,7 @@ include: "workflow/rules/comparison.smk"  # experiments of a study compared and 
 include: "workflow/rules/anisotropy.smk"  # scores over the thickness of slices
 include: "workflow/rules/figures.smk"  # the figures of a dataset
 include: "workflow/rules/study_figures.smk"  # those of a study, and all of a paper
-include: "workflow/rules/report.smk"  # checksums, provenance, methods in words
+include: "workflow/rules/report.smk"  # checksums, provenance, methods in words, the slice explorer
 
 
 rule all:
@@ -43,3 +43,4 @@ rule all:
         rules.evaluate.input,
         rules.figures.input,
         rules.write_methods.output,
+        rules.explore_slices.output,

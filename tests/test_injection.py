@@ -57,6 +57,7 @@ QUOTED = {
     *("wildcards.dataset", "wildcards.source", "wildcards.study", "config"),
     *("params.datasets", "params.experiments", "params.reference", "params.confidence"),
     *("params.resamples", "params.bins", "params.cases", "params.runs", "input.made"),
+    *("params.margin_mm", "params.image_edge", "params.page_mb"),
 }
 """What captions take over: names that the config's schema has checked, numbers, and lists that they
 count. A caption is a template, so the name of a label or a case could become markup in it."""

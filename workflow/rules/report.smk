@@ -1,4 +1,4 @@
-"""What stands beside the figures: where results come from, and the methods in words."""
+"""What stands beside the figures: where results come from, methods in words, every slice."""
 
 CHECKSUMS = f"{RESULTS}/{{dataset}}/checksums/group-{{group}}.sha256"
 # Rules whose outputs are recorded, which their code decides on.
@@ -171,3 +171,34 @@ rule write_methods:
         "Writing the methods"
     script:
         "../scripts/write_methods.py"
+
+
+rule explore_slices:
+    input:
+        dataset_json=lambda w: [str(DATASETS[name].json_path) for name in SHOWN],
+        per_slice=of_shown_runs(rules.evaluate_fold.output.per_slice_parquet),
+        predictions=of_shown_runs(PREDICTIONS),
+    output:
+        page=reported(
+            f"{RESULTS}/report/index.html", "explorer", EXPLORER, "every slice", "page", None
+        ),
+    log:
+        f"{LOGS}/explore_slices.log",
+    benchmark:
+        f"{BENCHMARKS}/explore_slices.tsv"
+    resources:
+        mem_mb=memory(exploring),
+        runtime=minutes(exploring),
+    params:
+        datasets=SHOWN,
+        runs=shown_runs,
+        margin_mm=lookup(within=config, dpath="report/margin_mm"),
+        image_edge=lookup(within=config, dpath="report/image_edge"),
+        page_mb=lookup(within=config, dpath="report/page_mb"),
+        code=lambda w: sources.explorer_digest(),
+    conda:
+        "../../envs/explorer.yaml"
+    message:
+        "Packing every slice into one page"
+    script:
+        "../scripts/explore_slices.py"

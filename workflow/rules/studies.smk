@@ -222,3 +222,22 @@ def in_thicknesses(patterns) -> list[str]:
         )
         for pattern in patterns
     ]
+
+
+def shown_runs(wildcards) -> dict[str, list]:
+    """Return experiment or ensemble, fold and seed of all that the slice explorer shows."""
+    return {
+        name: [
+            (model, fold, seed) for model in models_of(name) for fold, seed in runs_of(name, model)
+        ]
+        for name in SHOWN
+    }
+
+
+def of_shown_runs(pattern: str):
+    """Return an input function: `pattern` filled for those runs, one dataset after the other."""
+    return lambda wildcards: [
+        pattern.format(dataset=name, experiment=model, fold=fold, seed=seed)
+        for name, runs in shown_runs(wildcards).items()
+        for model, fold, seed in runs
+    ]
