@@ -115,6 +115,7 @@ rule locate_errors:
         "../scripts/locate_errors.py"
 
 
+# Of thick slices on their own grid, which is that of new images; so is the best configuration.
 rule decide_postprocessing:
     input:
         dataset_json=dataset_json,

@@ -86,4 +86,5 @@ rule figures:
         rules.comparisons.input,
         in_studies(rules.compare_patch_sizes.output, "patch_size"),
         in_studies(rules.plot_patch_size.output, "patch_size"),
+        in_studies(rules.plot_reading.output, "reading"),
         in_thicknesses([*rules.compare_anisotropy.output, *rules.plot_anisotropy.output]),

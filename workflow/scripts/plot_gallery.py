@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from slicewise import style
 from slicewise.dataset import Case, open_dataset
+from slicewise.display import first_is_vertical, sides, upright
 from slicewise.files import write_csv
 from slicewise.geometry import axis_codes
 from slicewise.job import run
@@ -36,10 +37,10 @@ NARROWEST_MM = 20.0
 """Smallest width of the window: a structure of one voxel still shows where it lies."""
 
 CONTOURS = {
-    "truth": {"color": style.YELLOW, "linewidth": 1.9, "halo": True},
-    "prediction": {"color": style.VERMILION, "linewidth": 0.8, "halo": False},
+    "truth": {"color": style.YELLOW, "linewidth": 1.9, "rim": style.BLACK},
+    "prediction": {"color": style.VERMILION, "linewidth": 0.8, "rim": "white"},
 }
-"""Apart in width and lightness: where they agree, one runs inside the other."""
+"""Apart in width, lightness and rim: where they agree, one runs inside the other."""
 
 
 @dataclass(frozen=True)
@@ -83,22 +84,6 @@ def choose(slices: pd.DataFrame, experiments: Sequence[str]) -> pd.DataFrame:
                 rows.append({"rank": rank, "slices": last + 1} | dict(of_experiment.iloc[place]))
     columns = ["experiment", "rank", "slices", *SLICE[1:], "dice"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def upright(plane: np.ndarray, letters: str) -> np.ndarray:
-    """Return a plane (first, second axis of the file) as (row, column) of the display.
-
-    letters: the patient's sides that the two axes run towards, for example "RA".
-    """
-    if not first_is_vertical(letters):
-        plane, letters = plane.T, letters[::-1]
-    # Rows run down and columns to the right: towards I or P, and towards L or P.
-    return plane[tuple(slice(None, None, -1 if letter in "RAS" else 1) for letter in letters)]
-
-
-def first_is_vertical(letters: str) -> bool:
-    """Say whether the first of two file axes runs down the display rather than across it."""
-    return letters[0] in "SI" or letters[1] in "RL"
 
 
 def predicted_slice(
@@ -154,12 +139,10 @@ def read_slice(
     found = np.where(known, predicted, 0)
     planes = (image.dataobj[chosen + volume], np.where(known, true, 0), found)
     turned = first_is_vertical(letters)
-    vertical, horizontal = letters if turned else letters[::-1]
     return Shown(
         *(upright(np.asarray(plane), letters) for plane in planes),
         tuple(spacing if turned else spacing[::-1]),
-        "S" if vertical in "SI" else "A",
-        "R" if horizontal in "RL" else "A",
+        *sides(letters),
     )
 
 
@@ -220,8 +203,9 @@ def draw(chosen: pd.DataFrame, slices: Sequence[Shown], experiments: Sequence[st
             places[0].set_visible(True)
             places[0].set(xticks=[], yticks=[])
             places[0].set_title("no slice shows a structure", fontsize=style.SMALL)
-        color = style.line_style(i)["color"]
-        places[0].set_ylabel(style.shorten(experiment, 24), color=color, fontweight="bold")
+        number = chosen["slices"].iloc[members].max() if len(members) else 0
+        count = style.counted(number, "slice")
+        places[0].set_ylabel(f"{style.shorten(experiment, 24)}\nn = {count}")
     figure.legend(
         handles=[
             style.handle(name, color=look["color"], linewidth=look["linewidth"])

@@ -140,12 +140,11 @@ def _mark_sliced(axes: Axes, plans: dict[str, Plan]) -> float:
         if not sliced:
             continue
         axes.axvspan(axis - 0.48, axis + 0.48, color=style.PALE, alpha=0.45, linewidth=0, zorder=0)
-        lines = [("sliced by", style.BLACK)]
-        for i in sliced[:NAMES_SHOWN]:
-            lines.append((style.shorten(list(plans)[i], 14), style.line_style(i)["color"]))
+        lines = ["sliced by"]
+        lines += [style.shorten(list(plans)[i], 14) for i in sliced[:NAMES_SHOWN]]
         if len(sliced) > NAMES_SHOWN:
-            lines.append((f"and {len(sliced) - NAMES_SHOWN} more", style.BLACK))
-        for line, (text, color) in enumerate(lines):
+            lines.append(f"and {len(sliced) - NAMES_SHOWN} more")
+        for line, text in enumerate(lines):
             axes.annotate(
                 text,
                 (axis, 1),
@@ -155,7 +154,6 @@ def _mark_sliced(axes: Axes, plans: dict[str, Plan]) -> float:
                 ha="center",
                 va="top",
                 fontsize=style.SMALL,
-                color=color,
                 fontweight="bold" if line else "normal",
             )
         most = max(most, len(lines))

@@ -125,6 +125,7 @@ def contradictions(config: dict) -> Iterator[str]:
         )
     else:
         yield from _files_alike(sound)
+        yield from () if gone else _without_thick_slices(sound)
 
 
 def _wrong_study(key: str, study: dict, known: Mapping, config: dict) -> Iterator[str]:
@@ -172,6 +173,17 @@ def _files_alike(config: dict) -> Iterator[str]:
                     f"studies.{name}: found a name by which its figure of {dataset} is called as "
                     f"{alike[0]}; allowed: another"
                 )
+
+
+def _without_thick_slices(config: dict) -> Iterator[str]:
+    """Yield the studies of anisotropy that are of one thickness only."""
+    for name, study in config["studies"].items():
+        thick = any("thicken" in config["datasets"][one] for one in study["datasets"])
+        if study["kind"] == "anisotropy" and not thick:
+            yield (
+                f"studies.{name}.datasets: found {', '.join(study['datasets'])}; allowed: at least "
+                "one dataset with thick slices, of the kind thicken"
+            )
 
 
 def members(config: dict, models: Iterable[str]) -> list[str]:
