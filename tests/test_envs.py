@@ -19,7 +19,7 @@ INSTALLED = [
 ]
 """What `make test` installs into one environment; nnU-Net's is another."""
 
-CONDA_FILES = ["analysis.yaml", "figures.yaml", "torch.yaml"]
+CONDA_FILES = ["analysis.yaml", "explorer.yaml", "figures.yaml", "torch.yaml"]
 
 
 def normalised(name):

@@ -25,8 +25,9 @@ def copied_package(here: HostingProviderFile) -> Path:
         unfinished.write_text(found, encoding="utf-8")
         unfinished.replace(listing)
     for path in listing.read_text(encoding="utf-8").splitlines():
+        read = path.startswith("workflow/report/explorer/")
         wanted = path.startswith(("workflow/scripts/", "workflow/schemas/"))
-        if wanted and path.endswith((".py", ".yaml")):
+        if read or wanted and path.endswith((".py", ".yaml")):
             workflow.source_path(f"../../{path}")
     return package
 

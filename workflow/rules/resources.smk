@@ -173,6 +173,14 @@ def drawing_scans(wildcards, input):
     return resources.drawing_scans(resources.table_bytes(input), sizes_of(wildcards)[0])
 
 
+def exploring(wildcards, input):
+    """Estimate the slice explorer: all scores, and the scans of all datasets one at a time."""
+    tables = [f"{RESULTS}/{name}/spacing.csv" for name in SHOWN]
+    voxels = [resources.read_scans(path).voxels() for path in tables]
+    runs = len(input.predictions) // max(len(voxels), 1)
+    return resources.exploring(resources.table_bytes(input.per_slice), voxels, runs)
+
+
 def making_phantoms(wildcards, input):
     """Estimate the making of a group of phantoms."""
     return resources.making_phantoms(len(group_cases(wildcards)))
@@ -196,3 +204,8 @@ def unpacking(wildcards, input):
 def moving_weights(wildcards, input):
     """Estimate what reads and writes checkpoints."""
     return resources.WEIGHTS
+
+
+def measuring(wildcards, input):
+    """Estimate the measurement of what samples cost to read."""
+    return resources.READING

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from slicewise import style
 from slicewise.dataset import Case, open_dataset
+from slicewise.display import first_is_vertical, sides, upright
 from slicewise.files import write_csv
 from slicewise.geometry import axis_codes
 from slicewise.job import run
@@ -85,22 +86,6 @@ def choose(slices: pd.DataFrame, experiments: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def upright(plane: np.ndarray, letters: str) -> np.ndarray:
-    """Return a plane (first, second axis of the file) as (row, column) of the display.
-
-    letters: the patient's sides that the two axes run towards, for example "RA".
-    """
-    if not first_is_vertical(letters):
-        plane, letters = plane.T, letters[::-1]
-    # Rows run down and columns to the right: towards I or P, and towards L or P.
-    return plane[tuple(slice(None, None, -1 if letter in "RAS" else 1) for letter in letters)]
-
-
-def first_is_vertical(letters: str) -> bool:
-    """Say whether the first of two file axes runs down the display rather than across it."""
-    return letters[0] in "SI" or letters[1] in "RL"
-
-
 def predicted_slice(
     case: Case,
     prediction: Path,
@@ -154,12 +139,10 @@ def read_slice(
     found = np.where(known, predicted, 0)
     planes = (image.dataobj[chosen + volume], np.where(known, true, 0), found)
     turned = first_is_vertical(letters)
-    vertical, horizontal = letters if turned else letters[::-1]
     return Shown(
         *(upright(np.asarray(plane), letters) for plane in planes),
         tuple(spacing if turned else spacing[::-1]),
-        "S" if vertical in "SI" else "A",
-        "R" if horizontal in "RL" else "A",
+        *sides(letters),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -49,6 +49,9 @@ ANALYSED_BYTES = 12
 
 VOXEL_BYTES = 30
 """What the export holds of one voxel of one channel: 17 to 22 were measured."""
+
+PREDICTED_BYTES = 6
+"""What the slice explorer holds of one voxel of a prediction beside the scan."""
 
 SCORED_BYTES = 150
 """What scoring holds of one voxel of a scan, most of it for surface distances: up to 104 were
@@ -162,6 +165,9 @@ def _read_scans(path: str, _changed: int) -> Scans:
 
 WEIGHTS = Need(1000)
 """Of reading and writing checkpoints, one at a time, which takes PyTorch."""
+
+READING = Need(1200, 120)
+"""Of measuring what samples cost to read: half a GiB of arrays that are held, in half a minute."""
 
 UNSEEN = Need(4000, 60 * 60)
 """Of a job that starts though what tells its need is gone: five hours, and what most jobs take."""
@@ -311,3 +317,15 @@ def drawing_scans(table_bytes: int, largest: float) -> Need:
     """Return the need of a figure with scans, one at a time, from the voxels of the largest."""
     figure = drawing(table_bytes)
     return Need(GALLERY_MB + figure.memory_mb + VOXEL_BYTES * largest / MB, figure.seconds)
+
+
+def exploring(table_bytes: int, voxels: Sequence[np.ndarray], runs: int) -> Need:
+    """Return the need of the slice explorer: scores of all runs, scans one at a time.
+
+    voxels: of the scans of each dataset; runs: predictions of a scan, about.
+    """
+    scores = drawing(table_bytes)
+    largest = max((of.max() for of in voxels), default=0)
+    total = sum(of.sum() for of in voxels)
+    held = (VOXEL_BYTES + PREDICTED_BYTES * runs) * largest / MB
+    return Need(scores.memory_mb + held, scores.seconds + 1e-6 * total * (1 + runs))
