@@ -30,6 +30,8 @@ include: "workflow/rules/trade.smk"  # nnU-Net's trained models in, ours out
 include: "workflow/rules/predict.smk"  # tiles of all slices -> CASE.nii.gz
 include: "workflow/rules/ensemble.smk"  # experiments fused -> CASE.nii.gz
 include: "workflow/rules/evaluate.smk"  # scores, post-processing, the best configuration
+include: "workflow/rules/reading.smk"  # what samples cost to read, bytes, memory and time
+include: "workflow/rules/comparison.smk"  # experiments of a study compared and ranked
 include: "workflow/rules/anisotropy.smk"  # scores over the thickness of slices
 include: "workflow/rules/figures.smk"  # the figures of a dataset
 include: "workflow/rules/study_figures.smk"  # those of a study, and all of a paper

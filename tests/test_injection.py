@@ -54,8 +54,9 @@ def test_the_command_that_is_told_runs_nothing_else(tmp_path, text):
 
 
 QUOTED = {
-    *("wildcards.dataset", "config", "params.experiments", "params.confidence"),
-    *("params.resamples", "params.bins", "params.cases", "params.runs", "params.datasets"),
+    *("wildcards.dataset", "wildcards.source", "wildcards.study", "config"),
+    *("params.datasets", "params.experiments", "params.reference", "params.confidence"),
+    *("params.resamples", "params.bins", "params.cases", "params.runs", "input.made"),
     *("params.margin_mm", "params.image_edge", "params.page_mb"),
 }
 """What captions take over: names that the config's schema has checked, numbers, and lists that they
@@ -69,7 +70,7 @@ def test_captions_quote_no_name_from_a_dataset(root):
             re.findall(r"snakemake[.]((?:wildcards|params|input|output)[.][a-z_]+|config)", text)
         )
         assert found <= QUOTED, path
-        assert re.findall(r"params[.]cases(?! \| length)", text) == [], path
+        assert re.findall(r"(?:params[.]cases|input[.]made)(?! \| length)", text) == [], path
         assert "| safe" not in text, path
 
 

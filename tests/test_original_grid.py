@@ -17,7 +17,7 @@ SHAPE = (7, 8, 14)
 SPACING = (1.0, 1.5, 2.0)
 
 
-def ball(centre=(3, 4, 6.5), radius=4.0):
+def ball(centre=(3, 4, 5.2), radius=4.0):
     """Return a label map (i, j, k): a ball with a core."""
     points = np.indices(SHAPE) - np.reshape(centre, (3, 1, 1, 1))
     distance = np.sqrt((points**2).sum(axis=0))

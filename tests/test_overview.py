@@ -61,7 +61,7 @@ def test_nor_to_count_those_with_thick_slices_of_its_scans():
     spleen = {"archive": "https://example.org/a.tar", "sha256": "0" * 64}
     thick = {"thicken": {"of": "spleen", "axis": 0, "factor": 2}}
     said = lines(datasets={"spleen": spleen, "thick": thick})
-    assert said[1] == "datasets: spleen (an archive), thick (an archive)"
+    assert said[1] == "datasets: spleen (an archive), 1 of spleen thickened"
 
 
 def test_a_module_says_by_which_name_it_was_taken_in():
@@ -69,19 +69,23 @@ def test_a_module_says_by_which_name_it_was_taken_in():
 
 
 def test_studies_are_listed_and_their_networks_counted_once():
-    both = HEARTS | {"more": {"phantom": {"cases": 6}}}
+    both = HEARTS | {"more": {"phantom": {"cases": 6}}, "rest": {"phantom": {"cases": 6}}}
     asked = {
         "wide": {"datasets": ["hearts"], "folds": [0, 1], "seeds": [0, 1]},
-        "narrow": {"experiments": ["b"], "folds": [1, 2]},
-        "memory": {"kind": "reading", "experiments": ["a"]},
+        "narrow": {"datasets": ["hearts", "more"], "experiments": ["b"], "folds": [1, 2]},
+        "memory": {"kind": "reading", "datasets": ["hearts", "more"], "experiments": ["a"]},
     }
     said = lines(datasets=both, studies=asked)
-    assert said[3] == (
+    assert said[1:3] == [
+        "datasets: hearts (24 cases), more (6 cases)",
+        "in no study: rest (6 cases)",
+    ]
+    assert said[4] == (
         "studies: wide (comparison of 2 experiments on 1 dataset), narrow (comparison of 1 "
         "experiment on 2 datasets), memory (reading of 1 experiment on 2 datasets)"
     )
     # a: 4 on hearts; b: 4 and fold 2 there, folds 1 and 2 on the other.
-    assert said[4].startswith("networks: 11, of 2 datasets, 2 experiments, 3 of 5 folds, 2 seeds;")
+    assert said[5].startswith("networks: 11, of 2 datasets, 2 experiments, 3 of 5 folds, 2 seeds;")
 
 
 def test_what_is_left_out_and_a_quick_run_are_told():
@@ -95,3 +99,15 @@ def test_what_is_left_out_and_a_quick_run_are_told():
         "left out: real, as there is no folder data/Real",
     ]
     assert "epochs: 3, iterations" in said
+
+
+def test_many_thicknesses_of_the_same_scans_are_told_by_their_number():
+    thick = {"thicken": {"of": "hearts", "axis": [0, 2], "factor": [2, 3, 4]}}
+    said = lines(datasets=HEARTS | {"thick": thick})
+    assert said[1] == "datasets: hearts (24 cases), 6 of hearts thickened"
+    asked = {"s": {"datasets": ["hearts", "thick_0x2"]}}
+    said = lines(datasets=HEARTS | {"thick": thick}, studies=asked)
+    assert said[1:3] == [
+        "datasets: hearts (24 cases), 1 of hearts thickened",
+        "in no study: 5 of hearts thickened",
+    ]

@@ -38,6 +38,7 @@ def draw(planned, folder, experiments=("coarsest", "finest")):
         dataset="phantom",
         experiments=experiments,
         **drawn_files(folder),
+        tex=folder / "figure.tex",
     )
     return pd.read_csv(folder / "figure.csv", keep_default_na=False).set_index("quantity")
 
@@ -126,4 +127,13 @@ def test_a_table_without_cases_is_refused(planned, tmp_path):
             dataset="phantom",
             experiments=["coarsest"],
             **drawn_files(tmp_path),
+            tex=tmp_path / "figure.tex",
         )
+
+
+def test_the_latex_table_holds_the_same_numbers(planned, tmp_path):
+    table = draw(planned, tmp_path)
+    text = (tmp_path / "figure.tex").read_text()
+    assert f"axis 0 (mm) & {table.loc['spacing_0_mm', 'direction'].replace('–', '--')} & " in text
+    assert f"& {table.loc['spacing_0_mm', 'median']:.2f} & " in text
+    assert f"n = {table['cases'].max()} cases" in text

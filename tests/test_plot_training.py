@@ -102,7 +102,7 @@ def test_every_run_has_a_thin_line_and_every_experiment_a_thick_one(tmp_path):
     histories = plot_training.read_histories(write_histories(tmp_path, runs), runs)
     figure = plot_training.draw(histories, plot_training.summarise(histories, "phantom"))
     widths = [line.get_linewidth() for line in figure.axes[0].get_lines()]
-    assert (widths.count(0.4), widths.count(1.5)) == (6, 2)
+    assert (widths.count(0.5), widths.count(1.5)) == (6, 2)
 
 
 def test_nan_in_a_history_leaves_a_gap(tmp_path):

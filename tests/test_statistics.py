@@ -143,9 +143,19 @@ def test_intervals_that_took_slices_for_independent_would_not():
     assert np.mean([low < 0 < high for low, high in intervals]) < 0.6
 
 
-def test_wilcoxon_is_scipys():
-    difference = np.random.default_rng(8).normal(0.3, 1, 25)
-    assert statistics.wilcoxon_p(difference) == stats.wilcoxon(difference).pvalue
+@pytest.mark.parametrize("cases", [1, 7, 25, 50, 51, 300])
+def test_wilcoxon_is_scipys(cases):
+    difference = np.random.default_rng(8).normal(0.3, 1, cases)
+    assert statistics.wilcoxon_p(difference) == pytest.approx(stats.wilcoxon(difference).pvalue)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_wilcoxon_with_ties_is_scipys_over_all_signs(seed):
+    """scipy takes seconds for it, one sign after the other."""
+    difference = np.random.default_rng(seed).choice([-2, -1, 1, 2, 3, 4], 7) / 8
+    everything = stats.PermutationMethod(n_resamples=np.inf)
+    expected = stats.wilcoxon(difference, method=everything).pvalue
+    assert statistics.wilcoxon_p(difference) == pytest.approx(expected)
 
 
 def test_wilcoxon_leaves_out_cases_without_a_difference():

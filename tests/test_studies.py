@@ -152,6 +152,16 @@ def test_no_two_studies_write_the_same_file():
     )
 
 
+@pytest.mark.parametrize("order", [("c", "c_ranking"), ("c_ranking", "c")])
+def test_no_study_is_called_as_the_ranking_of_another(order):
+    given = ", ".join(f"{name}: {{}}" for name in order)
+    (line,) = mistakes(f"studies: {{{given}}}", datasets={"a": {"phantom": {"cases": 10}}})
+    assert line == (
+        f"studies.{order[1]}: found a name by which its figure of a is called as {order[0]} of a; "
+        "allowed: another"
+    )
+
+
 def test_a_study_may_name_what_thickened_datasets_come_from():
     thick = {"thicken": {"of": "a", "axis": [0, 2], "factor": [2, 4], "profile": "box"}}
     names = ["thick_0x2", "thick_0x4", "thick_2x2", "thick_2x4"]

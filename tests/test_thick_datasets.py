@@ -62,6 +62,16 @@ def test_what_no_slice_can_be_is_told(wrong, key, allowed):
     assert said.endswith(f"allowed: {allowed}")
 
 
+def test_a_study_of_anisotropy_has_thick_slices():
+    study = {"s": {"kind": "anisotropy", "datasets": ["heart"]}}
+    with pytest.raises(
+        ValueError, match=r"studies\.s\.datasets: found heart; allowed: at least one"
+    ):
+        load({"datasets": {"heart": HEART, "thick": thick()}, "studies": study})
+    study["s"]["datasets"] = ["thick"]
+    load({"datasets": {"heart": HEART, "thick": thick()}, "studies": study})
+
+
 def test_a_thick_dataset_is_of_no_other_kind():
     said = mistake(heart=HEART, thick={**thick(), "raw": "x"})
     assert said.startswith("datasets.thick: found raw and thicken; a dataset is of exactly")

@@ -17,6 +17,7 @@ import pytest
 from checkouts import TINY, Checkout, checkout
 from models import PLAIN
 from scans import write_dataset
+from slicewise.checksums import sha256
 from slicewise.files import read_json
 from slicewise.resources import STARTED_MB
 from slurm.runs import PROFILE, described
@@ -350,7 +351,7 @@ def test_through_slurm_each_job_asks_for_what_it_needs_and_for_twice_as_much_at_
         "train_fold",
         "predict_member_fold",
     }
-    for rule in ("plot_dice_profile", "plot_comparison", "plot_gallery"):
+    for rule in ("plot_dice_profile", "compare_experiments", "plot_gallery"):
         assert int(first[rule]["mem_mb"]) > 12_000 > int(first["plot_patch"]["mem_mb"])
 
 
@@ -379,6 +380,49 @@ def test_a_job_asks_for_something_though_the_table_of_scans_was_deleted(finished
     assert list(told) == ["evaluate_fold"]
     assert told["evaluate_fold"]["mem_mb"].isdecimal()
     assert told["evaluate_fold"]["runtime"].isdecimal()
+
+
+def embedded(page: str, name: str) -> dict:
+    """Return what a report of Snakemake's holds under a name."""
+    start = page.index(f"var {name} = ") + len(f"var {name} = ")
+    return json.JSONDecoder().raw_decode(page, start)[0]
+
+
+def test_a_report_has_every_category_and_captions_without_faults(finished):
+    done = finished.snakemake("--configfile", "tiny.yaml", "--report", "report.html")
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (finished.folder / "report.html").read_text()
+    assert {name: list(datasets) for name, datasets in embedded(page, "categories").items()} == {
+        "Data and plan": ["phantom"],
+        "Methods": ["Other"],
+        "Provenance": ["Other"],
+        "Scores": ["phantom"],
+        "Study comparison": ["phantom"],
+        "Training": ["phantom"],
+    }
+    results = embedded(page, "results")
+    for path, result in results.items():
+        assert set(result["labels"]) == {"shows", "file"}, path
+        for fault in ("system-message", "{{", "{%", "problematic"):
+            assert fault not in result["caption"], path
+    assert "javascript:app.showCategory" in page  # the description links to what it names
+    assert "200 resamples" in results["results/figures/phantom_comparison.svg"]["caption"]
+
+
+def test_the_record_names_the_run_and_holds_for_its_files(results):
+    record = read_json(results / "report/provenance.json")
+    assert {run["experiment"] for run in record["runs"]} == set(MODELS)
+    assert len(record["inputs"]["phantom"]) == 8
+    assert len(record["trained_on"]) == 1
+    for path, digest in record["outputs"].items():
+        assert sha256(results / path) == digest
+    assert sum("checkpoint_final.pt" in path for path in record["outputs"]) == 4
+
+
+def test_the_methods_are_of_this_run(results):
+    text = (results / "report/methods.md").read_text()
+    assert "The dataset phantom held four cases" in text
+    assert "Training took one epoch of two iterations" in text
 
 
 def test_new_images_are_predicted_by_all_folds_and_fused_by_the_command_that_is_told(finished):

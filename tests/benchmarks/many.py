@@ -59,8 +59,8 @@ def write_scores(folder: Path, cases: int) -> None:
         slices = scores_of(run, range(run[1], cases, 5), SLICES)
         name = "_".join(map(str, run))
         slices.to_parquet(folder / f"per_slice_{name}.parquet", index=False)
-        means = slices.groupby(unit, as_index=False)["dice"].mean()
-        means.to_csv(folder / f"per_case_{name}.csv", index=False)
+        means = slices.groupby(unit, as_index=False)[["dice", "surface_dice", "hd95_mm"]].mean()
+        means.assign(status="both").to_csv(folder / f"per_case_{name}.csv", index=False)
 
 
 def scores_of(run: tuple[str, int, int], cases: range, slices: int) -> pd.DataFrame:

@@ -131,19 +131,25 @@ def start(raw: Path, results: Path, target: Path) -> None:
 
 def figures(raw: Path, results: Path, target: Path) -> None:
     """Draw the figures of the scores that `many.write_scores` wrote into the target."""
+    import compare_experiments
     import plot_comparison
     import plot_dice_profile
     from benchmarks.many import EXPERIMENTS
 
     scores = {kind: sorted(target.glob(f"{kind}_*")) for kind in ("per_slice", "per_case")}
     alike = {"dataset": "many", "experiments": EXPERIMENTS, "confidence": 0.95, "resamples": 10_000}
-    for module, more in (
-        (plot_dice_profile, {"bins": 10, "per_slice": scores["per_slice"]}),
-        (plot_comparison, scores),
-    ):
-        name = module.__name__
-        drawn = {kind: target / f"{name}.{kind}" for kind in ("svg", "png")}
-        module.main(table=target / f"{name}.csv", **drawn, **more, **alike)
+
+    def drawn(name: str) -> dict:
+        return {kind: target / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
+
+    profile = {"table": target / "plot_dice_profile.csv", **drawn("plot_dice_profile")}
+    plot_dice_profile.main(bins=10, per_slice=scores["per_slice"], **profile, **alike)
+    tables = {"table": target / "compared.csv", "pairs": target / "pairs.parquet"}
+    tables |= {kind: target / f"{kind}.csv" for kind in ("empty", "seeds")}
+    latex = {f"{kind}_tex": target / f"{kind}.tex" for kind in ("table", "empty", "seeds")}
+    compare_experiments.main(study="scale", **tables, **latex, **scores, **alike)
+    compared = {kind: tables[kind] for kind in ("table", "pairs")}
+    plot_comparison.main(confidence=0.95, **compared, **drawn("plot_comparison"))
 
 
 PARTS = {part.__name__: part for part in (merge, evaluate, decide, start, figures)}

@@ -9,8 +9,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from benchmarks.reading import counter
 from defaults import training_settings
+from slicewise.reading_costs import counter
 
 SHAPE = (256, 256, 24)
 SIZES = (12, 120)

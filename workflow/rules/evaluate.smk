@@ -115,6 +115,7 @@ rule locate_errors:
         "../scripts/locate_errors.py"
 
 
+# Of thick slices on their own grid, which is that of new images; so is the best configuration.
 rule decide_postprocessing:
     input:
         dataset_json=dataset_json,
@@ -156,12 +157,14 @@ rule find_best_configuration:
         ],
     output:
         best=f"{RESULTS}/{{dataset}}/best_configuration.json",
-        table=report(
+        table=reported(
             f"{RESULTS}/tables/{{dataset}}_configurations.csv",
-            caption="../report/configurations.rst",
-            category="Tables",
-            labels={"table": "best configuration", "dataset": "{dataset}"},
+            "configurations",
+            SCORES,
+            "best configuration",
+            file="table",
         ),
+        tex=f"{RESULTS}/tables/{{dataset}}_configurations.tex",
     log:
         f"{LOGS}/find_best_configuration/{{dataset}}.log",
     localrule: True

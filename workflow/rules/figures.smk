@@ -8,6 +8,7 @@ rule plot_spacing:
         plans=of_study_experiments(rules.plan_network.output.plan),
     output:
         **drawn("spacing", "spacing", DATA, "spacing and sliced axis"),
+        tex=f"{RESULTS}/tables/{{dataset}}_spacing.tex",
     log:
         f"{LOGS}/plot_spacing/{{dataset}}.log",
     benchmark:

@@ -24,6 +24,8 @@ rule hash_cases:
         checksums=CHECKSUMS,
     log:
         f"{LOGS}/hash_cases/{{dataset}}/group-{{group}}.log",
+    benchmark:
+        f"{BENCHMARKS}/hash_cases/{{dataset}}/group-{{group}}.tsv"
     resources:
         mem_mb=memory(analysing),
         runtime=minutes(analysing),
@@ -81,13 +83,14 @@ def recorded_files(wildcards) -> list[str]:
         *each_of(rules.train_fold.output.checkpoint, planned),
         *each_of(rules.evaluate_fold.output.per_case, runs),
         *each_of(rules.evaluate_fold.output.per_slice, runs),
-        *each_of(POSTPROCESSING, runs),
+        *each_of(POSTPROCESSING, [each for each in runs if each[0] in SHOWN]),
     ]
 
 
 def hashed_groups() -> list[tuple]:
-    """Return dataset and group of all input files."""
-    return [(name, group) for name in DATASETS for group in DATASETS[name].groups]
+    """Return dataset and group of all input files; thickened scans are made of others'."""
+    own = [name for name in STUDIED if "thicken" not in config["datasets"][name]]
+    return [(name, group) for name in own for group in DATASETS[name].groups]
 
 
 rule record_provenance:
@@ -112,7 +115,7 @@ rule record_provenance:
         config=recorded_config(),
         runs=all_runs(),
         scripts=lambda w: {name: sources.digest(name) for name in RECORDED_RULES},
-        logs=[path for path in each_of(rules.train_fold.log[0], all_runs())],
+        logs=each_of(rules.train_fold.log[0], all_runs()),
         reference=getattr(workflow.current_basedir, "ref", None),
         code=digest("record_provenance"),
     conda:
@@ -130,33 +133,34 @@ def planned_pairs() -> list[tuple]:
 
 def decided_pairs() -> list[tuple]:
     """Return dataset and experiment or ensemble of every postprocessing.json."""
-    return [(dataset, name) for dataset in SCORED for name in models_of(dataset)]
+    return [(dataset, name) for dataset in SHOWN for name in models_of(dataset)]
 
 
 rule write_methods:
     input:
         provenance=rules.record_provenance.output.provenance,
-        dataset_json=lambda w: [str(DATASETS[name].json_path) for name in DATASETS],
-        spacing=expand(rules.merge_fingerprint.output.spacing, dataset=DATASETS),
-        orientation=expand(rules.merge_fingerprint.output.orientation, dataset=DATASETS),
-        validation=expand(f"{RESULTS}/{{dataset}}/validation.csv", dataset=DATASETS),
-        splits=expand(rules.split_folds.output.splits, dataset=DATASETS),
+        dataset_json=lambda w: [str(DATASETS[name].json_path) for name in STUDIED],
+        spacing=expand(rules.merge_fingerprint.output.spacing, dataset=STUDIED),
+        orientation=expand(rules.merge_fingerprint.output.orientation, dataset=STUDIED),
+        validation=expand(f"{RESULTS}/{{dataset}}/validation.csv", dataset=STUDIED),
+        splits=expand(rules.split_folds.output.splits, dataset=STUDIED),
         plans=each_of(rules.plan_network.output.plan, planned_pairs()),
         postprocessing=each_of(POSTPROCESSING, decided_pairs()),
     output:
         methods=reported(
-            f"{RESULTS}/report/methods.md", "methods", METHODS, "methods", "Markdown", None
+            f"{RESULTS}/report/methods.md", "methods", METHODS, "methods", "text", None
         ),
         latex=reported(
             f"{RESULTS}/report/methods.tex", "methods", METHODS, "methods", "LaTeX", None
         ),
+        page=reported(f"{RESULTS}/report/methods.html", "methods", METHODS, "methods", "page", None),
     log:
         f"{LOGS}/write_methods.log",
     localrule: True
     params:
-        datasets=list(DATASETS),
+        datasets=STUDIED,
         given_splits=lambda w: [
-            DATASETS[name].json_path.with_name("splits_final.json").exists() for name in DATASETS
+            DATASETS[name].json_path.with_name("splits_final.json").exists() for name in STUDIED
         ],
         planned=planned_pairs(),
         decided=decided_pairs(),

@@ -204,3 +204,8 @@ def unpacking(wildcards, input):
 def moving_weights(wildcards, input):
     """Estimate what reads and writes checkpoints."""
     return resources.WEIGHTS
+
+
+def measuring(wildcards, input):
+    """Estimate the measurement of what samples cost to read."""
+    return resources.READING

@@ -32,14 +32,14 @@ def networks_of(dataset: str) -> list[str]:
 def runs_of(dataset: str, model: str) -> list[tuple[int, int]]:
     """Return the folds and seeds that an experiment or ensemble runs with on a dataset.
 
-    One that no study runs there has those of cross_validation, for who asks for its files by name.
+    One that no study runs there has those of cross_validation, for whoever asks for its files.
     """
     everything = studies.of_everything(config)
     named = studies.runs_of(config, dataset, model)
     return named or list(product(everything["folds"], everything["seeds"]))
 
 
-# What stands in no study is in no target; its files are made for who asks for them by name.
+# What stands in no study is in no target; its files are made for whoever asks for them by name.
 STUDIED = [name for name in DATASETS if experiments_of(name)]
 SCORED = [name for name in DATASETS if models_of(name)]
 # Thickened scans are others' scans once more: their study shows them, no figure of their own.
@@ -124,7 +124,8 @@ def study_models(wildcards) -> list[str]:
 
 def study_experiments(wildcards) -> list[str]:
     """Return the experiments of the wildcards' study, members of its ensembles among them."""
-    return studies.members(config, study_models(wildcards))
+    names = [name for model in study_models(wildcards) for name in ENSEMBLES.get(model, [model])]
+    return list(dict.fromkeys(names))
 
 
 def study_runs(wildcards) -> list[tuple[str, int, int]]:

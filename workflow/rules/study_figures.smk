@@ -1,35 +1,6 @@
 """Figures of a study, with their tables as CSV and LaTeX; then those of datasets too, as a target."""
 
 
-rule plot_comparison:
-    input:
-        per_case=of_study(rules.evaluate_fold.output.per_case),
-        per_slice=of_study(rules.evaluate_fold.output.per_slice_parquet),
-    output:
-        **drawn("{study}", "comparison", STUDY, "paired comparison"),
-    log:
-        f"{LOGS}/plot_comparison/{{dataset}}/{{study}}.log",
-    benchmark:
-        f"{BENCHMARKS}/plot_comparison/{{dataset}}/{{study}}.tsv"
-    wildcard_constraints:
-        study=one_of(studies_of("comparison")),
-    resources:
-        mem_mb=memory(drawing),
-        runtime=minutes(drawing),
-    params:
-        dataset="{dataset}",
-        experiments=study_models,
-        confidence=lookup(within=config, dpath="figures/confidence"),
-        resamples=lookup(within=config, dpath="figures/resamples"),
-        code=digest("plot_comparison"),
-    conda:
-        "../../envs/figures.yaml"
-    message:
-        "{wildcards.dataset}: drawing the paired scores of {wildcards.study}"
-    script:
-        "../scripts/plot_comparison.py"
-
-
 rule compare_patch_sizes:
     input:
         per_case=of_study(rules.evaluate_fold.output.per_case),
@@ -112,7 +83,8 @@ rule figures:
         expand(rules.plot_heat_map.output, dataset=SHOWN),
         expand(rules.plot_errors.output, dataset=SHOWN),
         expand(rules.plot_gallery.output, dataset=SHOWN),
-        in_studies(rules.plot_comparison.output, "comparison"),
+        rules.comparisons.input,
         in_studies(rules.compare_patch_sizes.output, "patch_size"),
         in_studies(rules.plot_patch_size.output, "patch_size"),
+        in_studies(rules.plot_reading.output, "reading"),
         in_thicknesses([*rules.compare_anisotropy.output, *rules.plot_anisotropy.output]),

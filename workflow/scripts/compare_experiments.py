@@ -6,6 +6,7 @@ conventions for empty slices; and the variance between seeds beside that between
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -119,14 +120,15 @@ def compare_all(
     classes: Mapping[str, int],
     confidence: float,
     resamples: int,
+    metrics: Sequence[str] = tuple(METRICS),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the table of all comparisons with the first experiment, and the pairs of Dice.
 
-    scores: level -> scores of all experiments.
+    scores: level -> scores of all experiments; metrics: of METRICS, the primary one among them.
     """
     tables, paired = [], []
     reference = experiments[0]
-    for metric, level in ((metric, level) for metric in METRICS for level in LEVELS):
+    for metric, level in product(metrics, LEVELS):
         missing = {
             name: undefined(of_one, metric, classes)
             for name, of_one in scores[level].groupby("experiment")
@@ -163,7 +165,7 @@ def compare_conventions(
     kept = ["class", "label", "cases", "pairs", "reference_mean", "experiment_mean", "difference"]
     kept += ["difference_low", "difference_high", "wilcoxon_p", "rank_biserial"]
     tables = []
-    for level, convention in ((level, name) for level in LEVELS for name in CONVENTIONS):
+    for level, convention in product(LEVELS, CONVENTIONS):
         counted = dice_under(convention, scores[level])
         for other in experiments[1:]:
             pairs = with_foreground(pair(counted, PRIMARY, experiments[0], other))

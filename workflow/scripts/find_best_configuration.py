@@ -12,6 +12,7 @@ import pandas as pd
 
 from slicewise.files import read_json, write_csv, write_json
 from slicewise.job import logger, run
+from slicewise.latex import write_latex
 
 COMPARED = ("folds", "seeds", "cases")
 """What must be the same for all, so that their scores compare."""
@@ -73,6 +74,26 @@ def rank(
     return ranked.drop(columns="networks")
 
 
+def as_latex(ranked: pd.DataFrame, dataset: str) -> dict:
+    """Return what `write_latex` takes of the table of `rank`."""
+    classes = [name for name in ranked if name.startswith("dice_")]
+    columns = {"experiment": "experiment", "members": "members"}
+    columns |= {
+        "n": "cases",
+        "Dice": "foreground_dice",
+        "post-processed": "foreground_dice_postprocessed",
+    }
+    columns |= {name.removeprefix("dice_"): name for name in classes}
+    if not ranked["members"].any():
+        del columns["members"]
+    caption = (
+        f"Mean foreground Dice on {dataset} over n cross-validated cases, without and with "
+        "post-processing, and Dice of each class; the best experiment first."
+    )
+    label = f"tab:{dataset}_configurations"
+    return {"rows": ranked, "columns": columns, "caption": caption, "label": label}
+
+
 def main(
     *,
     postprocessing: Sequence[str | Path],
@@ -81,6 +102,7 @@ def main(
     commands: Mapping[str, str],
     best: str | Path,
     table: str | Path,
+    tex: str | Path,
 ) -> None:
     """Write best_configuration.json and the table behind it.
 
@@ -113,6 +135,7 @@ def main(
         },
     )
     write_csv(table, ranked)
+    write_latex(tex, **as_latex(ranked, dataset))
     for row in ranked.itertuples():
         logger.info("%s: mean foreground Dice %.4f", row.experiment, row.foreground_dice)
     logger.info("best: %s; predict with: %s", winner, commands[winner])

@@ -98,7 +98,7 @@ def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> 
         for tick in axes.get_yticklabels()[:: len(others) + 1]:
             tick.set_fontweight("bold")
         axes.set_xlabel(f"Dice − Dice of {reference}")
-        axes.set_title(f"difference per {level}")
+        axes.set_title(f"per {level}: {_counted(rows, level)}")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         style.letter(axes, text)
     panels[1].set_yticklabels([])
@@ -140,7 +140,7 @@ def _counted(rows: pd.DataFrame, level: str) -> str:
     cases = style.counted(int(rows["cases"].iloc[0]), "case")
     if level == "case":
         return cases
-    return f"{style.counted(int(rows['pairs'].iloc[0]), level)} of {cases}"
+    return f"{int(rows['pairs'].iloc[0]):,} {level}s of {cases}"
 
 
 def _draw_cases(axes: Axes, pairs: pd.DataFrame, names: tuple[str, str], color: str) -> None:

@@ -37,10 +37,10 @@ NARROWEST_MM = 20.0
 """Smallest width of the window: a structure of one voxel still shows where it lies."""
 
 CONTOURS = {
-    "truth": {"color": style.YELLOW, "linewidth": 1.9, "halo": True},
-    "prediction": {"color": style.VERMILION, "linewidth": 0.8, "halo": False},
+    "truth": {"color": style.YELLOW, "linewidth": 1.9, "rim": style.BLACK},
+    "prediction": {"color": style.VERMILION, "linewidth": 0.8, "rim": "white"},
 }
-"""Apart in width and lightness: where they agree, one runs inside the other."""
+"""Apart in width, lightness and rim: where they agree, one runs inside the other."""
 
 
 @dataclass(frozen=True)
@@ -203,8 +203,9 @@ def draw(chosen: pd.DataFrame, slices: Sequence[Shown], experiments: Sequence[st
             places[0].set_visible(True)
             places[0].set(xticks=[], yticks=[])
             places[0].set_title("no slice shows a structure", fontsize=style.SMALL)
-        color = style.line_style(i)["color"]
-        places[0].set_ylabel(style.shorten(experiment, 24), color=color, fontweight="bold")
+        number = chosen["slices"].iloc[members].max() if len(members) else 0
+        count = style.counted(number, "slice")
+        places[0].set_ylabel(f"{style.shorten(experiment, 24)}\nn = {count}")
     figure.legend(
         handles=[
             style.handle(name, color=look["color"], linewidth=look["linewidth"])

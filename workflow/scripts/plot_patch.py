@@ -146,8 +146,9 @@ def _draw_view(axes: Axes, shown: View, name: str, color: str) -> None:
     largest_first = sorted(shown.structures.items(), key=lambda item: -item[1].sum())
     for rank, (number, mask) in enumerate(largest_first):
         overlap = [bool((mask & other).any()) for _, other in largest_first]
-        line = {"linewidth": 0.9 + 1.4 * sum(overlap[rank + 1 :]), "halo": not any(overlap[:rank])}
-        style.draw_outline(axes, mask, style.class_color(number), **line)
+        width_pt = 0.9 + 1.4 * sum(overlap[rank + 1 :])
+        rim = None if any(overlap[:rank]) else style.BLACK
+        style.draw_outline(axes, mask, style.class_color(number), width_pt, rim)
     row, column = shown.start
     axes.set_xlim(min(column, 0) - 0.5, max(column + width, columns) - 0.5)
     axes.set_ylim(max(row + height, rows) - 0.5, min(row, 0) - 0.5)
@@ -165,7 +166,7 @@ def _draw_view(axes: Axes, shown: View, name: str, color: str) -> None:
                 clip_on=False,
             )
         )
-    axes.set_title(style.shorten(name, 26), color=color, fontweight="bold")
+    axes.set_title(style.shorten(name, 26), fontweight="bold")
     axes.set_xlabel(
         f"patch {height} × {width} px, {height * spacing[0]:.0f} × {width * spacing[1]:.0f} mm\n"
         f"slice {rows} × {columns} px, {rows * spacing[0]:.0f} × {columns * spacing[1]:.0f} mm",

@@ -16,6 +16,7 @@ from slicewise import style
 from slicewise.files import write_csv
 from slicewise.geometry import ANISOTROPY_THRESHOLD
 from slicewise.job import run
+from slicewise.latex import Column, write_latex
 from slicewise.plans import Plan, read_plan
 from slicewise.records import read_orientation
 
@@ -139,12 +140,11 @@ def _mark_sliced(axes: Axes, plans: dict[str, Plan]) -> float:
         if not sliced:
             continue
         axes.axvspan(axis - 0.48, axis + 0.48, color=style.PALE, alpha=0.45, linewidth=0, zorder=0)
-        lines = [("sliced by", style.BLACK)]
-        for i in sliced[:NAMES_SHOWN]:
-            lines.append((style.shorten(list(plans)[i], 14), style.line_style(i)["color"]))
+        lines = ["sliced by"]
+        lines += [style.shorten(list(plans)[i], 14) for i in sliced[:NAMES_SHOWN]]
         if len(sliced) > NAMES_SHOWN:
-            lines.append((f"and {len(sliced) - NAMES_SHOWN} more", style.BLACK))
-        for line, (text, color) in enumerate(lines):
+            lines.append(f"and {len(sliced) - NAMES_SHOWN} more")
+        for line, text in enumerate(lines):
             axes.annotate(
                 text,
                 (axis, 1),
@@ -154,7 +154,6 @@ def _mark_sliced(axes: Axes, plans: dict[str, Plan]) -> float:
                 ha="center",
                 va="top",
                 fontsize=style.SMALL,
-                color=color,
                 fontweight="bold" if line else "normal",
             )
         most = max(most, len(lines))
@@ -191,6 +190,30 @@ def _pixels(axes: Axes, plans: dict[str, Plan], median: Sequence[float]) -> None
     axes.set_aspect("equal", adjustable="datalim")
 
 
+def as_latex(table: pd.DataFrame, dataset: str) -> dict:
+    """Return what `write_latex` takes of the table of `summarise`."""
+    names = {f"spacing_{axis}_mm": f"axis {axis} (mm)" for axis in range(3)}
+    rows = table.assign(
+        what=table["quantity"].replace(names | {"anisotropy": "largest / smallest"})
+    )
+    columns = {
+        "spacing": "what",
+        "direction": "direction",
+        "median": Column("median", digits=2),
+        "10th": Column("percentile_10", digits=2),
+        "90th": Column("percentile_90", digits=2),
+        "smallest": Column("minimum", digits=2),
+        "largest": Column("maximum", digits=2),
+        "target": Column("target_mm", digits=2),
+        "sliced by": "sliced_by",
+    }
+    caption = (
+        f"Spacing of {dataset} (n = {table['cases'].max()} cases) along the axes in nnU-Net's order, "
+        "with percentiles over cases, the target spacing and the experiments that slice each axis."
+    )
+    return {"rows": rows, "columns": columns, "caption": caption, "label": f"tab:{dataset}_spacing"}
+
+
 def main(
     *,
     spacing: str | Path,
@@ -202,6 +225,7 @@ def main(
     png: str | Path,
     pdf: str | Path,
     table: str | Path,
+    tex: str | Path,
 ) -> None:
     """Draw the figure; `plans` are in the order of `experiments`."""
     frame = pd.read_csv(spacing)
@@ -209,7 +233,9 @@ def main(
         raise ValueError(f"{spacing}: found no case, expected one row for each")
     by_name = {name: read_plan(path) for name, path in zip(experiments, plans, strict=True)}
     named = directions(read_orientation(orientation, "orientation", "orientations"))
-    write_csv(table, summarise(frame, by_name, named, dataset))
+    summary = summarise(frame, by_name, named, dataset)
+    write_csv(table, summary)
+    write_latex(tex, **as_latex(summary, dataset))
     style.save_figure(draw(frame, by_name, named), svg, png, pdf)
 
 

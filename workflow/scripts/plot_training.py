@@ -1,4 +1,7 @@
-"""Draw losses and pseudo Dice over the epochs: thin lines for runs, a thick one for their mean."""
+"""Draw losses and pseudo Dice over the epochs.
+
+Thin lines are single runs, thick ones their mean; a band reaches from the lowest to the highest.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,14 +99,19 @@ def _draw_panel(axes: Axes, histories: pd.DataFrame, summary: pd.DataFrame, colu
                 run_table["epoch"],
                 run_table[column],
                 color=look["color"],
-                linewidth=0.4,
-                alpha=0.4,
+                linewidth=0.5,
+                alpha=0.6,
                 marker=look["marker"],
                 markersize=1.5,
                 zorder=1,
                 rasterized=len(histories) > RASTERISED_FROM,
             )
         complete = means[means["runs"] == means["runs"].max()]
+        lowest, highest = complete[f"{column}_min"], complete[f"{column}_max"]
+        # A band without extent, of one run or of no number, would break the layout of the figure.
+        if (lowest < highest).any():
+            band = {"color": look["color"], "alpha": 0.18, "linewidth": 0, "zorder": 0}
+            axes.fill_between(complete["epoch"], lowest, highest, **band)
         axes.plot(complete["epoch"], complete[f"{column}_mean"], **look, linewidth=1.5, zorder=3)
 
 

@@ -4,6 +4,7 @@ One paragraph a section, to be pasted into a paper, as Markdown and as LaTeX. No
 the run did not do; behind each paragraph stands, as a comment, which files its numbers are from.
 """
 
+import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from slicewise.claim import claim, metrics_reloaded
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_text
 from slicewise.job import run
+from slicewise.latex import escape
 from slicewise.plans import read_plan
 from slicewise.problems import read_tables
-from slicewise.prose import Pair, Paragraph, edges, escaped
+from slicewise.prose import Pair, Paragraph, edges
+from slicewise.prose import as_markdown as markdown
 from slicewise.records import read_folds, read_orientation
 from slicewise.study_facts import DatasetFacts, RunFacts, read_grids
 
@@ -48,6 +51,21 @@ PLAN_COLUMNS = (
 )
 """Of the table of plans; pixels and patches are rows by columns."""
 
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Methods</title>
+<style>
+body {{ max-width: 46rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 sans-serif; }}
+small {{ color: #595959; }}
+table {{ border-collapse: collapse; font-size: 0.875rem; }}
+th, td {{ border-bottom: 1px solid #d9d9d9; padding: 0.2rem 0.6rem; text-align: left; }}
+</style>
+{}
+</html>
+"""
+"""The page that the report shows."""
+
 CLAIM = "CLAIM, 2024 update (Tejani et al., Radiology: Artificial Intelligence, 2024)"
 RELOADED = "Metrics Reloaded (Maier-Hein, Reinke et al., Nature Methods, 2024)"
 
@@ -77,44 +95,66 @@ def plans_table(facts: RunFacts) -> list[tuple[str, ...]]:
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """Return a table whose first row holds the names of its columns."""
-    first, *others = ([escaped(cell, "markdown") for cell in row] for row in rows)
+    first, *others = ([markdown(cell) for cell in row] for row in rows)
     ruled = [first, ["---"] * len(first), *others]
     return "\n".join(f"| {' | '.join(row)} |" for row in ruled)
 
 
 def latex_table(rows: Sequence[Sequence[str]]) -> str:
     """Return a table (package booktabs) whose first row holds the names of its columns."""
-    first, *others = (" & ".join(escaped(cell, "latex") for cell in row) for row in rows)
+    first, *others = (" & ".join(escape(cell) for cell in row) for row in rows)
     lines = [r"\toprule", f"{first} \\\\", r"\midrule", *(f"{row} \\\\" for row in others)]
     columns = "l" * len(rows[0])
     body = "\n".join([*lines, r"\bottomrule"])
     return f"\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n"
 
 
+def checklists(facts: RunFacts) -> dict[str, list[tuple[str, ...]]]:
+    """Return the tables of both checklists by their titles, each with the names of its columns."""
+    items = [(str(i.number), i.asks, i.answer, ", ".join(i.see)) for i in claim(facts)]
+    return {
+        CLAIM: [("item", "asks for", "the run says", "see"), *items],
+        RELOADED: [("about", "what was done"), *metrics_reloaded(facts).items()],
+    }
+
+
 def as_markdown(facts: RunFacts, found: Sequence[Paragraph]) -> str:
     """Return the methods, the table of plans and the checklists as Markdown."""
     parts = ["# Methods"]
     for paragraph in found:
-        text = escaped(" ".join(paragraph.sentences), "markdown")
+        text = markdown(" ".join(paragraph.sentences))
         sources = f"<!-- From {', '.join(paragraph.sources)} -->"
         parts.append(f"## {paragraph.title}\n\n{text}\n\n{sources}")
-    items = [(str(i.number), i.asks, i.answer, ", ".join(i.see)) for i in claim(facts)]
-    parts += [
-        "## Table of plans",
-        markdown_table(plans_table(facts)),
-        f"# Checklists\n\n## {CLAIM}",
-        markdown_table([("item", "asks for", "the run says", "see"), *items]),
-        f"## {RELOADED}",
-        markdown_table([("about", "what was done"), *metrics_reloaded(facts).items()]),
-    ]
+    parts += ["## Table of plans", markdown_table(plans_table(facts)), "# Checklists"]
+    for title, rows in checklists(facts).items():
+        parts += [f"## {title}", markdown_table(rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def as_html(facts: RunFacts, found: Sequence[Paragraph]) -> str:
+    """Return the same as a page to read, with the files that numbers come from in sight."""
+    parts = ["<h1>Methods</h1>"]
+    for paragraph in found:
+        text, sources = (html.escape(" ".join(paragraph.sentences)), ", ".join(paragraph.sources))
+        parts.append(f"<h2>{paragraph.title}</h2>\n<p>{text}</p>\n<small>From {sources}</small>")
+    for title, rows in {"Table of plans": plans_table(facts), **checklists(facts)}.items():
+        parts.append(f"<h2>{title}</h2>\n{html_table(rows)}")
+    return PAGE.format("\n".join(parts))
+
+
+def html_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose first row holds the names of its columns."""
+    lines = []
+    for row, kind in zip(rows, ["th", *["td"] * (len(rows) - 1)], strict=True):
+        lines.append("<tr>" + "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in row))
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
 
 
 def as_latex(facts: RunFacts, found: Sequence[Paragraph]) -> str:
     """Return the methods as LaTeX, a paragraph a section, and the table of plans."""
     parts = []
     for paragraph in found:
-        text = escaped(" ".join(paragraph.sentences), "latex")
+        text = escape(" ".join(paragraph.sentences))
         sources = f"% From {', '.join(paragraph.sources)}"
         parts.append(f"{sources}\n\\paragraph{{{paragraph.title}.}}\n{text}\n")
     return "\n".join([*parts, latex_table(plans_table(facts))])
@@ -150,6 +190,29 @@ def kept_steps(postprocessing: Mapping) -> tuple[str, ...]:
     return tuple(step["name"] for step in postprocessing["steps"] if step["kept"])
 
 
+def gather(
+    record: Mapping,
+    datasets: Sequence[str],
+    given_splits: Sequence[bool],
+    files: Mapping[str, Sequence[str | Path]],
+    plans: Mapping[Pair, str | Path],
+    postprocessing: Mapping[Pair, str | Path],
+) -> RunFacts:
+    """Return the facts of a run from its provenance.json and its files; see `main` for these."""
+    runs: dict[Pair, list[tuple[int, int]]] = {}
+    for one in record["runs"]:
+        pair = (one["dataset"], one["experiment"])
+        runs.setdefault(pair, []).append((one["fold"], one["seed"]))
+    return RunFacts(
+        config=record["config"],
+        datasets=read_datasets(record["config"], datasets, given_splits, files),
+        plans={pair: read_plan(path) for pair, path in plans.items()},
+        steps={pair: kept_steps(read_json(path)) for pair, path in postprocessing.items()},
+        runs=runs,
+        provenance=record,
+    )
+
+
 def main(
     *,
     provenance: str | Path,
@@ -166,8 +229,9 @@ def main(
     postprocessing: Sequence[str | Path],
     methods: str | Path,
     latex: str | Path,
+    page: str | Path,
 ) -> None:
-    """Write the methods as Markdown, with the checklists, and as LaTeX.
+    """Write the methods as Markdown and as a page, both with the checklists, and as LaTeX.
 
     dataset_json to splits: a file for each of `datasets`; planned, decided: dataset and experiment,
     or ensemble, that each of plans and postprocessing is of.
@@ -180,24 +244,18 @@ def main(
         "validation": validation,
         "splits": splits,
     }
-    runs: dict[Pair, list[tuple[int, int]]] = {}
-    for one in record["runs"]:
-        pair = (one["dataset"], one["experiment"])
-        runs.setdefault(pair, []).append((one["fold"], one["seed"]))
-    facts = RunFacts(
-        config=record["config"],
-        datasets=read_datasets(record["config"], datasets, given_splits, files),
-        plans={tuple(p): read_plan(path) for p, path in zip(planned, plans, strict=True)},
-        steps={
-            tuple(pair): kept_steps(read_json(path))
-            for pair, path in zip(decided, postprocessing, strict=True)
-        },
-        runs=runs,
-        provenance=record,
+    facts = gather(
+        record,
+        datasets,
+        given_splits,
+        files,
+        {tuple(pair): path for pair, path in zip(planned, plans, strict=True)},
+        {tuple(pair): path for pair, path in zip(decided, postprocessing, strict=True)},
     )
     found = paragraphs(facts)
     write_text(methods, as_markdown(facts, found))
     write_text(latex, as_latex(facts, found))
+    write_text(page, as_html(facts, found))
 
 
 if "snakemake" in globals():

@@ -92,8 +92,9 @@ def statistics(facts: RunFacts) -> Paragraph:
     )
     sentences = [
         "The case was the unit of analysis, as slices and runs of a case are not independent.",
-        f"Intervals are {100 * drawn['confidence']:g} % percentile intervals of a bootstrap over "
-        f"whole cases ({drawn['resamples']:,} resamples, seeded); none is given below five cases.",
+        f"Intervals are {100 * drawn['confidence']:g} % intervals of a bootstrap over whole cases "
+        f"({drawn['resamples']:,} resamples, seeded; percentiles expanded for few cases: "
+        "Hesterberg, 2015); none is given below five cases.",
     ]
     if compares:
         sentences += [

@@ -163,8 +163,8 @@ def _schedule(facts: RunFacts, pair: Pair) -> str:
     settings = facts.settings(pair, "training")
     return (
         f"{counted(settings['epochs'], 'epoch')} of "
-        f"{counted(settings['iterations_per_epoch'], 'iteration')}, at a learning rate of "
-        f"{short(settings['learning_rate'])} that fell with (1 − epoch / epochs) to the power of 0.9"
+        f"{counted(settings['iterations_per_epoch'], 'iteration')}, at a learning rate "
+        f"of {short(settings['learning_rate'])}, times (1 − epoch / epochs) to the power of 0.9"
     )
 
 

@@ -20,9 +20,11 @@ def of_run(
     module: the name that another workflow takes slicewise in by, if one does; missing: datasets
     that were left out and the folders that are not there.
     """
+    used = [name for name in config["datasets"] if studies.experiments_of(config, name)]
     lines = {
         "quick": "as when_quick says" if config["quick"] else "",
-        "datasets": ", ".join(_dataset(name, config, datasets) for name in config["datasets"]),
+        "datasets": _datasets(used, config, datasets),
+        "in no study": _datasets(set(config["datasets"]) - set(used), config, datasets),
         "left out": ", ".join(
             f"{name}, as there is no folder {folder}" for name, folder in missing.items()
         ),
@@ -72,10 +74,18 @@ def _studies(config: dict) -> str:
     )
 
 
+def _datasets(names: Collection[str], config: dict, datasets: Mapping[str, RunDataset]) -> str:
+    """Return datasets in the order of the config; those with thick slices only by their source."""
+    chosen = {name: kind for name, kind in config["datasets"].items() if name in names}
+    sources = [kind["thicken"]["of"] for kind in chosen.values() if "thicken" in kind]
+    plain = [_dataset(name, config, datasets) for name in chosen if "thicken" not in chosen[name]]
+    thick = [f"{sources.count(name)} of {name} thickened" for name in dict.fromkeys(sources)]
+    return ", ".join([*plain, *thick])
+
+
 def _dataset(name: str, config: dict, datasets: Mapping[str, RunDataset]) -> str:
     """Return a dataset with its number of cases, where that is known before an archive is open."""
-    kind = config["datasets"][name]
-    if "archive" in config["datasets"].get(kind.get("thicken", {}).get("of"), kind):
+    if "archive" in config["datasets"][name]:
         return f"{name} (an archive)"
     return f"{name} ({_counted(datasets[name].cases, 'case')})"
 

@@ -101,21 +101,10 @@ def stated(template: str, values: Mapping[Pair, str]) -> str:
     return template.format("; ".join(parts) if apart else listed(parts)) + "."
 
 
-SPECIAL = {"markdown": "\\`*_[]<>|#", "latex": "&%$#_{}"}
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "×": r"$\times$",
-    "≤": r"$\leq$",
-    "−": "$-$",
-    "–": "--",
-    "<": r"$<$",
-    ">": r"$>$",
-}
+MARKDOWN = "\\`*_[]<>|#"
+"""Characters that Markdown takes for marks."""
 
 
-def escaped(text: str, kind: str) -> str:
-    """Return a text for "markdown" or "latex" in which every character stands for itself."""
-    special, written = SPECIAL[kind], LATEX if kind == "latex" else {}
-    return "".join(written.get(c, f"\\{c}" if c in special else c) for c in text)
+def as_markdown(text: str) -> str:
+    """Return plain text so that Markdown shows every character of it."""
+    return "".join(f"\\{c}" if c in MARKDOWN else c for c in text)

@@ -166,6 +166,9 @@ def _read_scans(path: str, _changed: int) -> Scans:
 WEIGHTS = Need(1000)
 """Of reading and writing checkpoints, one at a time, which takes PyTorch."""
 
+READING = Need(1200, 120)
+"""Of measuring what samples cost to read: half a GiB of arrays that are held, in half a minute."""
+
 UNSEEN = Need(4000, 60 * 60)
 """Of a job that starts though what tells its need is gone: five hours, and what most jobs take."""
 

@@ -25,6 +25,9 @@ OF_A_DATASET = (
 """What figures and tables of a dataset are called behind its name; those of a study have its name
 there."""
 
+OF_A_COMPARISON = ("_pairs", "_empty", "_seeds", "_ranking")
+"""What a comparison writes behind its name, beside the files that are called by the name alone."""
+
 Run = tuple[int, int]
 """A fold and a seed."""
 
@@ -122,6 +125,7 @@ def contradictions(config: dict) -> Iterator[str]:
         )
     else:
         yield from _files_alike(sound)
+        yield from () if gone else _without_thick_slices(sound)
 
 
 def _wrong_study(key: str, study: dict, known: Mapping, config: dict) -> Iterator[str]:
@@ -160,14 +164,26 @@ def _files_alike(config: dict) -> Iterator[str]:
         for figure in OF_A_DATASET:
             first[f"{dataset}_{figure}".lower()] = f"the figure {figure} of {dataset}"
     for name, study in config["studies"].items():
-        for dataset in study["datasets"]:
+        parts = ("", *OF_A_COMPARISON) if study["kind"] == "comparison" else ("",)
+        for dataset, part in product(study["datasets"], parts):
             this = f"{name} of {dataset}"
-            other = first.setdefault(f"{dataset}_{name}".lower(), this)
+            other = first.setdefault(f"{dataset}_{name}{part}".lower(), this)
             if other != this:
                 yield (
                     f"studies.{name}: found a name by which its figure of {dataset} is called as "
                     f"{other}; allowed: another"
                 )
+
+
+def _without_thick_slices(config: dict) -> Iterator[str]:
+    """Yield the studies of anisotropy that are of one thickness only."""
+    for name, study in config["studies"].items():
+        thick = any("thicken" in config["datasets"][one] for one in study["datasets"])
+        if study["kind"] == "anisotropy" and not thick:
+            yield (
+                f"studies.{name}.datasets: found {', '.join(study['datasets'])}; allowed: at least "
+                "one dataset with thick slices, of the kind thicken"
+            )
 
 
 def members(config: dict, models: Iterable[str]) -> list[str]:

@@ -227,10 +227,10 @@ def draw_image(axes: Axes, image: np.ndarray, spacing: tuple[float, float]) -> N
 
 
 def draw_outline(
-    axes: Axes, mask: np.ndarray, color: str, linewidth: float = 0.9, halo: bool = True
+    axes: Axes, mask: np.ndarray, color: str, linewidth: float = 0.9, rim: str | None = BLACK
 ) -> None:
-    """Draw the outlines of a mask (row, column) over its image, with a thin dark rim if `halo`."""
-    effects = [withStroke(linewidth=linewidth + 0.6, foreground=BLACK, alpha=0.5)] if halo else []
+    """Draw the outlines of a mask (row, column) over its image, with a thin `rim` of a colour."""
+    effects = [withStroke(linewidth=linewidth + 0.6, foreground=rim, alpha=0.5)] if rim else []
     for loop in outline(mask):
         axes.plot(
             *loop.T,

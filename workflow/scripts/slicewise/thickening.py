@@ -22,8 +22,10 @@ REACH = 1.5
 fallen to 2^-9 there; without an end, all of an image would leave its traces in the empty background
 that preprocessing crops away."""
 
-DIGITS = 6
-"""Decimals of shares that count: equal ones must not differ by how they were added up."""
+CLOSE = 1e-3
+"""Shares that differ by less count as equal, and the neighbours decide. Where two slices become
+one, many voxels at borders are half full: were the background to win all of them, hippocampi would
+lose a seventh of their volume, and not a sixteenth."""
 
 
 def centres(slices: int, factor: int) -> np.ndarray:
@@ -83,15 +85,26 @@ def majority(label: np.ndarray, labels: Labels, weights: np.ndarray, axis: int) 
     """Return a label map with one axis replaced, where the class with the largest share wins.
 
     label: integers of any shape; weights: (new, old), of the slices along `axis`. Only what is
-    annotated has a share, so that the result holds no `ignore`. Of equal shares the lower value
-    wins, the background before all others. Regions are there or not each by itself, where they fill
-    more than half. Both are how a network's outputs are decided on (Labels.segment).
+    annotated has a share, so that the result holds no `ignore`. Regions are there or not each by
+    itself, where they fill more than half. Of equal shares (or half a region) the class wins that
+    has more of the 3 x 3 voxels around within the slice, and of those that are equal there too the
+    lower value (and no region): so are a network's outputs decided on (Labels.segment).
     """
-    known = average(labels.annotated(label), weights, axis) if labels.ignore is not None else 1
-    return labels.segment(
-        (average(mask, weights, axis) / np.maximum(known, 10.0**-DIGITS)).round(DIGITS)
-        for mask in _masks(label, labels)
-    )
+    from scipy.ndimage import uniform_filter
+
+    known = np.float32(1)
+    if labels.ignore is not None:
+        known = average(labels.annotated(label), weights, axis)
+        known[known == 0] = 1
+    within = [1 if other == axis else 3 for other in range(label.ndim)]
+
+    def score(mask: np.ndarray) -> np.ndarray:
+        # In single precision equal shares are equal, however they were added up in double.
+        share = average(mask, weights, axis) / known
+        around = uniform_filter(share, within, mode="nearest")
+        return share + CLOSE * (around - PRESENT)
+
+    return labels.segment(map(score, _masks(label, labels)))
 
 
 def _masks(label: np.ndarray, labels: Labels) -> Iterator[np.ndarray]:
@@ -110,8 +123,7 @@ def thicken_label(label: np.ndarray, labels: Labels, weights: np.ndarray, axis: 
     thick = majority(label, labels, weights, axis)
     if labels.ignore is not None:
         thick = thick.astype(np.min_scalar_type(labels.ignore), copy=False)
-        known = average(labels.annotated(label), weights, axis).round(DIGITS)
-        thick[known < PRESENT] = labels.ignore
+        thick[average(labels.annotated(label), weights, axis) < PRESENT] = labels.ignore
     return thick
 
 
@@ -119,8 +131,8 @@ def put_back(thick: np.ndarray, labels: Labels, slices: int, factor: int, axis: 
     """Return a segmentation of thick slices on the grid of the `slices` thin ones along `axis`.
 
     The mask of each class is interpolated linearly, and the largest share wins. Along a single axis
-    that is the class of the thick slice that a thin one lies in; of a thin one that two share
-    equally, the lower value (for regions: what both hold).
+    that is the class of the thick slice that a thin one lies in; where two share it equally,
+    `majority` says whose.
     """
     return majority(thick, labels, interpolation_weights(slices, factor), axis)
 

@@ -1,0 +1,98 @@
+"""Sentences: numbers and lists in words, and what settings have in common."""
+
+import pytest
+
+from slicewise.prose import (
+    IN_TABLE,
+    MOST_STATED,
+    about,
+    as_markdown,
+    counted,
+    edges,
+    listed,
+    short,
+    spread,
+    stated,
+)
+
+ALL = [("heart", "a"), ("heart", "b"), ("brain", "a"), ("brain", "b")]
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_items_are_listed_as_in_a_sentence(items, said):
+    assert listed(items) == said
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(0, "no cases"), (1, "one case"), (2, "two cases"), (24, "24 cases"), (1500, "1,500 cases")],
+)
+def test_things_are_counted_with_the_right_noun(number, said):
+    assert counted(number, "case") == said
+
+
+def test_a_plural_that_is_no_s_is_given():
+    assert counted(2, "patch", "patches") == "two patches"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(80, "80"), (6.0051, "6.01"), (0.00003, "0.00003"), (7767312, "7,767,312"), (0.5, "0.5")],
+)
+def test_numbers_have_three_digits_and_no_exponent(number, said):
+    assert short(number) == said
+
+
+def test_a_spread_of_equal_values_is_one_value():
+    assert spread([1.25, 1.25]) == "1.25"
+    assert spread([3, 1, 2]) == "1 to 3"
+
+
+def test_edges_are_joined_by_a_cross():
+    assert edges((80, 56)) == "80 × 56"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        (ALL, ""),
+        ([("heart", "a"), ("brain", "a")], "for a"),
+        ([("heart", "a"), ("heart", "b")], "on heart"),
+        ([("heart", "a")], "for a on heart"),
+        ([("heart", "a"), ("brain", "b")], "for a on heart and b on brain"),
+    ],
+)
+def test_what_a_sentence_is_about_is_said_as_short_as_can_be(pairs, said):
+    assert about(pairs, ALL) == said
+
+
+def test_what_all_have_is_said_once():
+    assert stated("The patch was {}", dict.fromkeys(ALL, "9")) == "The patch was 9."
+
+
+def test_what_differs_is_said_of_each():
+    values = {pair: "9" if pair[1] == "a" else "8" for pair in ALL}
+    assert stated("The patch was {}", values) == "The patch was 9 for a and 8 for b."
+
+
+def test_values_with_commas_are_kept_apart():
+    values = {("heart", "a"): "1, 2", ("heart", "b"): "3"}
+    assert stated("Stages: {}", values) == "Stages: 1, 2 for a; 3 for b."
+
+
+def test_pairs_without_a_value_are_left_out_and_none_make_no_sentence():
+    values = {("heart", "a"): "", ("heart", "b"): "3"}
+    assert stated("The share was {}", values) == "The share was 3 for b."
+    assert stated("The share was {}", dict.fromkeys(ALL, "")) == ""
+
+
+def test_many_values_are_left_to_the_table():
+    values = {("heart", str(i)): str(i) for i in range(MOST_STATED + 1)}
+    assert stated("The patch was {}", values) == f"The patch was {IN_TABLE}."
+
+
+def test_markdown_shows_names_as_they_are():
+    assert as_markdown("left_*ventricle*|<b>") == r"left\_\*ventricle\*\|\<b\>"

@@ -1,0 +1,60 @@
+"""What it costs to read samples, as a process counts it."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from benchmarks import measuring
+from slicewise.reading_costs import counter, observe
+
+pytestmark = pytest.mark.skipif(not measuring.LINUX, reason="memory is read from /proc")
+
+MIB = 2**20
+
+
+def reader_of(path: Path, size: int):
+    """Return what `observe` takes: reads the first `size` bytes of a file, and forgets them."""
+
+    def read():
+        with open(path, "rb", buffering=0) as file:
+            return file.read(size)
+
+    return lambda: (read, lambda: None)
+
+
+@pytest.fixture
+def large(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(b"x" * 32 * MIB)
+    return path
+
+
+def test_what_is_read_from_disk_is_counted(large):
+    costs = [observe(reader_of(large, size), 1, [large], 2, 0) for size in (MIB, 32 * MIB)]
+    few, many = (found["bytes_from_disk"] for found in costs)
+    if not many:
+        pytest.skip("this disk does not count what is read from it")
+    assert many == 32 * MIB
+    assert MIB <= few < 24 * MIB  # the system reads ahead
+
+
+def test_costs_are_shared_by_the_samples_of_a_read(large):
+    one, four = (observe(reader_of(large, 32 * MIB), n, [large], 1, 0) for n in (1, 4))
+    assert one["bytes_from_disk"] == 4 * four["bytes_from_disk"]
+
+
+def test_memory_grows_by_what_is_held(large):
+    held = []
+
+    def read():
+        held[:] = [bytearray(64 * MIB)]
+
+    found = observe(lambda: (read, lambda: None), 1, [large], 0, 0)
+    assert 60 < found["growth_mib"] < 140  # the old one goes when the new one is there
+    assert found["resident_mib"] >= found["growth_mib"]
+    assert math.isnan(found["bytes_from_disk"])
+
+
+def test_a_counter_is_a_number_of_this_process():
+    assert counter("status", "VmRSS") > 1000
