@@ -118,20 +118,6 @@ rule plot_ranking:
         "../scripts/plot_ranking.py"
 
 
-def rankings() -> list[str]:
-    """Return the figures of rankings, of studies that compare three experiments or more.
-
-    Which of two is the better one, the comparison says.
-    """
-    return [
-        pattern.format(dataset=dataset, study=name)
-        for name in COMPARED
-        if len(STUDIES[name]["experiments"]) > 2
-        for dataset in STUDIES[name]["datasets"]
-        for pattern in rules.plot_ranking.output
-    ]
-
-
 rule comparisons:
     input:
         in_studies(rules.compare_experiments.output, "comparison"),
