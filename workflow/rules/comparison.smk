@@ -123,4 +123,5 @@ rule comparisons:
         in_studies(rules.compare_experiments.output, "comparison"),
         in_studies(rules.rank_experiments.output, "comparison"),
         in_studies(rules.plot_comparison.output, "comparison"),
-        rankings(),
+        # Which of two is the better one, the comparison says.
+        in_studies(rules.plot_ranking.output, "comparison", fewest=3),

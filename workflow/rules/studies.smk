@@ -156,11 +156,15 @@ def of_study_experiments(pattern: str):
     ]
 
 
-def in_studies(patterns, kind: str) -> list[str]:
-    """Return paths filled for all studies of a kind and the datasets of each."""
+def in_studies(patterns, kind: str, fewest: int = 1) -> list[str]:
+    """Return paths filled for all studies of a kind and the datasets of each.
+
+    fewest: experiments and ensembles that a study has to have.
+    """
     return [
         pattern.format(dataset=dataset, study=name)
         for name in studies_of(kind)
+        if len(STUDIES[name]["experiments"]) >= fewest
         for dataset in STUDIES[name]["datasets"]
         for pattern in patterns
     ]
