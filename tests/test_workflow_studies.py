@@ -92,7 +92,7 @@ def test_a_study_has_a_figure_on_each_of_its_datasets_and_no_other_dataset_runs(
 
 
 def test_a_figure_of_a_study_has_the_runs_of_that_study_alone(whole):
-    read = files(whole, "plot_comparison", "input")
+    read = files(whole, "compare_experiments", "input")
     runs = [sorted({path.split("/per_")[0] for path in job if "/per_" in path}) for job in read]
     recipes = [f"{name}/fold-1_seed-0" for name in ("coarsest", "plain")]
     assert [f"results/one/{name}" for name in recipes] in runs

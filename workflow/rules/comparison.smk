@@ -86,9 +86,7 @@ rule plot_comparison:
         mem_mb=memory(drawing),
         runtime=minutes(drawing),
     params:
-        experiments=study_models,
         confidence=lookup(within=config, dpath="figures/confidence"),
-        resamples=lookup(within=config, dpath="figures/resamples"),
         code=digest("plot_comparison"),
     conda:
         "../../envs/figures.yaml"
@@ -111,8 +109,6 @@ rule plot_ranking:
         f"{BENCHMARKS}/plot_ranking/{{dataset}}/{{study}}.tsv"
     localrule: True
     params:
-        experiments=study_models,
-        resamples=lookup(within=config, dpath="figures/resamples"),
         code=digest("plot_ranking"),
     conda:
         "../../envs/figures.yaml"
