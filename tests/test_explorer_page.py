@@ -40,7 +40,7 @@ def window(chromium, path):
 
 @pytest.fixture
 def explorer(window):
-    """Show the page as it opens; whatever a test does, it loads nothing and complains of nothing."""
+    """Show the page as it opens; whatever a test does, it loads and complains of nothing."""
     assert window.complaints == []
     before = len(window.requests)
     yield window.go()

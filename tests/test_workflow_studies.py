@@ -141,6 +141,20 @@ def test_a_model_for_nnunet_has_the_folds_of_its_seed(made):
         assert found == [f"fold-{fold}_seed-{seed}" for fold in {"0": (0, 1), "1": (1,)}[seed]]
 
 
+def test_a_study_of_patch_sizes_has_a_figure_and_tables_and_shares_arrays(made):
+    half = {"half": {"planning": {"patch_scale": 0.5}}}
+    sizes = {"kind": "patch_size", "datasets": ["two"], "experiments": ["half", "coarsest"]}
+    changes = {"experiments": EXPERIMENTS | half, "studies": {"sizes": sizes}}
+    said = dry_run(made, "figures", **changes)
+    assert trainings(said) == ["two/coarsest/fold-1_seed-0", "two/half/fold-1_seed-0"]
+    assert len(files(said, "plan_arrays")) == 1
+    (tables,) = files(said, "compare_patch_sizes")
+    assert tables == [f"results/tables/two_sizes.{kind}" for kind in ("csv", "tex")]
+    (figures,) = files(said, "plot_patch_size")
+    assert figures == [f"results/figures/two_sizes.{kind}" for kind in ("svg", "png", "pdf")]
+    assert files(said, "plot_comparison") == []
+
+
 def test_a_study_of_reading_plans_and_exports_but_trains_nothing(made):
     reading = {"memory": {"kind": "reading", "datasets": ["two"], "experiments": ["plain"]}}
     said = dry_run(made, "plan", "export", "train", "evaluate", studies=reading)
