@@ -48,12 +48,16 @@ def draw(table: pd.DataFrame) -> Figure:
             _draw_ranks(axes, of_panel.set_index("experiment").loc[order])
             axes.set_title(f"{METRICS[metric].name.removesuffix(' (mm)')}: {title}")
             style.letter(axes, "abcdefgh"[place * len(metrics) + column])
-            tau = of_panel["tau"].iloc[0]
-            note = (
-                f"Kendall's τ {tau:.2f}".replace("-", "−") if np.isfinite(tau) else "too few cases"
-            )
-            axes.set_xlabel(f"rank ({note})")
+            axes.set_xlabel(_of_ranks(of_panel))
     return figure
+
+
+def _of_ranks(table: pd.DataFrame) -> str:
+    """Return what the axis of ranks says of a ranking: its cases and Kendall's tau."""
+    cases, tau = int(table["cases"].iloc[0]), table["tau"].iloc[0]
+    if not np.isfinite(tau):
+        return f"rank (n = {cases}, too few to resample)"
+    return f"rank (n = {cases:,}, τ = {tau:.2f})".replace("-", "−")
 
 
 def _draw_ranks(axes: Axes, table: pd.DataFrame) -> None:
