@@ -35,6 +35,7 @@ include: "workflow/rules/comparison.smk"  # experiments of a study compared and 
 include: "workflow/rules/anisotropy.smk"  # scores over the thickness of slices
 include: "workflow/rules/figures.smk"  # the figures of a dataset
 include: "workflow/rules/study_figures.smk"  # those of a study, and all of a paper
+include: "workflow/rules/records.smk"  # runs, plans and files of all studies
 include: "workflow/rules/report.smk"  # checksums, provenance, methods in words, the slice explorer
 
 

@@ -47,7 +47,7 @@ def draw(folder, tables, experiments):
         table.to_parquet(paths["per_slice"][-1])
         paths["per_case"].append(folder / f"cases_{i}.csv")
         totals(table).to_csv(paths["per_case"][-1], index=False)
-    files = drawn_files(folder)
+    files = drawn_files(folder) | {"tex": folder / "figure.tex"}
     names = {"dataset": "phantom", "experiments": experiments}
     plot_errors.main(**paths, **names, **SETTINGS, **files)
     return pd.read_csv(files["table"])
@@ -130,9 +130,15 @@ def test_structures_that_are_not_there_have_no_place_but_a_volume():
     assert (table["volume_ml"] > 0).all()
 
 
-def test_two_runs_give_the_same_bytes(tmp_path):
+def test_two_runs_give_the_same_bytes_and_latex_the_same_numbers(tmp_path):
     for name in "12":
-        draw(tmp_path / name, [error_rows("a"), error_rows("bc")], ["a", "bc"])
+        table = draw(tmp_path / name, [error_rows("a"), error_rows("bc")], ["a", "bc"])
+    row = table[(table["class"] == "heart") & (table["kind"] == "boundary")].iloc[0]
+    interval = f"{row['volume_ml']:.2f} [{row['volume_low']:.2f}, {row['volume_high']:.2f}]"
+    assert (
+        f"boundary & {interval} & {row['missed_ml']:.2f} & "
+        in (tmp_path / "1" / "figure.tex").read_text()
+    )
     for kind in drawn_files(tmp_path).values():
         assert (tmp_path / "1" / kind.name).read_bytes() == (
             tmp_path / "2" / kind.name

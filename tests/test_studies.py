@@ -1,5 +1,7 @@
 """What the studies of a config ask for, and the config's own words for them."""
 
+import re
+
 import pytest
 import yaml
 
@@ -293,3 +295,10 @@ def test_when_quick_is_a_mapping(given):
 def test_when_quick_says_nothing_of_itself():
     (line,) = mistakes("when_quick: {quick: true}")
     assert line.startswith("when_quick.quick: ")
+
+
+def test_the_names_of_a_datasets_figures_are_known_so_that_no_study_takes_one(root):
+    rules = "\n".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    written = set(re.findall(r'drawn\(\s*"([a-z_]+)"|\{\{dataset\}\}_([a-z_]+)[.]', rules))
+    names = {drawn or file for drawn, file in written}
+    assert names == set(studies.OF_A_DATASET)

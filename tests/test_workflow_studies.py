@@ -92,7 +92,7 @@ def test_a_study_has_a_figure_on_each_of_its_datasets_and_no_other_dataset_runs(
 
 
 def test_a_figure_of_a_study_has_the_runs_of_that_study_alone(whole):
-    read = files(whole, "plot_comparison", "input")
+    read = files(whole, "compare_experiments", "input")
     runs = [sorted({path.split("/per_")[0] for path in job if "/per_" in path}) for job in read]
     recipes = [f"{name}/fold-1_seed-0" for name in ("coarsest", "plain")]
     assert [f"results/one/{name}" for name in recipes] in runs
@@ -139,6 +139,20 @@ def test_a_model_for_nnunet_has_the_folds_of_its_seed(made):
         seed = folder[-1]
         found = sorted(path.split("/")[3] for path in read if path.endswith(".pt"))
         assert found == [f"fold-{fold}_seed-{seed}" for fold in {"0": (0, 1), "1": (1,)}[seed]]
+
+
+def test_a_study_of_patch_sizes_has_a_figure_and_tables_and_shares_arrays(made):
+    half = {"half": {"planning": {"patch_scale": 0.5}}}
+    sizes = {"kind": "patch_size", "datasets": ["two"], "experiments": ["half", "coarsest"]}
+    changes = {"experiments": EXPERIMENTS | half, "studies": {"sizes": sizes}}
+    said = dry_run(made, "figures", **changes)
+    assert trainings(said) == ["two/coarsest/fold-1_seed-0", "two/half/fold-1_seed-0"]
+    assert len(files(said, "plan_arrays")) == 1
+    (tables,) = files(said, "compare_patch_sizes")
+    assert tables == [f"results/tables/two_sizes.{kind}" for kind in ("csv", "tex")]
+    (figures,) = files(said, "plot_patch_size")
+    assert figures == [f"results/figures/two_sizes.{kind}" for kind in ("svg", "png", "pdf")]
+    assert files(said, "plot_comparison") == []
 
 
 def test_a_study_of_reading_plans_and_exports_but_trains_nothing(made):

@@ -105,6 +105,8 @@ def test_studies_ensembles_and_seeds_are_named(rich):
     )
     assert "The study io measured what patches cost to read" in said
     assert "three seeds (0, 1 and 2)" in section(text, "Repeatability")
+    assert "Rankings were repeated" in section(text, "Statistics")
+    assert "The variance between seeds" in section(text, "Statistics")
     assert "Segmentations were not post-processed." in section(text, "Post-processing")
 
 

@@ -10,13 +10,20 @@ rule compare_anisotropy:
     output:
         table=reported(
             f"{RESULTS}/tables/{{source}}_{{study}}.csv",
-            caption="anisotropy",
-            category=STUDY,
-            shows="thickness of slices",
-            file="table",
+            "anisotropy",
+            STUDY,
+            "thickness of slices",
+            "table",
             of="{source}",
         ),
-        tex=f"{RESULTS}/tables/{{source}}_{{study}}.tex",
+        tex=reported(
+            f"{RESULTS}/tables/{{source}}_{{study}}.tex",
+            "anisotropy",
+            STUDY,
+            "thickness of slices",
+            "LaTeX",
+            of="{source}",
+        ),
     log:
         f"{LOGS}/compare_anisotropy/{{source}}/{{study}}.log",
     benchmark:
@@ -49,9 +56,9 @@ rule plot_anisotropy:
     output:
         svg=reported(
             f"{RESULTS}/figures/{{source}}_{{study}}.svg",
-            caption="anisotropy",
-            category=STUDY,
-            shows="thickness of slices",
+            "anisotropy",
+            STUDY,
+            "thickness of slices",
             of="{source}",
         ),
         png=f"{RESULTS}/figures/{{source}}_{{study}}.png",

@@ -86,9 +86,7 @@ rule plot_comparison:
         mem_mb=memory(drawing),
         runtime=minutes(drawing),
     params:
-        experiments=study_models,
         confidence=lookup(within=config, dpath="figures/confidence"),
-        resamples=lookup(within=config, dpath="figures/resamples"),
         code=digest("plot_comparison"),
     conda:
         "../../envs/figures.yaml"
@@ -111,8 +109,6 @@ rule plot_ranking:
         f"{BENCHMARKS}/plot_ranking/{{dataset}}/{{study}}.tsv"
     localrule: True
     params:
-        experiments=study_models,
-        resamples=lookup(within=config, dpath="figures/resamples"),
         code=digest("plot_ranking"),
     conda:
         "../../envs/figures.yaml"
@@ -122,23 +118,10 @@ rule plot_ranking:
         "../scripts/plot_ranking.py"
 
 
-def rankings() -> list[str]:
-    """Return the figures of rankings, of studies that compare three experiments or more.
-
-    Which of two is the better one, the comparison says.
-    """
-    return [
-        pattern.format(dataset=dataset, study=name)
-        for name in COMPARED
-        if len(STUDIES[name]["experiments"]) > 2
-        for dataset in STUDIES[name]["datasets"]
-        for pattern in rules.plot_ranking.output
-    ]
-
-
 rule comparisons:
     input:
         in_studies(rules.compare_experiments.output, "comparison"),
         in_studies(rules.rank_experiments.output, "comparison"),
         in_studies(rules.plot_comparison.output, "comparison"),
-        rankings(),
+        # Which of two is the better one, the comparison says.
+        in_studies(rules.plot_ranking.output, "comparison", fewest=3),

@@ -135,6 +135,7 @@ rule plot_errors:
         per_slice=of_study(rules.locate_errors.output.per_slice),
     output:
         **drawn("errors", "errors", SCORES, "where the errors are"),
+        tex=f"{RESULTS}/tables/{{dataset}}_errors.tex",
     log:
         f"{LOGS}/plot_errors/{{dataset}}.log",
     benchmark:

@@ -156,11 +156,15 @@ def of_study_experiments(pattern: str):
     ]
 
 
-def in_studies(patterns, kind: str) -> list[str]:
-    """Return paths filled for all studies of a kind and the datasets of each."""
+def in_studies(patterns, kind: str, fewest: int = 1) -> list[str]:
+    """Return paths filled for all studies of a kind and the datasets of each.
+
+    fewest: experiments and ensembles that a study has to have.
+    """
     return [
         pattern.format(dataset=dataset, study=name)
         for name in studies_of(kind)
+        if len(STUDIES[name]["experiments"]) >= fewest
         for dataset in STUDIES[name]["datasets"]
         for pattern in patterns
     ]
@@ -240,4 +244,18 @@ def of_shown_runs(pattern: str):
         pattern.format(dataset=name, experiment=model, fold=fold, seed=seed)
         for name, runs in shown_runs(wildcards).items()
         for model, fold, seed in runs
+    ]
+
+
+def rankings() -> list[str]:
+    """Return the figures of rankings, of studies that compare three experiments or more.
+
+    Which of two is the better one, the comparison says.
+    """
+    return [
+        pattern.format(dataset=dataset, study=name)
+        for name in studies_of("comparison")
+        if len(STUDIES[name]["experiments"]) > 2
+        for dataset in STUDIES[name]["datasets"]
+        for pattern in rules.plot_ranking.output
     ]

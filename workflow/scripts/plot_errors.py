@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from slicewise import statistics, style
 from slicewise.files import write_csv
 from slicewise.job import run
+from slicewise.latex import Column, write_latex
 from slicewise.score_tables import read_scores
 from slicewise.wrong_voxels import KINDS
 
@@ -246,6 +247,27 @@ def _draw_profile(axes: Axes, table: pd.DataFrame) -> float:
     return float(height.max())
 
 
+def as_latex(table: pd.DataFrame, dataset: str, confidence: float) -> dict:
+    """Return what `write_latex` takes of the table of `tabulate`."""
+    rows = table.assign(kind=table["kind"].replace(NAMES))
+    columns = {
+        "class": "class",
+        "experiment": "experiment",
+        "errors": "kind",
+        "volume (ml)": Column(("volume_ml", "volume_low", "volume_high"), digits=2),
+        "missed (ml)": Column("missed_ml", digits=2),
+        "false (ml)": Column("false_ml", digits=2),
+        "share (%)": Column(("share", "share_low", "share_high"), digits=1, percent=True),
+    }
+    caption = (
+        f"Where the errors are on {dataset}: mean wrong volume of n = {table['cases'].max()} cases "
+        f"by where it lies, and its mean share of a case's, with {100 * confidence:g} % intervals."
+    )
+    groups = ["class", "experiment"]
+    label = f"tab:{dataset}_errors"
+    return {"rows": rows, "columns": columns, "caption": caption, "label": label, "groups": groups}
+
+
 def main(
     *,
     per_case: Sequence[str | Path],
@@ -259,6 +281,7 @@ def main(
     png: str | Path,
     pdf: str | Path,
     table: str | Path,
+    tex: str | Path,
 ) -> None:
     """Draw the figure from the counts of every run, in any order."""
     cases = read_scores(per_case, [*RUN, *COUNTS, "voxel_ml"])
@@ -267,6 +290,7 @@ def main(
     found = tabulate(cases, slices, experiments, **settings)
     found.insert(0, "dataset", dataset)
     write_csv(table, found)
+    write_latex(tex, **as_latex(found, dataset, confidence))
     style.save_figure(draw(found, experiments, confidence), svg, png, pdf)
 
 

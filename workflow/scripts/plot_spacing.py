@@ -208,8 +208,8 @@ def as_latex(table: pd.DataFrame, dataset: str) -> dict:
         "sliced by": "sliced_by",
     }
     caption = (
-        f"Spacing of {dataset} (n = {table['cases'].max()} cases) along the axes in nnU-Net's order, "
-        "with percentiles over cases, the target spacing and the experiments that slice each axis."
+        f"Spacing of {dataset} (n = {table['cases'].max()} cases) along the axes in nnU-Net's "
+        "order: percentiles over cases, target spacing, and the experiments that slice each axis."
     )
     return {"rows": rows, "columns": columns, "caption": caption, "label": f"tab:{dataset}_spacing"}
 

@@ -28,6 +28,7 @@ PACKAGES = (
     "torch",
     "tqdm",
     "matplotlib",
+    "bokeh",
 )
 """Those of envs/requirements.txt, which a copy of the workflow from a repository is without."""
 

@@ -124,7 +124,7 @@ def contradictions(config: dict) -> Iterator[str]:
             "allowed: at least one study of a dataset that is there"
         )
     else:
-        yield from _files_alike(sound)
+        yield from dict.fromkeys(_files_alike(sound))
         yield from () if gone else _without_thick_slices(sound)
 
 
@@ -165,13 +165,13 @@ def _files_alike(config: dict) -> Iterator[str]:
             first[f"{dataset}_{figure}".lower()] = f"the figure {figure} of {dataset}"
     for name, study in config["studies"].items():
         parts = ("", *OF_A_COMPARISON) if study["kind"] == "comparison" else ("",)
-        for dataset, part in product(study["datasets"], parts):
+        for dataset in study["datasets"]:
             this = f"{name} of {dataset}"
-            other = first.setdefault(f"{dataset}_{name}{part}".lower(), this)
-            if other != this:
+            others = [first.setdefault(f"{dataset}_{name}{part}".lower(), this) for part in parts]
+            if alike := [other for other in others if other != this]:
                 yield (
                     f"studies.{name}: found a name by which its figure of {dataset} is called as "
-                    f"{other}; allowed: another"
+                    f"{alike[0]}; allowed: another"
                 )
 
 
