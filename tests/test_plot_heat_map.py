@@ -110,6 +110,14 @@ def test_the_difference_of_two_is_the_second_from_the_first():
     assert difference.cells == pytest.approx(np.full((3, 6), -0.1))
 
 
+@pytest.mark.parametrize(("count", "rows"), [(3, [3]), (4, [2, 2]), (5, [3, 2]), (6, [3, 3])])
+def test_panels_fill_their_rows_as_evenly_as_they_can(count, rows):
+    names = [f"e{i}" for i in range(count)]
+    slices = pd.concat([score_rows(name, 3, ["heart"]) for name in names])
+    table = plot_heat_map.tabulate(slices, names, 5)
+    assert [len(row) for row in plot_heat_map.panels_of(table, names)] == rows
+
+
 @pytest.mark.parametrize("scale", [plot_heat_map.DICE, plot_heat_map.DIFFERENCE])
 def test_colours_grow_lighter_all_the_way(scale):
     """So that they can be told apart in grey print, a minus from a plus too."""

@@ -3,6 +3,7 @@
 Each experiment has a panel, and two of them a third one for their difference.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,9 @@ def panels_of(table: pd.DataFrame, experiments: Sequence[str]) -> list[list[Pane
         if len(row) == 2:
             title = " − ".join(style.shorten(each, 15) for each in experiments[::-1])
             row.append(Panel(title, name, row[1].cells - row[0].cells, True))
-        rows += [row[start : start + PER_ROW] for start in range(0, len(row), PER_ROW)]
+        # Four panels are two and two, not three and one.
+        across = math.ceil(len(row) / math.ceil(len(row) / PER_ROW))
+        rows += [row[start : start + across] for start in range(0, len(row), across)]
     return rows
 
 
