@@ -189,6 +189,7 @@ def test_every_artifact_is_there(results):
     for figure in FIGURES:
         expected += [results / f"figures/phantom_{figure}.{kind}" for kind in ("svg", "png", "pdf")]
         expected.append(results / f"tables/phantom_{figure}.csv")
+    expected.append(results / "report/index.html")
     assert [path for path in expected if not path.is_file()] == []
 
 
