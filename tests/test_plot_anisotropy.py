@@ -42,7 +42,7 @@ def figure_of(experiments, **options):
     [
         (["coarsest"], {}),
         (["coarsest", "finest"], {}),
-        (["coarsest", "finest"], {"axes": (0, 2), "cases": 4}),
+        (["experiment_with_a_long_name", "finest", "planes_and_more_planes"], {"cases": 4}),
         (["coarsest", "finest"], {"factors": (4,)}),
         ([f"experiment_with_a_long_name_{i}" for i in range(6)], {"cases": 300}),
         ([f"experiment_with_a_long_name_{i}" for i in range(6)], {"axes": (1,)}),

@@ -384,8 +384,8 @@ def test_a_job_asks_for_something_though_the_table_of_scans_was_deleted(finished
 
 def embedded(page: str, name: str) -> dict:
     """Return what a report of Snakemake's holds under a name."""
-    start = page.index(f"var {name} = ") + len(f"var {name} = ")
-    return json.JSONDecoder().raw_decode(page, start)[0]
+    start = page.index(f'var {name} = {{"')  # its libraries have variables of that name, too
+    return json.JSONDecoder().raw_decode(page, page.index("{", start))[0]
 
 
 def test_a_report_has_every_category_and_captions_without_faults(finished):

@@ -40,8 +40,9 @@ def draw(table: pd.DataFrame, reference: str) -> Figure:
     columns = list(rows.groupby(["axis", "profile"], sort=False))[:MOST_ACROSS]
     down = 2 if others else 1
     width = style.TWO_COLUMNS if len(columns) > 1 else style.ONE_COLUMN
-    entries = -(-(len(experiments) + 1) // (4 if len(columns) > 1 else 2))
-    figure = style.new_figure(width, 52 + 44 * (down - 1) + 4 * entries)
+    looks = _looks(experiments, bool(others))
+    across = 2 if len(columns) == 1 else len(looks) if len(looks) <= 5 else 4
+    figure = style.new_figure(width, 52 + 44 * (down - 1) + 4 * -(-len(looks) // across))
     panels = figure.subplots(down, len(columns), sharey="row", sharex="col", squeeze=False)
     for column, (_, of_axis) in zip(panels.T, columns, strict=True):
         _draw_scores(column[0], of_axis, experiments)
@@ -55,11 +56,7 @@ def draw(table: pd.DataFrame, reference: str) -> Figure:
         panels[1, 0].set_ylabel(f"Dice − that of {style.shorten(reference, 12)}")
     for axes, text in zip(panels.flat, "abcdefgh", strict=False):
         style.letter(axes, text)
-    figure.legend(
-        handles=_looks(experiments, bool(others)),
-        loc="outside upper center",
-        ncols=4 if len(columns) > 1 else 2,
-    )
+    figure.legend(handles=looks, loc="outside upper center", ncols=across)
     return figure
 
 

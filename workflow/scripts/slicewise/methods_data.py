@@ -180,7 +180,7 @@ def preprocessing(facts: RunFacts) -> Paragraph:
     pixels = {pair: f"{edges(plan.spacing)} mm" for pair, plan in facts.plans.items()}
     sentences = (
         stated("Scans were {}", turned),
-        "Each was cropped to the box of the voxels that are not zero in every channel; then "
+        "Each was cropped to the box of the voxels that are not zero in some channel; then "
         "intensities were normalised, and then it was resampled.",
         stated("{}", {pair: _normalisation(facts, pair) for pair in facts.plans}),
         stated("Slices were resampled to pixels (rows × columns) of {}", pixels),

@@ -124,7 +124,7 @@ def contradictions(config: dict) -> Iterator[str]:
             "allowed: at least one study of a dataset that is there"
         )
     else:
-        yield from dict.fromkeys(_files_alike(sound))
+        yield from _files_alike(sound)
         yield from () if gone else _without_thick_slices(sound)
 
 
