@@ -90,6 +90,18 @@ def test_equal_neighbours_of_a_group_are_printed_once():
     ]
 
 
+def test_a_group_that_is_no_column_stands_above_its_rows():
+    rows = pd.DataFrame({"score": ["Dice", "Dice", "HD_95"], "x": [1, 2, 3]})
+    assert body(rows, {"x": "x"}, groups=["score"]) == [
+        r"\multicolumn{1}{@{}l}{\emph{Dice}} \\",
+        r"1 \\",
+        r"2 \\",
+        r"\midrule",
+        r"\multicolumn{1}{@{}l}{\emph{HD\_95}} \\",
+        r"3 \\",
+    ]
+
+
 def test_a_table_longer_than_a_page_goes_on_with_its_head():
     rows = pd.concat([ROWS] * ROWS_ON_A_PAGE, ignore_index=True)
     text = latex(rows, COLUMNS, "", "tab:x")

@@ -65,7 +65,7 @@ def test_many_experiments_have_a_row_each_in_every_class():
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert len(labels) == 4 * 6
     assert labels[:2] == ["mean foreground", "experiment_1"]
-    assert "per slice: 10 slices of 5 cases" in texts_of(figure)
+    assert "Dice − Dice of experiment_0\n10 slices of 5 cases" in texts_of(figure)
 
 
 def test_what_does_not_fit_on_a_page_is_the_mean_foreground_alone():

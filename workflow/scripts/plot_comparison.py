@@ -97,8 +97,8 @@ def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> 
         _finish(axes, labels, rows, confidence)
         for tick in axes.get_yticklabels()[:: len(others) + 1]:
             tick.set_fontweight("bold")
-        axes.set_xlabel(f"Dice − Dice of {reference}")
-        axes.set_title(f"per {level}: {_counted(rows, level)}")
+        axes.set_xlabel(f"Dice − Dice of {reference}\n{_counted(rows, level)}")
+        axes.set_title(f"difference per {level}")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         style.letter(axes, text)
     panels[1].set_yticklabels([])
@@ -132,7 +132,7 @@ def _block_height(rows: int) -> float:
 def _forest_height(experiments: int, classes: int) -> float:
     """Return the height in mm of a forest of so many experiments beside the reference."""
     rows = classes * (experiments + 1)
-    return FRAME + rows * (ROW if rows <= 4 * MOST_WIDE_ROWS else NARROW_ROW)
+    return FRAME + 3 + rows * (ROW if rows <= 4 * MOST_WIDE_ROWS else NARROW_ROW)
 
 
 def _counted(rows: pd.DataFrame, level: str) -> str:

@@ -21,7 +21,7 @@ def write_comparison(
     primary = table["metric"] == PRIMARY
     rows = table[primary | ((table["label"] == 0) & (table["level"] == "case"))]
     reference = rows["reference"].iloc[0]
-    columns: dict[str, str | tuple | Column] = {"score": "score", "class": "class", "n": "cases"}
+    columns: dict[str, str | tuple | Column] = {"class": "class", "n": "cases"}
     interval = f"{100 * confidence:g} % interval by bootstrap over cases"
     if (rows["experiment"] == "").all():
         columns[reference] = ("reference_mean", "reference_low", "reference_high")
@@ -30,7 +30,7 @@ def write_comparison(
         )
         groups = ["score"]
     else:
-        columns = {"score": "score", "experiment": "experiment", **columns}
+        columns = {"experiment": "experiment", **columns}
         columns |= {"reference": "reference_mean", "mean": "experiment_mean"}
         columns |= {"difference": DIFFERENCE, "p": Column("holm_p", p=True)}
         columns |= {"r": Column("rank_biserial", digits=2, signed=True), "MDD": "detectable"}
@@ -53,8 +53,8 @@ def write_conventions(
 ) -> None:
     """Write the mean foreground Dice under each convention for empty slices."""
     rows = table[table["label"] == 0]
+    rows = rows.assign(level="per " + rows["level"])
     columns = {
-        "level": "level",
         "experiment": "experiment",
         "convention": "meaning",
         "pairs": "pairs",
@@ -76,7 +76,6 @@ def write_seeds(path: str | Path, table: pd.DataFrame, dataset: str, study: str)
     names = ("between_cases", "between_seeds", "residual")
     rows = table.assign(**{f"{name}_sd": table[name] ** 0.5 for name in names})
     columns: Mapping[str, str | Column] = {
-        "Dice of": "of",
         "class": "class",
         "n": "cases",
         "seeds": "seeds",
@@ -105,7 +104,6 @@ def write_ranking(
     rows = table[table["label"] == 0]
     names = {key: metric.name for key, metric in METRICS.items()}
     columns = {
-        "score": "score",
         "way": "method",
         "rank": "rank",
         "experiment": "experiment",

@@ -19,6 +19,9 @@ MISSING = "--"
 ROWS_ON_A_PAGE = 45
 """Rows beyond which a table goes over several pages, as a longtable."""
 
+MOST_WIDE = 7
+"""Columns beyond which a table is set smaller, to fit between the margins of a page."""
+
 SMALLEST_P = 0.001
 """p values below are given as such (APA's Publication Manual, 7th edition, section 6.36)."""
 
@@ -85,7 +88,8 @@ def write_latex(
 
     columns: heading -> the column of `rows` that stands under it, or three of them (mean, low and
     high, printed as mean [low, high]), or a Column that says more. groups: columns of `rows`, by
-    name, whose equal neighbours are printed once; where the first of them changes there is a line.
+    name, whose equal neighbours are printed once; where the first of them changes there is a line,
+    and if it is none of `columns`, what it holds stands above its rows, across the table.
     Caption and headings are plain text; the caption should say what n is. label: what \ref takes,
     for example tab:phantom_comparison. Letters of other scripts are left as they are, for XeLaTeX
     or LuaLaTeX. Raises KeyError for a column that `rows` does not have.
@@ -108,13 +112,17 @@ def latex(
     )
     for heading, column in given.items():
         if column.names in groups:
-            above = list(groups)[: list(groups).index(column.names) + 1]
-            repeated = (rows[above] == rows[above].shift()).all(axis=1)
+            keys = list(groups)[: list(groups).index(column.names) + 1]
+            repeated = (rows[keys] == rows[keys].shift()).all(axis=1)
             cells[heading] = cells[heading].mask(repeated, "")
     begins = rows[groups[0]] != rows[groups[0]].shift() if groups else [False] * len(rows)
+    above = bool(groups) and groups[0] not in [column.names for column in given.values()]
     lines = []
     for place, (line, begin) in enumerate(zip(cells.itertuples(index=False), begins, strict=True)):
         lines += [r"\midrule"] if begin and place else []
+        if begin and above:
+            name = escape(str(rows[groups[0]].iloc[place]))
+            lines.append(rf"\multicolumn{{{len(given)}}}{{@{{}}l}}{{\emph{{{name}}}}} \\")
         # Behind the end of a row LaTeX takes a bracket or a star for a part of that end.
         guard = "{}" if line[0].startswith(("[", "*")) else ""
         lines.append(guard + " & ".join(line) + r" \\")
@@ -126,17 +134,20 @@ def latex(
     kinds = "".join("l" if _is_text(rows, column) else "r" for column in given.values())
     titles = [rf"\caption{{{escape(caption)}}}", rf"\label{{{_label(label)}}}"]
     frame = _pages if len(rows) > ROWS_ON_A_PAGE else _float
-    return "\n".join(frame(titles, rf"@{{}}{kinds}@{{}}", head, lines)) + "\n"
+    size = r"\small" if len(given) <= MOST_WIDE else r"\footnotesize\setlength{\tabcolsep}{4pt}"
+    return "\n".join(frame(titles, size, rf"@{{}}{kinds}@{{}}", head, lines)) + "\n"
 
 
-def _float(titles: list[str], kinds: str, head: list[str], lines: list[str]) -> list[str]:
+def _float(
+    titles: list[str], size: str, kinds: str, head: list[str], lines: list[str]
+) -> list[str]:
     """Return the lines of a table that floats to the top or the bottom of a page."""
     return [
         r"% \usepackage{booktabs}",
         r"\begin{table}[tb]",
         r"\centering",
         *titles,
-        r"\small",
+        size,
         rf"\begin{{tabular}}{{{kinds}}}",
         *head,
         *lines,
@@ -146,11 +157,13 @@ def _float(titles: list[str], kinds: str, head: list[str], lines: list[str]) -> 
     ]
 
 
-def _pages(titles: list[str], kinds: str, head: list[str], lines: list[str]) -> list[str]:
+def _pages(
+    titles: list[str], size: str, kinds: str, head: list[str], lines: list[str]
+) -> list[str]:
     """Return the lines of a table that goes on over pages, its head repeated on each."""
     return [
         r"% \usepackage{booktabs,longtable}",
-        r"\begingroup\small",
+        rf"\begingroup{size}\setlength{{\LTcapwidth}}{{\linewidth}}",
         rf"\begin{{longtable}}{{{kinds}}}",
         "".join(titles) + r"\\",
         *head,
