@@ -3,15 +3,21 @@
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
 import plot_ranking
 from compared import rank_in
 from drawing import faults
 from scores import score_rows
+from slicewise import style
+
+
+def named(experiments=3):
+    return [f"experiment_with_a_long_name_{i}" for i in range(experiments)]
 
 
 def ranking(folder, cases=8, experiments=3, step=0.005):
-    names = [f"experiment_with_a_long_name_{i}" for i in range(experiments)]
+    names = named(experiments)
     scores = [
         score_rows(name, cases, ["lv", "rv"], slices=4, seed=i, loss=step * i).assign(seed=0)
         for i, name in enumerate(names)
@@ -19,9 +25,14 @@ def ranking(folder, cases=8, experiments=3, step=0.005):
     return rank_in(folder, scores, names)
 
 
+def first_circles(figure):
+    """Return the circles of the best experiment in the first panel."""
+    return next(found for found in figure.axes[0].collections if isinstance(found, PathCollection))
+
+
 @pytest.mark.parametrize(("cases", "experiments"), [(8, 1), (8, 2), (8, 6), (40, 15), (3, 3)])
 def test_the_figure_can_be_read(tmp_path, cases, experiments):
-    figure = plot_ranking.draw(ranking(tmp_path, cases, experiments))
+    figure = plot_ranking.draw(ranking(tmp_path, cases, experiments), named(experiments))
     assert faults(figure) == []
     assert figure.get_figheight() * 25.4 <= 230
 
@@ -30,11 +41,7 @@ def test_areas_are_frequencies_of_the_mean_foreground(tmp_path):
     table = ranking(tmp_path)
     first = table[(table["metric"] == "dice") & (table["label"] == 0)].iloc[0]
     shares = first[[f"frequency_{i}" for i in (1, 2, 3)]].to_numpy(float)
-    circles = next(
-        found
-        for found in plot_ranking.draw(table).axes[0].collections
-        if isinstance(found, PathCollection)
-    )
+    circles = first_circles(plot_ranking.draw(table, named()))
     shown = shares >= plot_ranking.TOLD
     assert circles.get_sizes() == pytest.approx(plot_ranking.LARGEST * shares[shown])
     assert list(circles.get_offsets()[:, 0]) == list(np.flatnonzero(shown) + 1)
@@ -42,15 +49,20 @@ def test_areas_are_frequencies_of_the_mean_foreground(tmp_path):
 
 def test_experiments_stand_in_the_order_of_their_mean_dice(tmp_path):
     table = ranking(tmp_path, step=0.3)
-    labels = [label.get_text() for label in plot_ranking.draw(table).axes[0].get_yticklabels()]
-    assert [label[-1] for label in labels] == ["0", "1", "2"]
+    axes = plot_ranking.draw(table, named()).axes[0]
+    assert [label.get_text()[-1] for label in axes.get_yticklabels()] == ["0", "1", "2"]
+
+
+def test_an_experiment_has_the_colour_of_its_place_in_the_study(tmp_path):
+    circles = first_circles(plot_ranking.draw(ranking(tmp_path, step=0.3), named()[::-1]))
+    assert to_hex(circles.get_facecolor()[0]) == style.line_style(2)["color"].lower()
 
 
 def test_two_runs_give_the_same_bytes(tmp_path):
     ranking(tmp_path)
     for name in ("1", "2"):
         drawn = {kind: tmp_path / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
-        plot_ranking.main(table=tmp_path / "ranking.csv", **drawn)
+        plot_ranking.main(table=tmp_path / "ranking.csv", experiments=named(), **drawn)
     for ending in ("svg", "png", "pdf"):
         first, second = (tmp_path / f"{name}.{ending}" for name in ("1", "2"))
         assert first.read_bytes() == second.read_bytes()

@@ -109,6 +109,7 @@ rule plot_ranking:
         f"{BENCHMARKS}/plot_ranking/{{dataset}}/{{study}}.tsv"
     localrule: True
     params:
+        experiments=study_models,
         code=digest("plot_ranking"),
     conda:
         "../../envs/figures.yaml"

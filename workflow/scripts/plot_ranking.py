@@ -3,6 +3,7 @@
 All numbers are those of the table that rank_experiments wrote.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,11 @@ TITLES = {AGGREGATE: "rank of the mean score", RANK: "rank of the mean rank"}
 
 
 @style.journal()
-def draw(table: pd.DataFrame) -> Figure:
+def draw(table: pd.DataFrame, experiments: Sequence[str]) -> Figure:
     """Return the figure: a panel for each metric and way of ranking the mean foreground.
 
-    Experiments stand in the order of the first panel.
+    Experiments stand in the order of the first panel, in the colours that the other figures of the
+    study give to their places among `experiments`.
     """
     rows = table[table["label"] == 0]
     metrics = [metric for metric in METRICS if metric in set(rows["metric"])]
@@ -45,7 +47,8 @@ def draw(table: pd.DataFrame) -> Figure:
         for column, metric in enumerate(metrics):
             axes = panels[place, column]
             of_panel = rows[(rows["metric"] == metric) & (rows["method"] == method)]
-            _draw_ranks(axes, of_panel.set_index("experiment").loc[order])
+            colors = [style.line_style(experiments.index(name))["color"] for name in order]
+            _draw_ranks(axes, of_panel.set_index("experiment").loc[order], colors)
             axes.set_title(f"{METRICS[metric].name.removesuffix(' (mm)')}: {title}")
             style.letter(axes, "abcdefgh"[place * len(metrics) + column])
             axes.set_xlabel(_of_ranks(of_panel))
@@ -60,15 +63,14 @@ def _of_ranks(table: pd.DataFrame) -> str:
     return f"rank (n = {cases:,}, τ = {tau:.2f})".replace("-", "−")
 
 
-def _draw_ranks(axes: Axes, table: pd.DataFrame) -> None:
+def _draw_ranks(axes: Axes, table: pd.DataFrame, colors: Sequence[str]) -> None:
     """Draw a row of circles for each experiment, its median rank and the interval of its ranks.
 
-    table: experiment -> its row of the ranking.
+    table: experiment -> its row of the ranking; colors: of each of them.
     """
     count = len(table)
     axes.plot([1, count], [0, count - 1], color=style.PALE, linewidth=0.8, zorder=0)
-    for y, (_, row) in enumerate(table.iterrows()):
-        color = style.line_style(y)["color"]
+    for y, (color, (_, row)) in enumerate(zip(colors, table.iterrows(), strict=True)):
         shares = row[[f"frequency_{i}" for i in range(1, count + 1)]].to_numpy(float)
         shown = np.flatnonzero(shares >= TOLD)
         axes.scatter(
@@ -94,9 +96,16 @@ def _ticks(count: int) -> range:
     return range(1, count + 1, -(-count // 12))
 
 
-def main(*, table: str | Path, svg: str | Path, png: str | Path, pdf: str | Path) -> None:
+def main(
+    *,
+    table: str | Path,
+    experiments: Sequence[str],
+    svg: str | Path,
+    png: str | Path,
+    pdf: str | Path,
+) -> None:
     """Draw the figure from the ranking of a study."""
-    style.save_figure(draw(read_table(table)), svg, png, pdf)
+    style.save_figure(draw(read_table(table), experiments), svg, png, pdf)
 
 
 if "snakemake" in globals():
