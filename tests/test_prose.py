@@ -3,11 +3,15 @@
 import pytest
 
 from slicewise.prose import (
+    IN_LIST,
     IN_TABLE,
+    MOST_NAMED,
     MOST_STATED,
+    Paragraph,
     about,
     as_markdown,
     counted,
+    differences,
     edges,
     listed,
     short,
@@ -91,7 +95,24 @@ def test_pairs_without_a_value_are_left_out_and_none_make_no_sentence():
 
 def test_many_values_are_left_to_the_table():
     values = {("heart", str(i)): str(i) for i in range(MOST_STATED + 1)}
-    assert stated("The patch was {}", values) == f"The patch was {IN_TABLE}."
+    assert stated("The patch was {}", values, tabled=True) == f"The patch was {IN_TABLE}."
+
+
+def test_what_the_table_does_not_hold_is_listed_in_full_at_the_end():
+    values = {("heart", str(i)): str(i) for i in range(MOST_STATED + 1)}
+    sentence = stated("The rate was {}", values)
+    assert sentence == f"The rate was {IN_LIST}."
+    (end,) = differences([Paragraph("Training", (sentence, "It took a day."))])
+    assert end.sentences == ("The rate was 0 for 0, 1 for 1, 2 for 2, 3 for 3 and 4 for 4.",)
+
+
+def test_many_names_are_left_to_the_list_too():
+    values = {("heart", str(i)): "9" if i < MOST_NAMED + 3 else "8" for i in range(MOST_NAMED + 6)}
+    assert stated("The patch was {}", values) == f"The patch was {IN_LIST}."
+
+
+def test_there_is_no_list_without_differences():
+    assert differences([Paragraph("Training", ("It took a day.",))]) == []
 
 
 def test_markdown_shows_names_as_they_are():

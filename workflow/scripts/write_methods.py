@@ -16,7 +16,7 @@ from slicewise.job import run
 from slicewise.latex import escape
 from slicewise.plans import read_plan
 from slicewise.problems import read_tables
-from slicewise.prose import Pair, Paragraph, edges
+from slicewise.prose import Pair, Paragraph, differences, edges
 from slicewise.prose import as_markdown as markdown
 from slicewise.records import read_folds, read_orientation
 from slicewise.study_facts import DatasetFacts, RunFacts, read_grids
@@ -72,7 +72,8 @@ RELOADED = "Metrics Reloaded (Maier-Hein, Reinke et al., Nature Methods, 2024)"
 
 def paragraphs(facts: RunFacts) -> list[Paragraph]:
     """Return the paragraphs of the methods, without those that have nothing to say."""
-    return [found for section in SECTIONS if (found := section(facts)).sentences]
+    said = [found for section in SECTIONS if (found := section(facts)).sentences]
+    return [*said, *differences(said)]
 
 
 def plans_table(facts: RunFacts) -> list[tuple[str, ...]]:
@@ -123,8 +124,9 @@ def as_markdown(facts: RunFacts, found: Sequence[Paragraph]) -> str:
     parts = ["# Methods"]
     for paragraph in found:
         text = markdown(" ".join(paragraph.sentences))
-        sources = f"<!-- From {', '.join(paragraph.sources)} -->"
-        parts.append(f"## {paragraph.title}\n\n{text}\n\n{sources}")
+        parts.append(f"## {paragraph.title}\n\n{text}")
+        if paragraph.sources:
+            parts.append(f"<!-- From {', '.join(paragraph.sources)} -->")
     parts += ["## Table of plans", markdown_table(plans_table(facts)), "# Checklists"]
     for title, rows in checklists(facts).items():
         parts += [f"## {title}", markdown_table(rows)]
@@ -136,7 +138,9 @@ def as_html(facts: RunFacts, found: Sequence[Paragraph]) -> str:
     parts = ["<h1>Methods</h1>"]
     for paragraph in found:
         text, sources = (html.escape(" ".join(paragraph.sentences)), ", ".join(paragraph.sources))
-        parts.append(f"<h2>{paragraph.title}</h2>\n<p>{text}</p>\n<small>From {sources}</small>")
+        parts.append(f"<h2>{paragraph.title}</h2>\n<p>{text}</p>")
+        if sources:
+            parts.append(f"<small>From {sources}</small>")
     for title, rows in {"Table of plans": plans_table(facts), **checklists(facts)}.items():
         parts.append(f"<h2>{title}</h2>\n{html_table(rows)}")
     return PAGE.format("\n".join(parts))
@@ -155,8 +159,9 @@ def as_latex(facts: RunFacts, found: Sequence[Paragraph]) -> str:
     parts = []
     for paragraph in found:
         text = escape(" ".join(paragraph.sentences))
-        sources = f"% From {', '.join(paragraph.sources)}"
-        parts.append(f"{sources}\n\\paragraph{{{paragraph.title}.}}\n{text}\n")
+        if paragraph.sources:
+            parts.append(f"% From {', '.join(paragraph.sources)}")
+        parts.append(f"\\paragraph{{{paragraph.title}.}}\n{text}\n")
     return "\n".join([*parts, latex_table(plans_table(facts))])
 
 

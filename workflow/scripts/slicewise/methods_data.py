@@ -177,13 +177,13 @@ def preprocessing(facts: RunFacts) -> Paragraph:
     turned = {
         (name, name): _turned(dataset.orientation) for name, dataset in facts.datasets.items()
     }
-    pixels = {pair: f"{edges(plan.spacing)} mm" for pair, plan in facts.plans.items()}
+    pixels = {pair: f"of {edges(plan.spacing)} mm" for pair, plan in facts.plans.items()}
     sentences = (
         stated("Scans were {}", turned),
         "Each was cropped to the box of the voxels that are not zero in some channel; then "
         "intensities were normalised, and then it was resampled.",
         stated("{}", {pair: _normalisation(facts, pair) for pair in facts.plans}),
-        stated("Slices were resampled to pixels (rows × columns) of {}", pixels),
+        stated("Slices were resampled to pixels (rows × columns) {}", pixels, tabled=True),
         stated("Interpolation was {}", {pair: _orders(facts, pair) for pair in facts.plans}),
         "The distance between slices stayed as it was.",
     )
@@ -251,7 +251,7 @@ def slicing(facts: RunFacts) -> Paragraph:
     """Return the paragraph about the sliced axis and the reason for it."""
     sentences = (
         "Networks saw single slices across one axis of the array.",
-        stated("The axis was {}", {pair: _axis(facts, pair) for pair in facts.plans}),
+        stated("The axis was {}", {pair: _axis(facts, pair) for pair in facts.plans}, tabled=True),
         stated("Its spacing was {}", {pair: _distance(facts, pair) for pair in facts.plans}),
     )
     return Paragraph(

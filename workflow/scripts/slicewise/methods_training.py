@@ -20,12 +20,15 @@ def network(facts: RunFacts) -> Paragraph:
         "Strided convolutions lowered the resolution and transposed convolutions raised it; "
         "convolutions were followed by instance normalisation and a leaky ReLU (slope 0.01).",
         stated(
-            "The number of weights was {}", {pair: f"{weights(facts, pair):,}" for pair in plans}
+            "The number of weights was {}",
+            {pair: f"{weights(facts, pair):,}" for pair in plans},
+            tabled=True,
         ),
         stated("Plans were {}", {pair: _planned(facts, pair) for pair in plans}),
         stated(
             "The patch (rows × columns, in pixels) was {}",
             {pair: _patch(facts, pair) for pair in plans},
+            tabled=True,
         ),
         stated(
             "The median slice (in pixels) was {}",
@@ -34,6 +37,7 @@ def network(facts: RunFacts) -> Paragraph:
         stated(
             "The number of patches in a batch was {}",
             {pair: str(batch_size(facts, pair)) for pair in plans},
+            tabled=True,
         ),
     )
     return Paragraph(

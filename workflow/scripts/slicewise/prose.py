@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-MOST_STATED = 4
-"""Values of different settings that one sentence lists."""
+MOST_STATED, MOST_NAMED = 4, 8
+"""Different values of a setting, and experiments by name, that a sentence in its place lists."""
 
 IN_TABLE = "as in the table of plans"
+IN_LIST = "what the list at the end says"
 
 Pair = tuple[str, str]
 """What a sentence may be about: a dataset, and an experiment or an ensemble that runs on it."""
@@ -23,6 +24,12 @@ class Paragraph:
     title: str
     sentences: tuple[str, ...]
     sources: tuple[str, ...] = ()
+
+
+class Deferred(str):
+    """A sentence that refers to the list at the end of the methods, where `full` stands."""
+
+    full: str
 
 
 def listed(items: Iterable[object], last: str = "and") -> str:
@@ -81,11 +88,12 @@ def about(pairs: Sequence[Pair], whole: Sequence[Pair]) -> str:
     return where if set(experiments) == all_experiments else f"for {listed(experiments)} {where}"
 
 
-def stated(template: str, values: Mapping[Pair, str]) -> str:
+def stated(template: str, values: Mapping[Pair, str], tabled: bool = False) -> str:
     """Return one sentence of what each pair has, in the place of {} at the end of a template.
 
     "The patch was 9." where all are alike, else "The patch was 9 for coarsest and 8 for finest."
-    Of more than MOST_STATED values it refers to the table of plans. Pairs with an empty value are
+    One of more than MOST_STATED values or MOST_NAMED names refers to the table of plans, if that
+    holds the values (`tabled`), or to the list at the end (Deferred). Pairs with an empty value are
     left out; without any there is no sentence.
     """
     groups: dict[str, list[Pair]] = {}
@@ -94,11 +102,25 @@ def stated(template: str, values: Mapping[Pair, str]) -> str:
     groups.pop("", None)
     if not groups:
         return ""
-    if len(groups) > MOST_STATED:
-        return template.format(IN_TABLE) + "."
-    parts = [f"{value} {about(pairs, list(values))}".rstrip() for value, pairs in groups.items()]
+    places = [about(pairs, list(values)) for pairs in groups.values()]
+    parts = [f"{value} {place}".rstrip() for value, place in zip(groups, places, strict=True)]
     apart = any(", " in value or " and " in value for value in groups)
-    return template.format("; ".join(parts) if apart else listed(parts)) + "."
+    full = template.format("; ".join(parts) if apart else listed(parts)) + "."
+    named = sum(1 + place.count(", ") + place.count(" and ") for place in places)
+    if len(groups) <= MOST_STATED and named <= MOST_NAMED + len(groups):
+        return full
+    if tabled:
+        return template.format(IN_TABLE) + "."
+    short_form = Deferred(template.format(IN_LIST) + ".")
+    short_form.full = full
+    return short_form
+
+
+def differences(paragraphs: Iterable[Paragraph]) -> list[Paragraph]:
+    """Return the paragraph of all that others have deferred to it, or none."""
+    deferred = [one for each in paragraphs for one in each.sentences if isinstance(one, Deferred)]
+    found = tuple(sentence.full for sentence in deferred)
+    return [Paragraph("Settings that differed", found)] if found else []
 
 
 MARKDOWN = "\\`*_[]<>|#"
