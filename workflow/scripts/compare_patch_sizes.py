@@ -21,19 +21,15 @@ from slicewise.extents import extents_on_grid, read_extents, read_spacing
 from slicewise.files import write_csv
 from slicewise.job import run
 from slicewise.latex import Column, write_latex
+from slicewise.pairing import FOREGROUND, LEVELS, mean_of_slices, that_count
 from slicewise.plans import Plan, read_plan
 from slicewise.records import read_orientation
 from slicewise.score_tables import read_scores
 from slicewise.study_facts import parameters
 
-FOREGROUND = "mean foreground"
 SIZES, THIRDS = ("small", "medium", "large"), (1 / 3, 2 / 3)
 UNIT = ["experiment", "case", "class", "label"]
-LEVELS = ("case", "slice")
 EDGES = ("patch_row", "patch_column")
-WITH_TRUTH = ("both", "truth_only")
-"""The status of scores of what truly shows the class, whatever the prediction is."""
-
 PLACE = ["level", "by", "group", "label", "experiment"]
 
 
@@ -81,16 +77,6 @@ def size_groups(sizes: pd.Series) -> pd.Series:
     return pd.Series(np.array(SIZES)[place], sizes.index, name="group")
 
 
-def mean_of_slices(slices: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the mean over the slices that truly show a class, in each experiment, case and class.
-
-    Several runs of a slice are averaged first.
-    """
-    counted = slices[slices["status"].isin(WITH_TRUTH)]
-    means = counted.groupby([*UNIT, "slice"])[metric].mean()
-    return means.groupby(UNIT).mean().reset_index()
-
-
 def mean_scores(scores: pd.DataFrame, level: str) -> pd.DataFrame:
     """Return the Dice of each structure, a class of a case (row), in each experiment (column).
 
@@ -103,8 +89,7 @@ def mean_scores(scores: pd.DataFrame, level: str) -> pd.DataFrame:
     means = dice.groupby(UNIT)["dice"].mean().unstack("experiment").dropna().reset_index()
     if not of_slices:
         return means.assign(slices=np.nan)
-    shown = scores[scores["status"].isin(WITH_TRUTH)]
-    counts = shown.groupby(["case", "class"])["slice"].nunique().rename("slices")
+    counts = that_count(scores, level).groupby(["case", "class"])["slice"].nunique().rename("slices")
     return means.join(counts, on=["case", "class"])
 
 
