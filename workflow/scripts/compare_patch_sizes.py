@@ -89,8 +89,8 @@ def mean_scores(scores: pd.DataFrame, level: str) -> pd.DataFrame:
     means = dice.groupby(UNIT)["dice"].mean().unstack("experiment").dropna().reset_index()
     if not of_slices:
         return means.assign(slices=np.nan)
-    counts = that_count(scores, level).groupby(["case", "class"])["slice"].nunique().rename("slices")
-    return means.join(counts, on=["case", "class"])
+    shown = that_count(scores, level).groupby(["case", "class"])["slice"].nunique()
+    return means.join(shown.rename("slices"), on=["case", "class"])
 
 
 def groups_of(

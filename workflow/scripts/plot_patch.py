@@ -177,12 +177,10 @@ def _draw_view(axes: Axes, shown: View, name: str, color: str) -> None:
 def _draw_shares(axes: Axes, adequacy: dict[str, pd.DataFrame], classes: Sequence[str]) -> None:
     """Draw one row for each class and one mark for each experiment."""
     rows = np.arange(len(classes))
-    smallest = ADEQUATE_SHARE
     for i, (name, table) in enumerate(adequacy.items()):
         look = style.line_style(i)
         dodge = 0.5 * ((i + 0.5) / len(adequacy) - 0.5)
         share = table.set_index("class")["share"].reindex(classes).to_numpy(dtype=float)
-        smallest = np.nanmin([smallest, *share])
         axes.plot(
             100 * share,
             rows + dodge,
@@ -209,7 +207,7 @@ def _draw_shares(axes: Axes, adequacy: dict[str, pd.DataFrame], classes: Sequenc
         clip_on=False,
     )
     axes.set_ylim(len(classes) - 0.5, -0.5)
-    axes.set_xlim(100 * smallest - 0.06 * (100 - 100 * smallest) - 0.5, 100)
+    axes.set_xlim(0, 100)
     axes.tick_params(axis="y", length=0, pad=7)
     axes.set_xlabel("in-plane extents\nthat fit in the patch (%)")
 
