@@ -81,6 +81,20 @@ def test_differences_are_paired_with_the_reference(table, level, group):
     assert row["dice"] == pytest.approx(reference["dice"] - 0.1)
 
 
+def test_slices_that_do_not_show_the_class_count_for_no_experiment():
+    """The second experiment sees something in the first, empty slice of every case."""
+    scores = scores_of()
+    wrong = (scores["slice"]["slice"] == 0) & (scores["slice"]["experiment"] == "half")
+    scores["slice"].loc[wrong, ["dice", "status"]] = [0.0, "prediction_only"]
+    row = row_of(tabulate(scores=scores), level="slice", group="left", experiment="half")
+    assert row["difference"] == pytest.approx(-0.1)
+    assert (row["pairs"], row["dice"]) == (9, pytest.approx(row_of_left(tabulate(), "half")))
+
+
+def row_of_left(table, experiment):
+    return row_of(table, level="slice", group="left", experiment=experiment)["dice"]
+
+
 def test_structures_are_grouped_by_their_size_whatever_their_class(table):
     """The second class is larger in all cases by half a patch: 6 of 18 structures in each third."""
     rows = table[(table["level"] == "case") & (table["experiment"] == "half")]

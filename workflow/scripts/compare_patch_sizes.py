@@ -18,6 +18,7 @@ from slicewise.extents import extents_on_grid, read_extents, read_spacing
 from slicewise.files import write_csv
 from slicewise.job import run
 from slicewise.latex import Column, write_latex
+from slicewise.pairing import mean_of_slices
 from slicewise.plans import Plan, read_plan
 from slicewise.records import read_orientation
 from slicewise.score_tables import read_scores
@@ -25,7 +26,7 @@ from slicewise.score_tables import read_scores
 FOREGROUND = "mean foreground"
 SIZES = ("small", "medium", "large")
 UNIT = ["experiment", "case", "class", "label"]
-LEVELS = {"case": [], "slice": ["slice"]}
+LEVELS = ("case", "slice")
 PLACE = ["level", "by", "group", "label", "experiment"]
 
 
@@ -69,11 +70,14 @@ def size_groups(sizes: pd.Series) -> pd.Series:
 
 
 def mean_scores(scores: pd.DataFrame, level: str) -> pd.DataFrame:
-    """Return the Dice of each case or slice (row) of a class in each experiment (column).
+    """Return the Dice of a class in each case (row) and experiment (column).
 
-    Several runs of one are averaged. Rows without any Dice are left out.
+    Of slices it is the mean over those of a case that truly show the class. Several runs of one are
+    averaged. Rows without any Dice are left out.
     """
-    unit = ["case", "class", "label", *LEVELS[level]]
+    if level == "slice":
+        scores = mean_of_slices(scores, "dice")
+    unit = ["case", "class", "label"]
     means = scores.groupby(["experiment", *unit])["dice"].mean().unstack("experiment")
     return means.dropna(how="all").reset_index()
 
@@ -81,12 +85,11 @@ def mean_scores(scores: pd.DataFrame, level: str) -> pd.DataFrame:
 def groups_of(means: pd.DataFrame, sizes: pd.Series) -> dict[tuple[str, str, int], pd.DataFrame]:
     """Return the rows of each group by (by, group, label): the whole, each class, each size.
 
-    The whole averages in each case or slice the classes that all experiments score there. Only
+    The whole averages in each case the classes that all experiments score there. Only
     structures that are there have a size.
     """
-    experiments = [c for c in means if c not in ("case", "class", "label", "slice")]
-    unit = [column for column in ("case", "slice") if column in means]
-    whole = means.dropna(subset=experiments).groupby(unit)[experiments].mean().reset_index()
+    experiments = [c for c in means if c not in ("case", "class", "label")]
+    whole = means.dropna(subset=experiments).groupby("case")[experiments].mean().reset_index()
     found = {("all", FOREGROUND, 0): whole}
     for (label, name), group in means.groupby(["label", "class"]):
         found["class", name, label] = group
@@ -219,7 +222,7 @@ def main(
     """Write the table; `plans` are in the order of `experiments`, the reference first."""
     scores = {
         "case": read_scores(per_case, [*UNIT, "dice"]),
-        "slice": read_scores(per_slice, [*UNIT, "slice", "dice"]),
+        "slice": read_scores(per_slice, [*UNIT, "slice", "dice", "status"]),
     }
     by_name = {name: read_plan(path) for name, path in zip(experiments, plans, strict=True)}
     check_plans(by_name)
