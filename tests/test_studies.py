@@ -318,3 +318,44 @@ def test_the_names_of_a_datasets_figures_are_known_so_that_no_study_takes_one(ro
     written = set(re.findall(r'drawn\(\s*"([a-z_]+)"|\{\{dataset\}\}_([a-z_]+)[.]', rules))
     names = {drawn or file for drawn, file in written}
     assert names == set(studies.OF_A_DATASET)
+
+
+def test_colours_go_to_experiments_in_the_order_in_which_studies_name_them():
+    loaded = load(
+        "studies:\n"
+        "  memory: {kind: reading, datasets: [a], experiments: [axial]}\n"
+        "  first: {datasets: [a], experiments: [planes, other]}\n"
+        "  second: {datasets: [b], experiments: [coronal, other]}"
+    )
+    assert studies.palette(loaded) == ["planes", "other", "coronal", "axial"]
+
+
+TWINS = """
+experiments:
+  coarsest: {}
+  sagittal: {planning: {slice_axis: sagittal}}
+  plain: {training: {augmentation: none}, planning: {slice_axis: sagittal}}
+  axial: {planning: {slice_axis: axial}}
+studies:
+  thickness: {kind: anisotropy, datasets: [a, thick], experiments: [coarsest], seeds: [0, 1]}
+  others: {datasets: [a], experiments: [sagittal, planes, plain], seeds: [0, 1]}
+  fewer: {datasets: [a], experiments: [axial]}
+datasets:
+  a: {phantom: {cases: 10}}
+  thick: {thicken: {of: a, axis: 0, factor: 2}}
+ensembles: {planes: [sagittal, plain]}
+"""
+
+
+def test_twins_differ_in_the_sliced_axis_alone():
+    loaded = load(TWINS)
+    assert studies.twins(loaded, "sagittal") == ["sagittal", "coarsest", "axial"]
+    assert studies.twins(loaded, "plain") == ["plain"]
+    assert studies.twins(loaded, "planes") == ["planes"]
+
+
+def test_twins_count_where_they_run_with_the_folds_and_seeds_of_the_study():
+    loaded = load(TWINS)
+    study = loaded["studies"]["thickness"]
+    assert studies.twins_on(loaded, study, "a") == ["coarsest", "sagittal"]
+    assert studies.twins_on(loaded, study, "thick") == ["coarsest"]

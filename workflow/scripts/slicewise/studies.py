@@ -223,6 +223,44 @@ def runs_of(config: dict, dataset: str, model: str) -> list[Run]:
     return list(found)
 
 
+def twins(config: dict, model: str) -> list[str]:
+    """Return a model and the experiments that differ from it in planning.slice_axis alone.
+
+    Where two of them slice the same axis of a dataset, their networks are the same to the byte. An
+    ensemble has none but itself.
+    """
+    experiments = config["experiments"]
+    if model not in experiments:
+        return [model]
+
+    def but_for_axis(name: str) -> dict:
+        return experiments[name] | {"planning": {**experiments[name]["planning"], "slice_axis": 0}}
+
+    alike = (name for name in experiments if but_for_axis(name) == but_for_axis(model))
+    return list(dict.fromkeys([model, *alike]))
+
+
+def twins_on(config: dict, study: dict, dataset: str) -> list[str]:
+    """Return the models of a study, and twins of theirs, that run on a dataset as the study does.
+
+    They have networks of all its folds and seeds there, whichever studies ask for them.
+    """
+    wanted = set(product(study["folds"], study["seeds"]))
+    named = [twin for model in study["experiments"] for twin in twins(config, model)]
+    return [twin for twin in dict.fromkeys(named) if wanted <= set(runs_of(config, dataset, twin))]
+
+
+def palette(config: dict) -> list[str]:
+    """Return all experiments and ensembles in the order in which figures give them colours.
+
+    It is that in which they first stand in studies that score networks, then that of the config: an
+    experiment has one colour in all figures of a run.
+    """
+    scored = (study for study in config["studies"].values() if study["kind"] in SCORING)
+    named = [model for study in scored for model in study["experiments"]]
+    return list(dict.fromkeys([*named, *config["experiments"], *config["ensembles"]]))
+
+
 def folds_of(config: dict, model: str) -> list[int]:
     """Return the folds that a model runs with on any dataset, sorted."""
     runs = [run for dataset in config["datasets"] for run in runs_of(config, dataset, model)]
