@@ -73,7 +73,7 @@ def test_two_runs_give_the_same_bytes(tmp_path):
     ranking(tmp_path)
     for name in ("1", "2"):
         drawn = {kind: tmp_path / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
-        plot_ranking.main(table=tmp_path / "ranking.csv", experiments=named(), **drawn)
+        plot_ranking.main(table=tmp_path / "ranking.csv", palette=named(), **drawn)
     for ending in ("svg", "png", "pdf"):
         first, second = (tmp_path / f"{name}.{ending}" for name in ("1", "2"))
         assert first.read_bytes() == second.read_bytes()

@@ -33,16 +33,16 @@ TITLES = {AGGREGATE: "rank of the mean score", RANK: "rank of the mean rank"}
 
 
 @style.journal()
-def draw(table: pd.DataFrame, experiments: Sequence[str]) -> Figure:
+def draw(table: pd.DataFrame, palette: Sequence[str]) -> Figure:
     """Return the figure: a panel for each metric and way of ranking the mean foreground.
 
-    Experiments stand in the order of the first panel, in the colours that the other figures of the
-    study give to their places among `experiments`.
+    Experiments stand in the order of the first panel; palette: as for style.looks.
     """
     rows = table[table["label"] == 0]
     metrics = [metric for metric in METRICS if metric in set(rows["metric"])]
     first = rows[(rows["metric"] == metrics[0]) & (rows["method"] == AGGREGATE)]
     order = list(first["experiment"])
+    colors = [look["color"] for look in style.looks(order, palette).values()]
     height = len(TITLES) * (17 + ROW * len(order))
     figure = style.new_figure(style.TWO_COLUMNS, min(height, style.PAGE))
     panels = figure.subplots(len(TITLES), len(metrics), sharey=True, squeeze=False)
@@ -50,7 +50,6 @@ def draw(table: pd.DataFrame, experiments: Sequence[str]) -> Figure:
         for column, metric in enumerate(metrics):
             axes = panels[place, column]
             of_panel = rows[(rows["metric"] == metric) & (rows["method"] == method)]
-            colors = [style.line_style(experiments.index(name))["color"] for name in order]
             _draw_ranks(axes, of_panel.set_index("experiment").loc[order], colors)
             axes.set_title(f"{METRICS[metric].name.removesuffix(' (mm)')}: {title}")
             style.letter(axes, "abcdefgh"[place * len(metrics) + column])
@@ -103,13 +102,13 @@ def _ticks(count: int) -> range:
 def main(
     *,
     table: str | Path,
-    experiments: Sequence[str],
+    palette: Sequence[str],
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
 ) -> None:
     """Draw the figure from the ranking of a study."""
-    style.save_figure(draw(read_table(table), experiments), svg, png, pdf)
+    style.save_figure(draw(read_table(table), palette), svg, png, pdf)
 
 
 if "snakemake" in globals():
