@@ -118,7 +118,8 @@ def test_shares_start_at_nothing():
     """An axis from 95 % on would make much of a difference of 1 %."""
     adequacy = {"coarsest": pd.DataFrame({"class": ["heart"], "label": 1, "share": [0.99]})}
     _, axes = plt.subplots()
-    plot_patch._draw_shares(axes, adequacy, ["heart"])
+    looks = {"coarsest": style.line_style(0)}
+    plot_patch._draw_shares(axes, adequacy, ["heart"], looks)
     assert axes.get_xlim() == (0, 100)
     plt.close()
 
