@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import write_methods
 from chain import Chain, analyse, plan
 from scans import write_dataset
 from slicewise.config import load
 from slicewise.files import read_json, write_json
 from slicewise.hardware import machine
 from slicewise.studies import runs_of
+from slicewise.study_facts import RunFacts
 
 GROUND = {"slicewise": {"version": "0.1.0", "commit": "a" * 40, "changed": []}, "python": "3.11.7"}
 
@@ -54,3 +56,17 @@ def write_run(folder: Path, shapes=((24, 20, 6),) * 4, **config) -> dict:
         "decided": [(name, model) for name in names for model in models],
         "postprocessing": [folder / "postprocessing.json"] * len(names) * len(models),
     }
+
+
+def gather_run(folder: Path, **config) -> RunFacts:
+    """Return the facts of what `write_run` writes."""
+    arguments = write_run(folder, **config)
+    files = ("dataset_json", "spacing", "orientation", "validation", "splits")
+    return write_methods.gather(
+        read_json(arguments["provenance"]),
+        arguments["datasets"],
+        arguments["given_splits"],
+        {kind: arguments[kind] for kind in files},
+        dict(zip(arguments["planned"], arguments["plans"], strict=True)),
+        dict(zip(arguments["decided"], arguments["postprocessing"], strict=True)),
+    )

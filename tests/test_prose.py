@@ -3,8 +3,6 @@
 import pytest
 
 from slicewise.prose import (
-    IN_LIST,
-    IN_TABLE,
     MOST_NAMED,
     MOST_STATED,
     Paragraph,
@@ -14,6 +12,7 @@ from slicewise.prose import (
     differences,
     edges,
     listed,
+    referred,
     short,
     spread,
     stated,
@@ -66,49 +65,79 @@ def test_edges_are_joined_by_a_cross():
         ([("heart", "a"), ("brain", "a")], "for a"),
         ([("heart", "a"), ("heart", "b")], "on heart"),
         ([("heart", "a")], "for a on heart"),
-        ([("heart", "a"), ("brain", "b")], "for a on heart and b on brain"),
+        ([("heart", "a"), ("brain", "b")], "for a on heart and for b on brain"),
     ],
 )
 def test_what_a_sentence_is_about_is_said_as_short_as_can_be(pairs, said):
     assert about(pairs, ALL) == said
 
 
+def test_no_pair_is_named_that_is_not_there():
+    """c runs on brain alone, so that "a and c on heart and brain" would speak of c on heart."""
+    whole = [*ALL, ("brain", "c")]
+    pairs = [("heart", "a"), ("brain", "a"), ("brain", "c")]
+    assert about(pairs[:2], whole) == "for a"
+    assert about([("heart", "b"), *pairs[2:]], whole) == "for b on heart and for c on brain"
+    assert about([pair for pair in whole if pair[0] == "brain"], whole) == "on brain"
+
+
 def test_what_all_have_is_said_once():
-    assert stated("The patch was {}", dict.fromkeys(ALL, "9")) == "The patch was 9."
+    values = dict.fromkeys(ALL, "9")
+    assert stated("The patch was {}", "the patch", values) == "The patch was 9."
 
 
 def test_what_differs_is_said_of_each():
     values = {pair: "9" if pair[1] == "a" else "8" for pair in ALL}
-    assert stated("The patch was {}", values) == "The patch was 9 for a and 8 for b."
+    assert stated("The patch was {}", "the patch", values) == "The patch was 9 for a and 8 for b."
 
 
 def test_values_with_commas_are_kept_apart():
     values = {("heart", "a"): "1, 2", ("heart", "b"): "3"}
-    assert stated("Stages: {}", values) == "Stages: 1, 2 for a; 3 for b."
+    assert stated("Stages: {}", "the stages", values) == "Stages: 1, 2 for a; 3 for b."
+
+
+def test_values_of_several_experiments_are_kept_apart():
+    values = dict(zip([("heart", name) for name in "abc"], "998", strict=True))
+    assert stated("It was {}", "it", values) == "It was 9 for a and b; 8 for c."
 
 
 def test_pairs_without_a_value_are_left_out_and_none_make_no_sentence():
     values = {("heart", "a"): "", ("heart", "b"): "3"}
-    assert stated("The share was {}", values) == "The share was 3 for b."
-    assert stated("The share was {}", dict.fromkeys(ALL, "")) == ""
+    assert stated("The share was {}", "the share", values) == "The share was 3 for b."
+    assert stated("The share was {}", "the share", dict.fromkeys(ALL, "")) == ""
 
 
-def test_many_values_are_left_to_the_table():
+def many(template, noun, tabled=False):
+    """Return a sentence of more values than one in its place lists."""
     values = {("heart", str(i)): str(i) for i in range(MOST_STATED + 1)}
-    assert stated("The patch was {}", values, tabled=True) == f"The patch was {IN_TABLE}."
+    return stated(template, noun, values, tabled)
+
+
+def test_a_paragraph_ends_with_where_its_many_values_stand():
+    said = (
+        many("Patches were {}", "patches", tabled=True),
+        many("The rate was {}", "the rate"),
+        many("Kernels were {}", "kernels"),
+        "It took a day.",
+    )
+    paragraph = referred(Paragraph("Training", said))
+    assert paragraph.sentences == (
+        "It took a day.",
+        "For patches, see the table of plans.",
+        "For the rate and kernels, see Settings that differed.",
+    )
 
 
 def test_what_the_table_does_not_hold_is_listed_in_full_at_the_end():
-    values = {("heart", str(i)): str(i) for i in range(MOST_STATED + 1)}
-    sentence = stated("The rate was {}", values)
-    assert sentence == f"The rate was {IN_LIST}."
-    (end,) = differences([Paragraph("Training", (sentence, "It took a day."))])
+    said = (many("The rate was {}", "the rate"), many("Patches: {}", "patches", tabled=True))
+    (end,) = differences([Paragraph("Training", said)])
     assert end.sentences == ("The rate was 0 for 0, 1 for 1, 2 for 2, 3 for 3 and 4 for 4.",)
 
 
 def test_many_names_are_left_to_the_list_too():
     values = {("heart", str(i)): "9" if i < MOST_NAMED + 3 else "8" for i in range(MOST_NAMED + 6)}
-    assert stated("The patch was {}", values) == f"The patch was {IN_LIST}."
+    said = Paragraph("Training", (stated("The patch was {}", "the patch", values),))
+    assert referred(said).sentences == ("For the patch, see Settings that differed.",)
 
 
 def test_there_is_no_list_without_differences():

@@ -272,6 +272,22 @@ def test_a_run_that_is_not_quick_is_as_if_nothing_were_said_of_it(quick):
     assert config.load(loaded) == loaded
 
 
+def test_the_command_line_has_the_last_word_in_a_quick_run():
+    quick = {"results": "quick", "training": {"epochs": 2, "momentum": 0.9}}
+    said = {"quick": "true", "results": "mine", "training": {"epochs": 9}}
+    found = config.validated({**BASE, "when_quick": quick, **said}, overrides=said)
+    assert found["results"] == "mine"
+    assert found["training"]["epochs"] == 9
+    assert found["training"]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("kind", ["patch_size", "reading"])
+def test_all_experiments_of_a_question_that_ensembles_have_no_part_in_are_no_ensembles(kind):
+    loaded = load(f"studies: {{s: {{kind: {kind}}}}}", ensembles={"both": ["axial", "coronal"]})
+    assert "both" not in loaded["studies"]["s"]["experiments"]
+    assert loaded["studies"]["s"]["experiments"] == list(loaded["experiments"])
+
+
 def test_mistakes_of_a_quick_run_are_told_before_anyone_asks_for_one():
     (line,) = mistakes("when_quick: {training: {epoch: 2}}")
     assert line == "when quick, training.epoch: unknown key (its value: 2); did you mean epochs?"

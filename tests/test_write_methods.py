@@ -67,7 +67,7 @@ def test_numbers_are_those_of_the_files(plain):
     assert f"The number of patches in a batch was {batch}." in section(text, "Network")
     assert "held four cases: images of one channel (MRI)" in section(text, "Data")
     assert "two cases to train on and two cases held out in each" in section(text, "Partitions")
-    assert "1,000 epochs of 250 iterations, at a learning rate of 0.01" in text
+    assert "1,000 epochs of 250 iterations (250,000 steps), at a learning rate of 0.01" in text
     assert f"{batch - round(batch * 0.67)} of {batch}" in section(text, "Sampling")
 
 
@@ -89,11 +89,12 @@ def test_what_differs_is_said_of_each_experiment_and_what_does_not_once(rich):
     assert "Two datasets were used." in section(text, "Data")
     assert "The cases of own and other were divided into two folds" in text
     assert "of which one was run (number 0 from 0)" in section(text, "Partitions")
+    assert "held out: a hold-out of one of two folds." in section(text, "Partitions")
     assert text.count("stochastic gradient descent") == 1
     assert re.search(r"0\.01, times .* for coarsest; one epoch of .* 0\.02, .* for finest", text)
     assert "Patches were not augmented for coarsest." in section(text, "Augmentation")
     assert "slices without foreground was 0.2 for coarsest." in section(text, "Sampling")
-    assert "(nnU-Net's rule), for coarsest; " in section(text, "Slices")
+    assert "(nnU-Net's rule) for coarsest" in section(text, "Slices")
 
 
 def test_studies_ensembles_and_seeds_are_named(rich):
@@ -104,6 +105,8 @@ def test_studies_ensembles_and_seeds_are_named(rich):
         "compared finest and both with coarsest, on own and other, fold 0, seeds 0, 1 and 2" in said
     )
     assert "The study io measured what patches cost to read" in said
+    assert "The ensemble both has the networks of two trainings" in section(text, "Limits")
+    assert "after 250 to 250,000 steps" in section(text, "Limits")
     assert "three seeds (0, 1 and 2)" in section(text, "Repeatability")
     assert "Rankings were repeated" in section(text, "Statistics")
     assert "The variance between seeds" in section(text, "Statistics")
@@ -115,7 +118,20 @@ def test_sentences_are_whole(plain, rich):
         for title in re.findall(r"\n## (.+)\n\n(?=[A-Z])", text.split("\n## Table of plans")[0]):
             said = section(text, title)
             assert said.endswith("."), title
-            for fault in ("{", "}", "  ", "..", " .", ",,", "None", " nan", "[]", "()"):
+            for fault in (
+                " for as ",
+                " from what ",
+                "{",
+                "}",
+                "  ",
+                "..",
+                " .",
+                ",,",
+                "None",
+                " nan",
+                "[]",
+                "()",
+            ):
                 assert fault not in said, (title, fault)
             assert not re.search(r"\b1 (cases|folds|seeds|epochs|patches|patch of)\b", said)
             assert not re.search(r"\bone (cases|folds|epochs|iterations|threads|were)\b", said)

@@ -269,17 +269,3 @@ def of_shown_runs(pattern: str):
         for name, runs in shown_runs(wildcards).items()
         for model, fold, seed in runs
     ]
-
-
-def rankings() -> list[str]:
-    """Return the figures of rankings, of studies that compare three experiments or more.
-
-    Which of two is the better one, the comparison says.
-    """
-    return [
-        pattern.format(dataset=dataset, study=name)
-        for name in studies_of("comparison")
-        if len(STUDIES[name]["experiments"]) > 2
-        for dataset in STUDIES[name]["datasets"]
-        for pattern in rules.plot_ranking.output
-    ]

@@ -26,6 +26,9 @@ LARGEST = 130.0
 TOLD = 0.005
 """Share below which a rank is not drawn: it would be a speck."""
 
+OBSERVED = {"color": style.BLACK, "markersize": 6.5, "fillstyle": "none", "markeredgewidth": 0.7}
+"""The square around the rank of all cases."""
+
 TITLES = {AGGREGATE: "rank of the mean score", RANK: "rank of the mean rank"}
 
 
@@ -63,12 +66,12 @@ def _of_ranks(table: pd.DataFrame) -> str:
 
 
 def _draw_ranks(axes: Axes, table: pd.DataFrame, colors: Sequence[str]) -> None:
-    """Draw a row of circles for each experiment, its median rank and the interval of its ranks.
+    """Draw a row of circles for each experiment, its ranks of all cases and in resamples.
 
-    table: experiment -> its row of the ranking; colors: of each of them.
+    table: experiment -> its row of the ranking; colors: of each of them. A square is the rank of
+    all cases, a cross and a line are the median and the interval of those in resamples.
     """
     count = len(table)
-    axes.plot([1, count], [0, count - 1], color=style.PALE, linewidth=0.8, zorder=0)
     for y, (color, (_, row)) in enumerate(zip(colors, table.iterrows(), strict=True)):
         shares = row[[f"frequency_{i}" for i in range(1, count + 1)]].to_numpy(float)
         shown = np.flatnonzero(shares >= TOLD)
@@ -82,6 +85,7 @@ def _draw_ranks(axes: Axes, table: pd.DataFrame, colors: Sequence[str]) -> None:
         )
         axes.plot([row["rank_low"], row["rank_high"]], [y, y], color=style.BLACK, linewidth=0.8)
         axes.plot(row["rank_median"], y, "x", color=style.BLACK, markersize=4)
+        axes.plot(row["rank"], y, "s", **OBSERVED)
     axes.set_xlim(0.5, count + 0.5)
     axes.set_ylim(count - 0.4, -0.7)
     axes.set_xticks(_ticks(count))

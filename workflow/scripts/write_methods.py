@@ -8,22 +8,31 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from slicewise import methods_augmentation, methods_data, methods_scores, methods_training
+import pandas as pd
+
+from slicewise import (
+    methods_augmentation,
+    methods_data,
+    methods_partitions,
+    methods_scores,
+    methods_studies,
+    methods_training,
+)
 from slicewise.claim import claim, metrics_reloaded
 from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_text
 from slicewise.job import run
-from slicewise.latex import escape
+from slicewise.latex import escape, latex
 from slicewise.plans import read_plan
 from slicewise.problems import read_tables
-from slicewise.prose import Pair, Paragraph, differences, edges
+from slicewise.prose import Pair, Paragraph, differences, edges, referred
 from slicewise.prose import as_markdown as markdown
 from slicewise.records import read_folds, read_orientation
 from slicewise.study_facts import DatasetFacts, RunFacts, read_grids
 
 SECTIONS = (
     methods_data.data,
-    methods_data.partitions,
+    methods_partitions.partitions,
     methods_data.preprocessing,
     methods_data.slicing,
     methods_training.network,
@@ -34,7 +43,8 @@ SECTIONS = (
     methods_scores.postprocessing,
     methods_scores.evaluation,
     methods_scores.statistics,
-    methods_scores.studies,
+    methods_studies.studies,
+    methods_studies.limits,
     methods_scores.software,
     methods_scores.repeatability,
 )
@@ -42,14 +52,23 @@ SECTIONS = (
 PLAN_COLUMNS = (
     "dataset",
     "experiment",
-    "sliced axis",
-    "pixel (mm)",
-    "patch (pixels)",
+    "across",
+    "slices",
+    "pixel",
+    "image",
+    "patch",
     "batch",
     "stages",
     "weights",
+    "angle",
 )
-"""Of the table of plans; pixels and patches are rows by columns."""
+PLAN_LEGEND = (
+    "Plans. Across: the sliced axis; slices: their target distance (mm); pixel: its edges (mm); "
+    "image: the median slice (pixels); patch: its edges (pixels); batch: patches, in brackets how "
+    "many of them are centred on a voxel of a class; angle: the largest rotation (degrees). Edges "
+    "are rows × columns."
+)
+"""Columns of the table of plans, and what they hold."""
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -72,26 +91,32 @@ RELOADED = "Metrics Reloaded (Maier-Hein, Reinke et al., Nature Methods, 2024)"
 
 def paragraphs(facts: RunFacts) -> list[Paragraph]:
     """Return the paragraphs of the methods, without those that have nothing to say."""
-    said = [found for section in SECTIONS if (found := section(facts)).sentences]
-    return [*said, *differences(said)]
+    said = [section(facts) for section in SECTIONS]
+    written = [referred(paragraph) for paragraph in said]
+    return [*filter(lambda one: one.sentences, written), *differences(said)]
 
 
 def plans_table(facts: RunFacts) -> list[tuple[str, ...]]:
     """Return a row for each dataset and experiment, the names of the columns first."""
-    rows = [
-        (
-            dataset,
-            experiment,
-            methods_data.sliced_axis(facts, (dataset, experiment)),
-            edges(plan.spacing),
-            edges(plan.patch_size),
-            str(methods_training.batch_size(facts, (dataset, experiment))),
-            str(plan.architecture.n_stages),
-            f"{methods_training.weights(facts, (dataset, experiment)):,}",
-        )
-        for (dataset, experiment), plan in facts.plans.items()
-    ]
-    return [PLAN_COLUMNS, *rows]
+    return [PLAN_COLUMNS, *(_planned(facts, pair) for pair in facts.plans)]
+
+
+def _planned(facts: RunFacts, pair: Pair) -> tuple[str, ...]:
+    """Return the row of a dataset and an experiment in the table of plans."""
+    plan, batch = facts.plans[pair], methods_training.batch_size(facts, pair)
+    trained = pair in facts.trained
+    return (
+        *pair,
+        methods_data.sliced_axis(facts, pair),
+        methods_data.distance(facts, pair) or "--",
+        edges(plan.spacing),
+        edges(plan.median_image_size),
+        edges(plan.patch_size),
+        f"{batch} ({methods_training.centred(facts, pair)})" if trained else str(batch),
+        str(plan.architecture.n_stages),
+        f"{methods_training.weights(facts, pair):,}",
+        f"±{methods_augmentation.rotation(facts, pair)}" if trained else "--",
+    )
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
@@ -102,12 +127,11 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def latex_table(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table (package booktabs) whose first row holds the names of its columns."""
-    first, *others = (" & ".join(escape(cell) for cell in row) for row in rows)
-    lines = [r"\toprule", f"{first} \\\\", r"\midrule", *(f"{row} \\\\" for row in others)]
-    columns = "l" * len(rows[0])
-    body = "\n".join([*lines, r"\bottomrule"])
-    return f"\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n"
+    """Return the table of plans as LaTeX, each dataset's name above its rows."""
+    names, *others = rows
+    table = pd.DataFrame(others, columns=list(names))
+    shown = {name: name for name in names if name != "dataset"}
+    return latex(table, shown, PLAN_LEGEND, "tab:plans", groups=["dataset"])
 
 
 def checklists(facts: RunFacts) -> dict[str, list[tuple[str, ...]]]:
@@ -127,7 +151,8 @@ def as_markdown(facts: RunFacts, found: Sequence[Paragraph]) -> str:
         parts.append(f"## {paragraph.title}\n\n{text}")
         if paragraph.sources:
             parts.append(f"<!-- From {', '.join(paragraph.sources)} -->")
-    parts += ["## Table of plans", markdown_table(plans_table(facts)), "# Checklists"]
+    parts += ["## Table of plans", PLAN_LEGEND, markdown_table(plans_table(facts))]
+    parts.append("# Checklists")
     for title, rows in checklists(facts).items():
         parts += [f"## {title}", markdown_table(rows)]
     return "\n\n".join(parts) + "\n"
@@ -141,7 +166,8 @@ def as_html(facts: RunFacts, found: Sequence[Paragraph]) -> str:
         parts.append(f"<h2>{paragraph.title}</h2>\n<p>{text}</p>")
         if sources:
             parts.append(f"<small>From {sources}</small>")
-    for title, rows in {"Table of plans": plans_table(facts), **checklists(facts)}.items():
+    parts.append(f"<h2>Table of plans</h2>\n<p>{PLAN_LEGEND}</p>\n{html_table(plans_table(facts))}")
+    for title, rows in checklists(facts).items():
         parts.append(f"<h2>{title}</h2>\n{html_table(rows)}")
     return PAGE.format("\n".join(parts))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from slicewise.methods_partitions import held_out_of
 from slicewise.prose import counted, listed
 from slicewise.study_facts import RunFacts
 
@@ -58,11 +59,21 @@ def _front() -> list[Item]:
 def _data(facts: RunFacts) -> list[Item]:
     """Return the items of data and reference standard."""
     made = [name for name, one in facts.datasets.items() if "phantom" in one.kind]
-    real = [name for name in facts.datasets if name not in made]
+    thick = {
+        name: one.kind["thicken"]["of"]
+        for name, one in facts.datasets.items()
+        if "thicken" in one.kind
+    }
+    real = [name for name in facts.datasets if name not in (*made, *thick)]
     drawn = f"{listed(made)}: drawn by slicewise" if made else ""
+    derived = (
+        f"{listed(thick)}: computed by slicewise from {listed(dict.fromkeys(thick.values()))}"
+        if thick
+        else ""
+    )
     given = f"{listed(real)}: {FILL_IN}" if real else ""
-    source = "; ".join(filter(None, [drawn, given]))
-    truth = "; ".join(filter(None, [f"{drawn} with the images" if drawn else "", given]))
+    source = "; ".join(filter(None, [drawn, derived, given]))
+    truth = "; ".join(filter(None, [f"{drawn} with the images" if drawn else "", derived, given]))
     chosen = {facts.settings(pair, "training")["slices"] for pair in facts.trained}
     chosen |= {facts.config["evaluation"]["slices"]}
     subset = "all slices were used" if chosen <= {"all"} else f"slices: {listed(sorted(chosen))}"
@@ -108,21 +119,31 @@ def _data(facts: RunFacts) -> list[Item]:
 
 def _partitions(facts: RunFacts) -> list[Item]:
     """Return the items of partitions and sample size."""
-    held_out = {
-        name: len(
-            {
-                case
-                for pair, runs in facts.runs.items()
-                if pair[0] == name
-                for fold, _ in runs
-                for case in one.splits[fold]["val"]
-            }
+    ran = {
+        name: sorted(
+            {fold for pair, runs in facts.runs.items() if pair[0] == name for fold, _ in runs}
         )
+        for name in facts.datasets
+    }
+    held_out = {
+        name: sum(len(one.splits[fold]["val"]) for fold in ran[name])
         for name, one in facts.datasets.items()
     }
-    tested = listed(f"{counted(count, 'case')} of {name}" for name, count in held_out.items())
+    ways: dict[str, list[str]] = {}
+    for name, one in facts.datasets.items():
+        ways.setdefault(held_out_of(len(ran[name]), len(one.splits)), []).append(name)
+    assigned = "; ".join(
+        way if len(ways) == 1 else f"{listed(names)}: {way}" for way, names in ways.items()
+    )
+    sizes: dict[int, list[str]] = {}
+    for name, count in held_out.items():
+        sizes.setdefault(count, []).append(name)
+    tested = listed(
+        f"{counted(count, 'case')} of {'each of ' if len(names) > 1 else ''}{listed(names)}"
+        for count, names in sizes.items()
+    )
     return [
-        Item(19, "assignment to partitions", "cross-validation", ("Partitions",)),
+        Item(19, "assignment to partitions", assigned, ("Partitions",)),
         Item(
             20,
             "level at which partitions are disjoint",
@@ -138,7 +159,11 @@ def _partitions(facts: RunFacts) -> list[Item]:
 def _model(facts: RunFacts) -> list[Item]:
     """Return the items of model and training."""
     ensembles = facts.config["ensembles"]
-    fused = f"{counted(len(ensembles), 'ensemble')} of experiments" if ensembles else "none"
+    fused = (
+        f"{counted(len(ensembles), 'ensemble')} of experiments ({listed(ensembles)})"
+        if ensembles
+        else "none"
+    )
     start = any(facts.settings(pair, "training")["pretrained"] for pair in facts.trained)
     return [
         Item(
@@ -183,8 +208,13 @@ def _scores(facts: RunFacts) -> list[Item]:
         ),
         Item(33, "testing on external data", "none by the pipeline; " + FILL_IN),
         Item(34, "registration of a clinical trial", FILL_IN),
-        Item(35, "numbers of cases", "given for each dataset and fold", ("Data", "Partitions")),
-        Item(36, "demographic and clinical characteristics", FILL_IN),
+        Item(
+            35,
+            "numbers of cases included and excluded",
+            "given for each dataset and fold",
+            ("Data", "Partitions"),
+        ),
+        Item(36, "demographic and clinical characteristics of each partition", FILL_IN),
         Item(
             37,
             "performance and its uncertainty",
@@ -209,7 +239,7 @@ def _scores(facts: RunFacts) -> list[Item]:
 def _back() -> list[Item]:
     """Return the items of discussion and of other information."""
     return [
-        Item(40, "limitations", FILL_IN),
+        Item(40, "limitations", f"of the comparisons: see there; {FILL_IN}", ("Limits",)),
         Item(41, "implications for practice", FILL_IN),
         Item(
             42,
@@ -236,8 +266,9 @@ def metrics_reloaded(facts: RunFacts) -> Mapping[str, str]:
         "tolerance of the boundary": f"{tolerance:g} mm; why: {FILL_IN}",
         "classes": "each by itself; means over classes are named as such",
         "empty reference or prediction": "both empty: no score; one empty: overlap 0, no distance",
-        "aggregation": "slices and seeds within a case, then cases",
-        "uncertainty": "bootstrap over cases; seeds apart",
+        "aggregation": "seeds, and slices that truly show a class, within a case; then over cases",
+        "false positives in slices": "counted for each case, beside the score",
+        "uncertainty": "bootstrap over cases, for given networks and folds; seeds apart",
         "scores of single cases": "per_case.csv and per_slice.csv of every run",
         "quality of the reference": FILL_IN,
     }

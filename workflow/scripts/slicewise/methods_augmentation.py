@@ -70,7 +70,15 @@ def augmentation(facts: RunFacts) -> Paragraph:
         sentences = [
             f"Patches were augmented on the fly by, in this order and each with the probability in "
             f"brackets, {listed(map(_described, AUGMENTATION))}.",
-            stated("Angles were drawn from {}", {pair: _angles(facts, pair) for pair in augmented}),
+            stated(
+                "Angles were drawn from {}",
+                "the largest rotation",
+                {
+                    pair: f"−{rotation(facts, pair)}° to {rotation(facts, pair)}°"
+                    for pair in augmented
+                },
+                tabled=True,
+            ),
         ]
     if plain:
         whom = about(plain, facts.trained)
@@ -86,9 +94,8 @@ def _described(transform: Transform) -> str:
     return f"{words} ({short(transform.probability)}{channels})"
 
 
-def _angles(facts: RunFacts, pair: Pair) -> str:
-    """Return the range of the rotations, which is smaller for elongated patches."""
+def rotation(facts: RunFacts, pair: Pair) -> int:
+    """Return the largest angle in degrees of a rotation, which is smaller for elongated patches."""
     row, column = facts.plans[pair].patch_size
     elongated = max(row, column) / min(row, column) > ELONGATED
-    largest = ELONGATED_ROTATION if elongated else ROTATION
-    return f"−{largest}° to {largest}°"
+    return ELONGATED_ROTATION if elongated else ROTATION

@@ -1,8 +1,8 @@
-"""Methods in words: the data, how cases were divided, prepared and sliced."""
+"""Methods in words: the data, how scans were prepared and sliced."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -24,8 +24,8 @@ AXES = "zyx"
 """The axes of an array in reading order, the reverse of a NIfTI file's."""
 
 POLICIES = {
-    "coarsest": "the axis with the largest target spacing (nnU-Net's rule)",
-    "finest": "the axis with the smallest target spacing",
+    "coarsest": "that with the largest target spacing (nnU-Net's rule)",
+    "finest": "that with the smallest target spacing",
 }
 
 
@@ -33,33 +33,41 @@ def data(facts: RunFacts) -> Paragraph:
     """Return the paragraph about cases, grids and labels."""
     own = [one for one in facts.datasets.values() if "thicken" not in one.kind]
     sentences = []
-    if len(own) > 1:
-        sentences.append(f"{capital(counted(len(own), 'dataset'))} were used.")
+    made = len(facts.datasets) - len(own)
+    if len(facts.datasets) > 1:
+        verb = "was" if len(own) == 1 else "were"
+        source = "it" if len(own) == 1 else "them"
+        more = f", and {counted(made, 'dataset')} made from {source}" if made else ""
+        sentences.append(f"{capital(counted(len(own), 'dataset'))} {verb} used{more}.")
     for dataset in own:
-        sentences += [_cases(dataset), _grids(dataset), _checks(dataset)]
-    sentences += _thickened(facts)
+        sentences += [_cases(dataset), _grids(dataset)]
+    sentences += [*_thickened(facts), *_checks(facts)]
     sources = [f"{one.name}/spacing.csv and validation.csv, its dataset.json" for one in own]
     return Paragraph("Data", tuple(sentences), tuple(sources))
 
 
 def _thickened(facts: RunFacts) -> list[str]:
-    """Return a sentence about the datasets whose slices were made thicker, for each source."""
-    made: dict[str, list[Mapping]] = {}
-    for dataset in facts.datasets.values():
+    """Return sentences about the datasets whose slices were made thicker, for each source."""
+    made: dict[str, dict[str, Mapping]] = {}
+    for name, dataset in facts.datasets.items():
         if settings := dataset.kind.get("thicken"):
-            made.setdefault(settings["of"], []).append(settings)
+            made.setdefault(settings["of"], {})[name] = settings
     sentences = []
-    for source, settings in made.items():
-        axes, factors = (
-            listed(sorted({str(each[key]) for each in settings})) for key in ("axis", "factor")
-        )
-        word = "axes" if len({each["axis"] for each in settings}) > 1 else "axis"
+    for source, found in made.items():
+        axes = dict.fromkeys(_axis_in_words(each["axis"]) for each in found.values())
+        factors = sorted({each["factor"] for each in found.values()})
         sentences.append(
-            f"{capital(counted(len(settings), 'further dataset'))} held the scans of {source} with "
-            f"voxels made {factors} times as long along {word} {axes} of the array, averaged over "
-            "the slice profile, and their labels by volume fraction."
+            f"The {'dataset' if len(found) == 1 else 'datasets'} {listed(found)} held the scans of "
+            f"{source} with voxels made {listed(factors, 'or')} times as long along "
+            f"{listed(axes, 'or')}: intensities are means over the slice profile, labels those of "
+            "the class that fills most of it."
         )
     return sentences
+
+
+def _axis_in_words(axis: int | str) -> str:
+    """Return an axis as the config names it, by number or by a word, for a sentence."""
+    return AXES[axis] if isinstance(axis, int) else f"the {axis} axis"
 
 
 def _origin(dataset: DatasetFacts) -> str:
@@ -103,73 +111,34 @@ def _grids(dataset: DatasetFacts) -> str:
         if len(found) == 1
         else "scans were stored as " + listed(f"{name} ({count})" for name, count in found.items())
     )
+    along = "mm along z, y and x (the reverse of the file's order"
     if dataset.cases == 1:
         return (
-            f"Its voxels measured {edges(spacing[0])} mm along z, y and x (the reverse of the "
-            f"file's order), its array had {edges(shape[0])} of them; {stored}."
+            f"Its voxels measured {edges(spacing[0])} {along}), its array had {edges(shape[0])} of "
+            f"them; {stored}."
         )
+    median = f"The median shape was {edges(np.median(shape, axis=0))} voxels (ranges {ranges[1]})"
+    if (spacing == spacing[0]).all():
+        return f"All voxels measured {edges(spacing[0])} {along}). {median}; {stored}."
     return (
-        f"The median spacing was {edges(np.median(spacing, axis=0))} mm along z, y and x (the "
-        f"reverse of the file's order; ranges {ranges[0]} mm), the median shape "
-        f"{edges(np.median(shape, axis=0))} voxels (ranges {ranges[1]}), and the largest spacing "
-        f"of a case was {spread(ratio)} times its smallest; {stored}."
+        f"The median spacing was {edges(np.median(spacing, axis=0))} {along}; ranges {ranges[0]} "
+        f"mm), and the largest spacing of a case was {spread(ratio)} times its smallest. {median}; "
+        f"{stored}."
     )
 
 
-def _checks(dataset: DatasetFacts) -> str:
-    """Return the sentence about what the checks of all files found."""
-    warned = {problem.case for problem in dataset.warnings if problem.case}
-    found = f"raised {counted(len(dataset.warnings), 'warning')}"
-    of_cases = f", about {counted(len(warned), 'case')}" if warned else ""
-    return (
-        "Every file was read to its end and its grid and labels were checked before anything was "
-        f"computed; no case was excluded, and the checks {found}{of_cases}."
-    )
-
-
-def partitions(facts: RunFacts) -> Paragraph:
-    """Return the paragraph about folds."""
-    said: dict[str, list[str]] = {}
-    for name in facts.datasets:
-        said.setdefault(_folds(facts, name), []).append(name)
-    sentences = [
-        f"The cases of {listed(names)} were divided into {how}" for how, names in said.items()
+def _checks(facts: RunFacts) -> list[str]:
+    """Return the sentences about what the checks of all files found."""
+    found = {}
+    for name, dataset in facts.datasets.items():
+        warned = {problem.case for problem in dataset.warnings if problem.case}
+        of_cases = f" about {counted(len(warned), 'case')}" if warned else ""
+        found[name, name] = f"{counted(len(dataset.warnings), 'warning')}{of_cases}"
+    return [
+        "Every file was read to its end, and its grid and labels were checked, before anything was "
+        "computed; no case was excluded.",
+        stated("The checks raised {}", "the warnings of the checks", found),
     ]
-    sentences.append(
-        "Partitions were disjoint at the level of cases, and every score is of a case that its "
-        "network was not trained on. The workflow chose no setting of a training by these scores."
-    )
-    sources = tuple(f"{name}/splits_final.json" for name in facts.datasets)
-    return Paragraph(
-        "Partitions", tuple(sentences), (*sources, "config: cross_validation, studies")
-    )
-
-
-def _folds(facts: RunFacts, name: str) -> str:
-    """Return into which folds a dataset was divided, and which were run."""
-    dataset = facts.datasets[name]
-    ran = {fold for pair, runs in facts.runs.items() if pair[0] == name for fold, _ in runs}
-    whole, folds = len(dataset.splits), sorted(ran)
-    train, held_out = (
-        sorted({len(dataset.splits[fold][part]) for fold in folds}) for part in ("train", "val")
-    )
-    how = (
-        "as given" if dataset.given_splits else "by nnU-Net's seeded shuffle of their sorted names"
-    )
-    were = "all of which were run"
-    if len(folds) < whole:
-        number = "number" if len(folds) == 1 else "numbers"
-        verb = "was" if len(folds) == 1 else "were"
-        were = f"of which {counted(len(folds), verb, verb)} run ({number} {listed(folds)} from 0)"
-    return (
-        f"{counted(whole, 'fold')}, {how}, {were}, with {_cases_in(train)} to train on and "
-        f"{_cases_in(held_out)} held out{' in each' if len(folds) > 1 else ''}."
-    )
-
-
-def _cases_in(sizes: Sequence[int]) -> str:
-    """Return how many cases a part of the folds holds."""
-    return counted(sizes[0], "case") if len(sizes) == 1 else f"{spread(sizes)} cases"
 
 
 def preprocessing(facts: RunFacts) -> Paragraph:
@@ -177,14 +146,25 @@ def preprocessing(facts: RunFacts) -> Paragraph:
     turned = {
         (name, name): _turned(dataset.orientation) for name, dataset in facts.datasets.items()
     }
-    pixels = {pair: f"of {edges(plan.spacing)} mm" for pair, plan in facts.plans.items()}
+    pixels = {pair: f"{edges(plan.spacing)} mm" for pair, plan in facts.plans.items()}
     sentences = (
-        stated("Scans were {}", turned),
+        stated("Scans were {}", "how scans were turned", turned),
         "Each was cropped to the box of the voxels that are not zero in some channel; then "
         "intensities were normalised, and then it was resampled.",
-        stated("{}", {pair: _normalisation(facts, pair) for pair in facts.plans}),
-        stated("Slices were resampled to pixels (rows × columns) {}", pixels, tabled=True),
-        stated("Interpolation was {}", {pair: _orders(facts, pair) for pair in facts.plans}),
+        stated(
+            "{}",
+            "the normalisation",
+            {pair: _normalisation(facts, pair) for pair in facts.plans},
+        ),
+        "Slices were resampled to one size of pixels in each dataset and experiment.",
+        stated(
+            "Pixels (rows × columns) were {}", "the size of pixels (rows × columns)", pixels, True
+        ),
+        stated(
+            "Interpolation was {}",
+            "the interpolation",
+            {pair: _orders(facts, pair) for pair in facts.plans},
+        ),
         "The distance between slices stayed as it was.",
     )
     return Paragraph("Preprocessing", sentences, ("*/*/plans.json", "*/orientation.json"))
@@ -251,8 +231,26 @@ def slicing(facts: RunFacts) -> Paragraph:
     """Return the paragraph about the sliced axis and the reason for it."""
     sentences = (
         "Networks saw single slices across one axis of the array.",
-        stated("The axis was {}", {pair: _axis(facts, pair) for pair in facts.plans}, tabled=True),
-        stated("Its spacing was {}", {pair: _distance(facts, pair) for pair in facts.plans}),
+        stated(
+            "The axis was chosen as {}",
+            "how the axis was chosen",
+            {pair: _policy(facts, pair) for pair in facts.plans},
+        ),
+        stated(
+            "Slices were across {}",
+            "the axis",
+            {pair: sliced_axis(facts, pair) for pair in facts.plans},
+            tabled=True,
+        ),
+        stated(
+            "The target distance of slices was {}",
+            "the target distance of slices",
+            {
+                pair: f"{distance(facts, pair)} mm" if distance(facts, pair) else ""
+                for pair in facts.plans
+            },
+            tabled=True,
+        ),
     )
     return Paragraph(
         "Slices", tuple(filter(None, sentences)), ("*/*/plans.json", "config: planning")
@@ -270,22 +268,19 @@ def sliced_axis(facts: RunFacts, pair: Pair) -> str:
         return AXES[axis]
     letters = CANONICAL if stored["reorient"] else next(iter(stored["orientations"]))
     plane = next(name for name, ends in ANATOMICAL_PLANES.items() if letters[2 - axis] in ends)
-    return f"{AXES[axis]} ({plane} slices)"
+    return f"{AXES[axis]} ({plane})"
 
 
-def _axis(facts: RunFacts, pair: Pair) -> str:
-    """Return which axis an experiment sliced across, and why."""
+def _policy(facts: RunFacts, pair: Pair) -> str:
+    """Return how the axis that an experiment sliced across was chosen."""
     planning = facts.settings(pair, "planning")
-    policy = planning["slice_axis"]
     if planning["plans"]:
-        why = "as the plan that was given says"
-    else:
-        why = POLICIES.get(policy, "chosen by hand")
-    return f"{sliced_axis(facts, pair)}, {why},"
+        return "the plan that was given says"
+    return POLICIES.get(planning["slice_axis"], "that which the config names")
 
 
-def _distance(facts: RunFacts, pair: Pair) -> str:
-    """Return the target spacing of the sliced axis, where the plan tells it."""
+def distance(facts: RunFacts, pair: Pair) -> str:
+    """Return the target spacing of the sliced axis in mm, where the plan tells it."""
     plan = facts.plans[pair]
     target = plan.raw.get("slicewise", {}).get("target_spacing")
-    return f"{short(target[plan.preparation.transpose_forward[0]])} mm" if target else ""
+    return short(target[plan.preparation.transpose_forward[0]]) if target else ""

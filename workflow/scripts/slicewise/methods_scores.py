@@ -1,8 +1,6 @@
-"""Methods in words: post-processing, scores, statistics, studies, software and repeatability."""
+"""Methods in words: post-processing, scores, statistics, software and repeatability."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 from slicewise import hardware
 from slicewise.prose import Pair, Paragraph, counted, listed, stated
@@ -21,14 +19,15 @@ CALLED = {
 }
 DEVICES = {"cpu": "the CPU", "cuda": "a GPU (CUDA)", "mps": "a GPU (Apple's MPS)"}
 
-KINDS = {
-    "comparison": "compared {experiments} with {reference}",
-    "patch_size": "asked what smaller patches cost, {experiments} beside {reference}",
-    "anisotropy": "asked what thicker slices cost, with {experiments}",
-    "reading": "measured what patches cost to read from disk, in bytes, memory and time, as "
-    "exported for {experiments}",
+FAMILIES = {
+    "comparison": "in a comparison, over the mean foregrounds of all experiments, or over all "
+    "their classes, of one metric and level",
+    "anisotropy": "with thicker slices, over all thicknesses along all axes, or over these and "
+    "the classes, of one experiment",
+    "patch_size": "with smaller patches, over all experiments, and over the classes, or the sizes "
+    "of structures, of one level",
 }
-"""What a study of each kind did."""
+"""Over which tests of a study of each kind p values are adjusted."""
 
 
 def postprocessing(facts: RunFacts) -> Paragraph:
@@ -37,7 +36,8 @@ def postprocessing(facts: RunFacts) -> Paragraph:
         sentences = ("Segmentations were not post-processed.",)
     else:
         decided = stated(
-            "It raised the Dice, and is done, for {}",
+            "The reductions that raised the Dice, and are applied to new images, are {}",
+            "the reductions that raised the Dice, and are applied to new images",
             {pair: _kept(steps) for pair, steps in facts.steps.items()},
         )
         sentences = (
@@ -54,9 +54,9 @@ def postprocessing(facts: RunFacts) -> Paragraph:
 def _kept(steps: tuple[str, ...]) -> str:
     """Return which components are reduced."""
     if not steps:
-        return "nothing"
+        return "none"
     named = ["all structures together" if name == "foreground" else name for name in steps]
-    return listed(named)
+    return f"those of {listed(named)}"
 
 
 def evaluation(facts: RunFacts) -> Paragraph:
@@ -70,6 +70,7 @@ def evaluation(facts: RunFacts) -> Paragraph:
         "Segmentations were scored on the grid of the input files, for each class, in 3D for every "
         f"case and in 2D for every slice across {slices} of the scan"
         + ("." if only == "all" else f", of these slices only: {only}."),
+        *_thin_grid(facts),
         "Overlap was measured by the Dice similarity coefficient and the intersection over union; "
         "agreement of boundaries by the 95th percentile of the Hausdorff distance (the larger of "
         "both directions), the average symmetric surface distance and the surface Dice at a "
@@ -77,39 +78,64 @@ def evaluation(facts: RunFacts) -> Paragraph:
         "their area.",
         "Where truth and prediction were both empty there is no score, and it entered no mean; "
         "where one of them was empty, overlap scores were 0 and distances do not exist.",
+        "The score of a class in slices is that of the slices that truly show it, averaged within "
+        "each case and then over cases; slices in which it was found although it is not there were "
+        "counted beside it.",
         "Scores of several seeds of one case or slice were averaged first.",
     )
     return Paragraph("Evaluation", sentences, ("config: evaluation", "*/*/fold-*_seed-*/per_*.csv"))
 
 
+def _thin_grid(facts: RunFacts) -> list[str]:
+    """Return what scores of datasets with thicker slices are of, nothing where there are none."""
+    thick = [name for name, one in facts.datasets.items() if "thicken" in one.kind]
+    if not thick:
+        return []
+    sources = listed(dict.fromkeys(facts.datasets[name].kind["thicken"]["of"] for name in thick))
+    return [
+        f"Those of {listed(thick)} were scored on the thin slices of {sources}, against their "
+        "labels; a thin slice took the label of the thick one that it lies in. The ceiling is what "
+        "a network scores there that predicts the thick labels without a mistake: a bound in "
+        "practice, not in theory."
+    ]
+
+
 def statistics(facts: RunFacts) -> Paragraph:
     """Return the paragraph about intervals and tests."""
-    drawn = facts.config["figures"]
-    compares = any(
-        len(study["experiments"]) > 1
-        for study in facts.config["studies"].values()
-        if study["kind"] != "reading"
-    )
+    drawn, studies = facts.config["figures"], facts.config["studies"].values()
+    compared = [one for one in studies if one["kind"] == "comparison"]
     sentences = [
         "The case was the unit of analysis, as slices and runs of a case are not independent.",
         f"Intervals are {100 * drawn['confidence']:g} % intervals of a bootstrap over whole cases "
         f"({drawn['resamples']:,} resamples, seeded; percentiles expanded for few cases: "
         "Hesterberg, 2015); none is given below five cases.",
     ]
-    if compares:
+    kinds = {one["kind"] for one in studies if len(one["experiments"]) > 1}
+    families = [words for kind, words in FAMILIES.items() if kind in kinds]
+    if families:
         sentences += [
             "Experiments were paired with the reference case by case; differences were tested by "
-            "the two-sided Wilcoxon signed-rank test, adjusted by Holm's method over the mean "
-            "foregrounds of all experiments, or all their classes, of one metric and level, and "
-            "described by the matched-pairs rank-biserial correlation and Cohen's d_z. Beside them "
-            "stands the smallest difference that the design could detect: that which a paired t "
-            "test with these cases finds with a power of 0.8 at 0.05.",
+            "the two-sided Wilcoxon signed-rank test and described by the matched-pairs "
+            "rank-biserial correlation.",
+            "Pairs of which one side has no score entered no difference.",
+            f"p values were adjusted by Holm's method: {'; '.join(families)}.",
         ]
-    compared = [one for one in facts.config["studies"].values() if one["kind"] == "comparison"]
+    if any(len(one["experiments"]) > 1 for one in compared):
+        sentences.append(
+            "Comparisons also give Cohen's d_z and the smallest difference that the design could "
+            "detect: that which a paired t test with these cases finds with a power of 0.8 at 0.05."
+        )
+    sentences.append(
+        "Intervals and tests hold for the networks that were trained and for this division into "
+        "folds; they tell nothing of other trainings or other divisions."
+    )
     if any(len(one["experiments"]) > 2 for one in compared):
         sentences.append(
             "Rankings were repeated in the resamples, their stability given as Kendall's tau "
-            "(after challengeR: Wiesenfarth et al., 2021)."
+            "(after challengeR: Wiesenfarth et al., 2021). In a ranking, an experiment without a "
+            "score where others have one counts as the worst: with an overlap of 0, or with the "
+            "last rank of the case and the largest distance. A case in which one experiment "
+            "rightly found nothing of a class was left out of that class for all."
         )
     if any(len(one["seeds"]) > 1 for one in compared):
         sentences.append(
@@ -117,36 +143,6 @@ def statistics(facts: RunFacts) -> Paragraph:
             "variance within folds."
         )
     return Paragraph("Statistics", tuple(sentences), ("config: figures, studies",))
-
-
-def studies(facts: RunFacts) -> Paragraph:
-    """Return the paragraph about what was compared with what."""
-    return Paragraph(
-        "Studies",
-        tuple(_study(facts, name, study) for name, study in facts.config["studies"].items()),
-        ("config: studies",),
-    )
-
-
-def _study(facts: RunFacts, name: str, study: Mapping) -> str:
-    """Return what a study asked, on which cases."""
-    others = [one for one in study["experiments"] if one != study["reference"]]
-    alone = study["kind"] == "comparison" and not others
-    did = "scored {reference} alone" if alone else KINDS[study["kind"]]
-    paired = study["kind"] in ("comparison", "patch_size")
-    named = {
-        "experiments": listed(others if paired else study["experiments"]),
-        "reference": study["reference"],
-    }
-    where = f"on {listed(study['datasets'])}"
-    runs = ""
-    if study["kind"] != "reading":
-        folds, seeds = study["folds"], study["seeds"]
-        runs = (
-            f", {'fold' if len(folds) == 1 else 'folds'} {listed(folds)}, "
-            f"{'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}"
-        )
-    return f"The study {name} {did.format(**named)}, {where}{runs}."
 
 
 def software(facts: RunFacts) -> Paragraph:
@@ -183,19 +179,31 @@ def _machines(facts: RunFacts) -> list[str]:
         + (f" on {counted(one['devices'], 'device')}" if one["devices"] > 1 else "")
         for pair, one in settings.items()
     }
-    return [*said, *filter(None, [stated("Each training had {}", threads)])]
+    return [
+        *said,
+        *filter(None, [stated("Each training had {}", "the threads of a training", threads)]),
+    ]
 
 
 def repeatability(facts: RunFacts) -> Paragraph:
     """Return the paragraph about seeds and determinism."""
-    seeds = sorted({seed for runs in facts.runs.values() for _, seed in runs})
+    seeds = {pair: sorted({seed for _, seed in facts.runs.get(pair, ())}) for pair in facts.trained}
     sentences = [
-        f"Networks were trained with {counted(len(seeds), 'seed')} ({listed(seeds)})."
-        if facts.trained
-        else "",
+        stated(
+            "Networks were trained with {}",
+            "the seeds",
+            {
+                pair: f"{counted(len(own), 'seed')} ({listed(own)})" if own else ""
+                for pair, own in seeds.items()
+            },
+        ),
         "Every random draw follows from seed, fold, purpose and iteration alone; on the CPU of one "
         "machine, with the same number of threads, results repeat to the byte.",
-        stated("GPUs computed {}", {pair: _determinism(facts, pair) for pair in facts.trained}),
+        stated(
+            "GPUs computed {}",
+            "the precision of GPUs",
+            {pair: _determinism(facts, pair) for pair in facts.trained},
+        ),
         "report/provenance.json holds the config, the checksums of all inputs and of the networks, "
         "and a digest of the code behind each step.",
     ]

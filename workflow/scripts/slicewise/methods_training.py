@@ -10,32 +10,54 @@ def network(facts: RunFacts) -> Paragraph:
     """Return the paragraph about the network and its plan."""
     plans = facts.plans
     sentences = (
+        "Networks were 2D U-Nets.",
         stated(
-            "Networks were 2D U-Nets of these stages and feature maps: {}",
-            {pair: _stages(facts, pair) for pair in plans},
+            "The numbers of feature maps of their stages, from the first on, were {}",
+            "the feature maps",
+            {pair: _feature_maps(facts, pair) for pair in plans},
         ),
-        stated("The encoder was {}", {pair: _encoder(facts, pair) for pair in plans}),
-        stated("The decoder had {}", {pair: _decoder(facts, pair) for pair in plans}),
-        stated("Kernels were {}", {pair: _kernels(facts, pair) for pair in plans}),
+        stated(
+            "The number of stages was {}",
+            "the number of stages",
+            {pair: str(plan.architecture.n_stages) for pair, plan in plans.items()},
+            tabled=True,
+        ),
+        stated(
+            "The encoder was {}", "the encoder", {pair: _encoder(facts, pair) for pair in plans}
+        ),
+        stated(
+            "The decoder had {}", "the decoder", {pair: _decoder(facts, pair) for pair in plans}
+        ),
+        stated("Kernels were {}", "kernels", {pair: _kernels(facts, pair) for pair in plans}),
         "Strided convolutions lowered the resolution and transposed convolutions raised it; "
         "convolutions were followed by instance normalisation and a leaky ReLU (slope 0.01).",
         stated(
             "The number of weights was {}",
+            "the number of weights",
             {pair: f"{weights(facts, pair):,}" for pair in plans},
             tabled=True,
         ),
-        stated("Plans were {}", {pair: _planned(facts, pair) for pair in plans}),
+        stated("Plans were {}", "plans", {pair: _planned(facts, pair) for pair in plans}),
         stated(
             "The patch (rows × columns, in pixels) was {}",
-            {pair: _patch(facts, pair) for pair in plans},
+            "the patch (rows × columns, in pixels)",
+            {pair: edges(plan.patch_size) for pair, plan in plans.items()},
             tabled=True,
         ),
         stated(
+            "The planned edges of the patch were multiplied by {}",
+            "the share of the planned patch",
+            {pair: _share(facts, pair) for pair in plans},
+        ),
+        stated(
             "The median slice (in pixels) was {}",
+            "the median slice",
             {pair: edges(plan.median_image_size) for pair, plan in plans.items()},
+            tabled=True,
         ),
         stated(
             "The number of patches in a batch was {}",
+            "the number of patches in a batch",
             {pair: str(batch_size(facts, pair)) for pair in plans},
             tabled=True,
         ),
@@ -57,10 +79,12 @@ def weights(facts: RunFacts, pair: Pair) -> int:
     return parameters(built, len(source.channel_names), source.labels.outputs)
 
 
-def _stages(facts: RunFacts, pair: Pair) -> str:
-    """Return the stages of a network with their feature maps."""
-    built = facts.plans[pair].architecture
-    return f"{built.n_stages} ({', '.join(map(str, built.features_per_stage))})"
+def _feature_maps(facts: RunFacts, pair: Pair) -> str:
+    """Return the feature maps of the stages: those of the deepest network, if they begin alike."""
+    deepest = max((plan.architecture.features_per_stage for plan in facts.plans.values()), key=len)
+    own = facts.plans[pair].architecture.features_per_stage
+    alike = own == deepest[: len(own)]
+    return listed(deepest if alike else own)
 
 
 def _encoder(facts: RunFacts, pair: Pair) -> str:
@@ -98,25 +122,37 @@ def _planned(facts: RunFacts, pair: Pair) -> str:
     return f"made by nnU-Net's rules ({facts.plans[pair].raw['experiment_planner_used']}){goal}"
 
 
-def _patch(facts: RunFacts, pair: Pair) -> str:
-    """Return the patch of an experiment, and the share of the planned edges that it was cut to."""
+def _share(facts: RunFacts, pair: Pair) -> str:
+    """Return the share of the planned edges that a patch was cut to, nothing where it was not."""
     scale = facts.settings(pair, "planning").get("patch_scale", 1)
-    cut = f" ({short(scale)} of the planned edges)" if scale != 1 else ""
-    return f"{edges(facts.plans[pair].patch_size)}{cut}"
+    return short(scale) if scale != 1 else ""
 
 
 def training(facts: RunFacts) -> Paragraph:
     """Return the paragraph about loss, optimiser, schedule and first weights."""
     trained = facts.trained
     sentences = [
-        stated("The loss was {}", {pair: _loss(facts, pair) for pair in trained}),
+        stated("The loss was {}", "the loss", {pair: _loss(facts, pair) for pair in trained}),
         stated(
-            "Deep supervision weighed the resolutions of the decoder, the finest first, by {}",
+            "Deep supervision weighed {}",
+            "deep supervision",
             {pair: _supervision(facts, pair) for pair in trained},
         ),
-        stated("It was minimised by {}", {pair: _optimiser(facts, pair) for pair in trained}),
-        stated("Training took {}", {pair: _schedule(facts, pair) for pair in trained}),
-        stated("The first weights were {}", {pair: _start(facts, pair) for pair in trained}),
+        stated(
+            "The loss was minimised by {}",
+            "the optimiser",
+            {pair: _optimiser(facts, pair) for pair in trained},
+        ),
+        stated(
+            "Training took {}",
+            "the schedule",
+            {pair: _schedule(facts, pair) for pair in trained},
+        ),
+        stated(
+            "The first weights were {}",
+            "the first weights",
+            {pair: _start(facts, pair) for pair in trained},
+        ),
         "Those after the last epoch were taken; no epoch was selected." if trained else "",
         _imported(facts),
     ]
@@ -136,20 +172,13 @@ def _loss(facts: RunFacts, pair: Pair) -> str:
 
 
 def _supervision(facts: RunFacts, pair: Pair) -> str:
-    """Return the weights of the resolutions that a training was supervised at."""
+    """Return how slicewise.loss weighs the resolutions that a training is supervised at."""
     if not facts.settings(pair, "training")["deep_supervision"]:
         return ""
-    heads = len(facts.plans[pair].architecture.features_per_stage) - 1
-    return listed(map(short, supervision_weights(heads)))
-
-
-def supervision_weights(heads: int) -> list[float]:
-    """Return the weights of the heads that count: each half the one before, the last left out.
-
-    slicewise.loss has the same with a zero for the last; this needs no PyTorch.
-    """
-    halves = [0.5**head for head in range(max(1, heads - 1))]
-    return [half / sum(halves) for half in halves]
+    return (
+        "each resolution of the decoder half as much as the next finer one, without the coarsest "
+        "where there are several, to a sum of 1"
+    )
 
 
 def _optimiser(facts: RunFacts, pair: Pair) -> str:
@@ -167,9 +196,16 @@ def _schedule(facts: RunFacts, pair: Pair) -> str:
     settings = facts.settings(pair, "training")
     return (
         f"{counted(settings['epochs'], 'epoch')} of "
-        f"{counted(settings['iterations_per_epoch'], 'iteration')}, at a learning rate "
-        f"of {short(settings['learning_rate'])}, times (1 − epoch / epochs) to the power of 0.9"
+        f"{counted(settings['iterations_per_epoch'], 'iteration')} ({steps(facts, pair):,} steps), "
+        f"at a learning rate of {short(settings['learning_rate'])}, times (1 − epoch / epochs) to "
+        "the power of 0.9"
     )
+
+
+def steps(facts: RunFacts, pair: Pair) -> int:
+    """Return how many steps a training of an experiment took."""
+    settings = facts.settings(pair, "training")
+    return settings["epochs"] * settings["iterations_per_epoch"]
 
 
 def _start(facts: RunFacts, pair: Pair) -> str:
@@ -194,18 +230,23 @@ def sampling(facts: RunFacts) -> Paragraph:
     ignores = any(one.source.labels.ignore is not None for one in facts.datasets.values())
     sentences = (
         "Each patch came from a case and then a slice that were drawn uniformly, with replacement.",
+        "A share of each batch was centred on a voxel of a class instead, drawn uniformly from the "
+        "classes of the case, in whatever slice it lay.",
         stated(
-            "The number of patches of a batch that were centred on a voxel of a class instead, "
-            "drawn uniformly from the classes of the case, in whatever slice it lay, was {}",
-            {pair: _forced(facts, pair) for pair in trained},
+            "That share was {}",
+            "the share of each batch that was centred on a class",
+            {pair: f"{centred(facts, pair)} of {batch_size(facts, pair)}" for pair in trained},
+            tabled=True,
         ),
         "The others were centred on an annotated voxel where some were ignored." if ignores else "",
         stated(
             "Slices were trained on where they were {}",
+            "the slices that were trained on",
             {pair: _slices(facts, pair) for pair in trained},
         ),
         stated(
             "The share of a batch from slices without foreground was {}",
+            "the share of a batch from slices without foreground",
             {pair: _empty(facts, pair) for pair in trained},
         ),
     )
@@ -213,11 +254,11 @@ def sampling(facts: RunFacts) -> Paragraph:
     return Paragraph("Sampling", used, ("config: experiments, training",))
 
 
-def _forced(facts: RunFacts, pair: Pair) -> str:
-    """Return how many patches of a batch must hold foreground."""
+def centred(facts: RunFacts, pair: Pair) -> int:
+    """Return how many patches of a batch are centred on a voxel of a class."""
     batch = batch_size(facts, pair)
     share = facts.settings(pair, "training")["oversample_foreground"]
-    return f"{batch - round(batch * (1 - share))} of {batch}"
+    return batch - round(batch * (1 - share))
 
 
 def _slices(facts: RunFacts, pair: Pair) -> str:
@@ -238,9 +279,9 @@ def inference(facts: RunFacts) -> Paragraph:
     tiles = {pair: _tiles(facts, pair) for pair in facts.plans}
     sentences = [
         "Every slice of a held-out case was segmented in tiles of the size of the patch.",
-        stated("Logits of tiles were averaged {}", tiles),
-        "They were brought back to the grid of the file, where the class with the largest decided "
-        "on each voxel"
+        stated("Logits of tiles were averaged {}", "how tiles were averaged", tiles),
+        "Logits were brought back to the grid of the file, where the class with the largest "
+        "decided on each voxel"
         + ("; regions were decided on one by one, at a probability of 0.5." if regions else "."),
         *(
             f"The ensemble {name} took the mean of the probabilities of {listed(members)}, fold by "

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 MOST_STATED, MOST_NAMED = 4, 8
 """Different values of a setting, and experiments by name, that a sentence in its place lists."""
 
-IN_TABLE = "as in the table of plans"
-IN_LIST = "what the list at the end says"
+TABLE = "the table of plans"
+DIFFERENCES = "Settings that differed"
+"""Where settings stand that have too many values for a sentence: a table, and a paragraph."""
 
 Pair = tuple[str, str]
 """What a sentence may be about: a dataset, and an experiment or an ensemble that runs on it."""
@@ -27,9 +28,14 @@ class Paragraph:
 
 
 class Deferred(str):
-    """A sentence that refers to the list at the end of the methods, where `full` stands."""
+    """The sentence of a setting that has too many values for the paragraph that it is of.
 
-    full: str
+    noun: the setting in words; tabled: the table of plans has its values, else the paragraph of all
+    differences gets the sentence.
+    """
+
+    noun: str
+    tabled: bool
 
 
 def listed(items: Iterable[object], last: str = "and") -> str:
@@ -73,28 +79,31 @@ def capital(text: str) -> str:
 def about(pairs: Sequence[Pair], whole: Sequence[Pair]) -> str:
     """Return which of the `whole` some pairs are: "", "for finest", "on heart", "for a on heart".
 
-    As one product of experiments and datasets where they are one, else pair by pair.
+    Experiments stand alone where the pairs are all that there is of them, datasets likewise; else
+    datasets of which the same experiments are meant stand together. No pair is named that is not
+    there.
     """
     if set(pairs) == set(whole):
         return ""
     datasets, experiments = (list(dict.fromkeys(part)) for part in zip(*pairs, strict=True))
-    product = {(d, e) for d, e in whole if d in datasets and e in experiments}
-    if product != set(pairs):
-        return f"for {listed(f'{experiment} on {dataset}' for dataset, experiment in pairs)}"
-    all_datasets, all_experiments = (set(part) for part in zip(*whole, strict=True))
-    if set(datasets) == all_datasets:
+    if set(pairs) == {pair for pair in whole if pair[1] in experiments}:
         return f"for {listed(experiments)}"
-    where = f"on {listed(datasets)}"
-    return where if set(experiments) == all_experiments else f"for {listed(experiments)} {where}"
+    if set(pairs) == {pair for pair in whole if pair[0] in datasets}:
+        return f"on {listed(datasets)}"
+    together: dict[tuple[str, ...], list[str]] = {}
+    for dataset in datasets:
+        of_dataset = tuple(experiment for name, experiment in pairs if name == dataset)
+        together.setdefault(of_dataset, []).append(dataset)
+    return listed(f"for {listed(each)} on {listed(names)}" for each, names in together.items())
 
 
-def stated(template: str, values: Mapping[Pair, str], tabled: bool = False) -> str:
+def stated(template: str, noun: str, values: Mapping[Pair, str], tabled: bool = False) -> str:
     """Return one sentence of what each pair has, in the place of {} at the end of a template.
 
     "The patch was 9." where all are alike, else "The patch was 9 for coarsest and 8 for finest."
-    One of more than MOST_STATED values or MOST_NAMED names refers to the table of plans, if that
-    holds the values (`tabled`), or to the list at the end (Deferred). Pairs with an empty value are
-    left out; without any there is no sentence.
+    One of more than MOST_STATED values or MOST_NAMED names is Deferred, by its noun ("the patch"),
+    to the table of plans if that holds the values (`tabled`), or to a paragraph of its own. Pairs
+    with an empty value are left out; without any there is no sentence.
     """
     groups: dict[str, list[Pair]] = {}
     for pair, value in values.items():
@@ -104,23 +113,35 @@ def stated(template: str, values: Mapping[Pair, str], tabled: bool = False) -> s
         return ""
     places = [about(pairs, list(values)) for pairs in groups.values()]
     parts = [f"{value} {place}".rstrip() for value, place in zip(groups, places, strict=True)]
-    apart = any(", " in value or " and " in value for value in groups)
+    apart = any(", " in part or " and " in part for part in parts)
     full = template.format("; ".join(parts) if apart else listed(parts)) + "."
     named = sum(1 + place.count(", ") + place.count(" and ") for place in places)
     if len(groups) <= MOST_STATED and named <= MOST_NAMED + len(groups):
         return full
-    if tabled:
-        return template.format(IN_TABLE) + "."
-    short_form = Deferred(template.format(IN_LIST) + ".")
-    short_form.full = full
-    return short_form
+    deferred = Deferred(full)
+    deferred.noun, deferred.tabled = noun, tabled
+    return deferred
+
+
+def referred(paragraph: Paragraph) -> Paragraph:
+    """Return a paragraph that ends with where its deferred settings stand, in their place."""
+    kept = [one for one in paragraph.sentences if one and not isinstance(one, Deferred)]
+    for place, tabled in ((TABLE, True), (DIFFERENCES, False)):
+        nouns = [one.noun for one in _deferred(paragraph) if one.tabled == tabled]
+        if nouns:
+            kept.append(f"For {listed(nouns)}, see {place}.")
+    return replace(paragraph, sentences=tuple(kept))
 
 
 def differences(paragraphs: Iterable[Paragraph]) -> list[Paragraph]:
     """Return the paragraph of all that others have deferred to it, or none."""
-    deferred = [one for each in paragraphs for one in each.sentences if isinstance(one, Deferred)]
-    found = tuple(sentence.full for sentence in deferred)
-    return [Paragraph("Settings that differed", found)] if found else []
+    found = tuple(str(one) for each in paragraphs for one in _deferred(each) if not one.tabled)
+    return [Paragraph(DIFFERENCES, found)] if found else []
+
+
+def _deferred(paragraph: Paragraph) -> list[Deferred]:
+    """Return the deferred sentences of a paragraph."""
+    return [one for one in paragraph.sentences if isinstance(one, Deferred)]
 
 
 MARKDOWN = "\\`*_[]<>|#"

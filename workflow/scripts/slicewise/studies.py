@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 
+OF_EXPERIMENTS = {"reading": "arrays", "patch_size": "patch"}
+"""Kinds of studies that ensembles have no part in, and what they lack."""
+
 SCORING = ("comparison", "patch_size", "anisotropy")
 """Kinds of studies that score networks; `reading` measures how arrays are read and trains none."""
 
@@ -76,6 +79,8 @@ def completed(config: dict) -> dict:
     for name, study in config["studies"].items():
         given = {key: value for key, value in study.items() if value is not None}
         study = of_everything(config) | given
+        if "experiments" not in given and study["kind"] in OF_EXPERIMENTS:
+            study["experiments"] = list(config["experiments"])
         chosen = [one for named in study["datasets"] for one in stand_for.get(named, [named])]
         study["datasets"] = [one for one in dict.fromkeys(chosen) if one in datasets]
         found[name] = study | {"reference": given.get("reference") or study["experiments"][0]}
@@ -142,7 +147,7 @@ def _wrong_study(key: str, study: dict, known: Mapping, config: dict) -> Iterato
             f"{', '.join(compared)}"
         )
     for name in study["experiments"] or ():
-        lacks = {"reading": "arrays", "patch_size": "patch"}.get(study["kind"])
+        lacks = OF_EXPERIMENTS.get(study["kind"])
         if lacks and name in config["ensembles"]:
             yield (
                 f"{key}.experiments: found the ensemble {name}; allowed: experiments, as an "
