@@ -64,7 +64,7 @@ def test_networks_of_other_studies_stand_for_thin_slices_where_they_run_alike(ma
     studies["fewer"] = {"datasets": ["cube"], "experiments": ["sagittal"], "folds": [0]}
     thick = {"thicken": {"of": "cube", "axis": [0], "factor": [2]}}
     datasets = {"cube": CUBES, "thick": thick}
-    made.configure(datasets=datasets, experiments=experiments, studies=studies)
+    made.configure(datasets=datasets, experiments=experiments, ensembles={}, studies=studies)
     table = "results/tables/cube_thickness.csv"
     done = made.snakemake(table, "--dry-run", "--configfile", "tiny.yaml")
     made.configure(datasets=datasets, studies={"thickness": STUDY})

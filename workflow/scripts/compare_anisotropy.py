@@ -242,15 +242,15 @@ def as_latex(table: pd.DataFrame, source: str, reference: str, confidence: float
     named, network = rows["experiment"], rows["network"]
     rows = rows.assign(experiment=named.where(named == network, named + " (" + network + ")"))
     columns = {
-        "thick slices": "plane",
-        "times": "factor",
+        "thick": "plane",
+        "×": "factor",
         "experiment": "experiment",
         "n": "cases",
-        "Dice": ("mean", "low", "high"),
+        "Dice": "mean",
         f"less {reference}'s": latex.Column(
             ("difference", "difference_low", "difference_high"), signed=True
         ),
-        "p (Holm)": latex.Column("holm_p", p=True),
+        "p": latex.Column("holm_p", p=True),
         "change": latex.Column(("change", "change_low", "change_high"), signed=True),
         "p of it": latex.Column("change_holm_p", p=True),
     }
@@ -259,7 +259,7 @@ def as_latex(table: pd.DataFrame, source: str, reference: str, confidence: float
     caption = (
         f"Mean foreground Dice on {source} with slices so many times as thick, simulated, scored "
         f"on the thin slices (n cases); the difference from {reference}, paired by case; and its "
-        f"change from that at 1, case by case; each with its {100 * confidence:g} % interval by "
+        f"change from that at 1, case by case; both with the {100 * confidence:g} % interval by "
         "bootstrap over cases. p of Wilcoxon's signed-rank test, adjusted by Holm over all "
         "thicknesses along all axes. At 1 stand networks that slice the thin scans along the axis "
         "that the experiment slices where they are thick, in brackets those of another experiment; "
