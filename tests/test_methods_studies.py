@@ -90,6 +90,8 @@ def test_what_differs_beside_the_axis_is_what_the_plans_say(facts):
     assert "in the pixels" in said(limits(facts))
     alone = replace(facts, plans={("own", "coarsest"): one})
     assert "axes" not in said(limits(alone))
+    cut = replace(facts, plans=alone.plans | {("own", "half"): replace(one, patch_size=(8, 8))})
+    assert "axes" not in said(limits(cut))
 
 
 def test_patches_differ_in_no_more_than_their_plans(facts):

@@ -118,7 +118,9 @@ def _grids(dataset: DatasetFacts) -> str:
             f"them; {stored}."
         )
     median = f"The median shape was {edges(np.median(shape, axis=0))} voxels (ranges {ranges[1]})"
-    if (spacing == spacing[0]).all():
+    if (shape == shape[0]).all():
+        median = f"All scans had {edges(shape[0])} voxels"
+    if np.allclose(spacing, spacing[0], rtol=1e-4):
         return f"All voxels measured {edges(spacing[0])} {along}). {median}; {stored}."
     return (
         f"The median spacing was {edges(np.median(spacing, axis=0))} {along}; ranges {ranges[0]} "
