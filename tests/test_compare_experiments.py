@@ -8,7 +8,7 @@ from compare_experiments import compare, compare_seeds
 from compared import TABLES, compare_in
 from scores import score_rows
 from slicewise import statistics
-from slicewise.pairing import METRICS, pair, with_foreground
+from slicewise.pairing import FALSE_SLICES, METRICS, pair, within_cases
 from test_pairing import dice_of
 
 TWO = ["coarsest", "finest"]
@@ -39,7 +39,7 @@ def row_of(table, **place):
 
 
 def of_pairs(*tables):
-    pairs = with_foreground(pair(pd.concat(tables), "dice", *TWO))
+    pairs = within_cases(pair(pd.concat(tables), "dice", *TWO))
     return compare(pairs, {"lv": 1}, 0.95, 200).set_index("class").loc["lv"]
 
 
@@ -84,7 +84,9 @@ def test_families_are_all_experiments_and_their_classes_apart_by_level_and_metri
     assert set(classes["family_size"]) == {4}
     for _, family in classes.groupby(["level", "metric"]):
         assert family["holm_p"].to_numpy() == pytest.approx(statistics.holm(family["wilcoxon_p"]))
-    assert (table["detectable_holm"] > table["detectable"]).all()
+    spread = table[table["deviation"].notna()]
+    assert (spread["detectable_holm"] > spread["detectable"]).all()
+    assert set(spread["metric"]) == set(METRICS)
     assert set(table["smallest_p"]) == {2 / 2**8}
 
 
@@ -134,38 +136,88 @@ def test_the_pairs_are_those_of_the_differences(three):
         found = (chosen["experiment_dice"] - chosen["reference_dice"]).mean()
         row = row_of(table, level=level, metric="dice", **place)
         assert found == pytest.approx(row["difference"])
-        assert chosen["experiment_dice"].count() == row["pairs"]
+        assert chosen["experiment_dice"].count() == row["cases"]
+        assert chosen["pairs"].sum() == row["pairs"]
+
+
+def hallucinated(tables):
+    """Let the second experiment see something in slice 0 of every case, which shows nothing."""
+    wrong = tables[1]["slice"] == 0
+    tables[1].loc[wrong, ["dice", "surface_dice"]] = 0.0
+    tables[1].loc[wrong, "status"] = "prediction_only"
+    return tables
+
+
+def test_slices_where_an_experiment_sees_what_is_not_there_are_counted_beside_the_dice(tmp_path):
+    """The Dice of the slices that show the class does not change, nor does their number."""
+    before = compare_in(tmp_path / "right", scores_of(TWO, cases=5, classes=["lv"]), TWO)
+    after = compare_in(tmp_path / "wrong", hallucinated(scores_of(TWO, 5, ["lv"])), TWO)
+    place = {"level": "slice", "label": 1}
+    rows = [row_of(table, metric="dice", **place) for table in (before, after)]
+    assert rows[0]["difference"] == rows[1]["difference"]
+    assert [(row["pairs"], row["unpaired"]) for row in rows] == [(30, 0)] * 2
+    rows = [row_of(table, metric=FALSE_SLICES, **place) for table in (before, after)]
+    assert [row["experiment_mean"] for row in rows] == [0, 1]
+    assert rows[1]["reference_mean"] == 0
+    assert (rows[1]["difference"], rows[1]["cases"]) == (1, 5)
+    assert "case" not in set(after[after["metric"] == FALSE_SLICES]["level"])
+
+
+def test_the_mean_foreground_of_slices_lies_between_its_classes(tmp_path):
+    """However many slices each class has: the second has one, and is far worse there."""
+    tables = scores_of(TWO, cases=5)
+    for table in tables:
+        rare = table["class"] == "myo"
+        table.loc[rare & (table["slice"] != 3), ["dice", "surface_dice", "hd95_mm"]] = np.nan
+        table.loc[rare & (table["slice"] != 3), "status"] = "both_empty"
+        table.loc[rare & (table["slice"] == 3), "dice"] = 0.3
+    compared = compare_in(tmp_path, tables, TWO)
+    mean = {
+        label: row_of(compared, level="slice", metric="dice", label=label)["reference_mean"]
+        for label in (0, 1, 2)
+    }
+    assert mean[0] == pytest.approx((mean[1] + mean[2]) / 2)
 
 
 def test_conventions_show_what_hangs_on_empty_slices(tmp_path):
     """Slices 0 and 7 are empty in both; the second experiment sees something in slice 0."""
-    tables = scores_of(TWO, cases=5, classes=["lv"])
-    wrong = tables[1]["slice"] == 0
-    tables[1].loc[wrong, "dice"] = 0.0
-    tables[1].loc[wrong, "status"] = "prediction_only"
-    compare_in(tmp_path, tables, TWO)
+    compare_in(tmp_path, hallucinated(scores_of(TWO, cases=5, classes=["lv"])), TWO)
     table = pd.read_csv(tmp_path / TABLES["empty"])
+    assert list(table["convention"].unique())[0] == "with_truth"
     rows = {
         name: row_of(table, level="slice", label=1, convention=name)
-        for name in ("stated", "both_empty_1", "with_truth", "both_present")
+        for name in ("with_truth", "one_empty_0", "both_empty_1", "both_present")
     }
-    assert {name: row["pairs"] for name, row in rows.items()} == {
-        "stated": 30,
-        "both_empty_1": 40,
-        "with_truth": 30,
-        "both_present": 30,
+    assert {name: (row["pairs"], row["unpaired"]) for name, row in rows.items()} == {
+        "with_truth": (30, 0),
+        "one_empty_0": (30, 5),
+        "both_empty_1": (40, 0),
+        "both_present": (30, 0),
     }
-    inside = rows["stated"]["difference"]
+    inside = rows["with_truth"]["difference"]
     assert rows["both_empty_1"]["difference"] == pytest.approx((30 * inside - 5) / 40)
-    assert rows["stated"]["reference_both_empty"] == 10
-    assert rows["stated"]["experiment_both_empty"] == 5
-    assert rows["stated"]["experiment_one_empty"] == 5
+    assert rows["one_empty_0"]["reference_both_empty"] == 10
+    assert rows["one_empty_0"]["experiment_both_empty"] == 5
+    assert rows["one_empty_0"]["experiment_one_empty"] == 5
+
+
+def test_cases_have_conventions_only_where_one_of_them_is_empty(tmp_path):
+    tables = scores_of(TWO, cases=5, classes=["lv"])
+    compare_in(tmp_path / "shown", tables, TWO)
+    assert set(pd.read_csv(tmp_path / "shown" / TABLES["empty"])["level"]) == {"slice"}
+    for table in tables:
+        table.loc[table["case"] == "case_000", ["dice", "surface_dice", "hd95_mm"]] = np.nan
+    compare_in(tmp_path / "absent", tables, TWO)
+    table = pd.read_csv(tmp_path / "absent" / TABLES["empty"])
+    of_cases = table[table["level"] == "case"]
+    assert list(of_cases["convention"].unique())[0] == "one_empty_0"
 
 
 def test_the_stated_convention_is_that_of_the_comparison(three):
     folder, compared = three
-    stated = pd.read_csv(folder / TABLES["empty"]).query("convention == 'stated'")
-    dice = compared[compared["metric"] == "dice"]
+    stated = pd.read_csv(folder / TABLES["empty"]).query("convention == 'with_truth'")
+    dice = compared[(compared["metric"] == "dice") & (compared["level"] == "slice")]
+    assert len(stated) == len(dice) > 0
     assert list(stated["difference_low"]) == pytest.approx(list(dice["difference_low"]))
 
 

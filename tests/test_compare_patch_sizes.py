@@ -9,11 +9,14 @@ import plot_patch_size
 from chain import Chain, analyse, plan
 from drawing import faults
 from plan_network import patch_adequacy
-from scans import write_dataset
+from scans import labels_of, write_dataset
 from scores import per_case_of, score_rows
+from slicewise.network import build_network
 from slicewise.plans import read_plan
+from slicewise.statistics import FEWEST_CASES
 
 PATCHES = {"whole": (40, 40), "half": (20, 20)}
+NETWORK = {"batch_size": 6, "stages": 4, "weights": 1_928_716}
 SETTINGS = {"confidence": 0.95, "resamples": 200}
 CLASSES = ["left", "right"]
 
@@ -36,8 +39,10 @@ def extents_of(cases=9, classes=CLASSES):
     return pd.DataFrame(rows)
 
 
-def tabulate(**changes):
-    given = {"scores": scores_of(), "extents": extents_of(), "patches": PATCHES}
+def tabulate(patches=PATCHES, **changes):
+    edges = {name: dict(zip(study.EDGES, patch, strict=True)) for name, patch in patches.items()}
+    networks = pd.DataFrame({name: edge | NETWORK for name, edge in edges.items()}).T
+    given = {"scores": scores_of(), "extents": extents_of(), "networks": networks}
     return study.tabulate(**given | changes, settings=SETTINGS)
 
 
@@ -60,14 +65,22 @@ def test_a_structure_is_as_large_as_its_largest_extent_in_the_patch():
     assert study.relative_size(extents, (40, 20)).item() == 0.9
 
 
-def test_sizes_fall_into_thirds():
-    sizes = pd.Series([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    found = study.size_groups(sizes).tolist()
-    assert found == ["small"] * 2 + ["medium"] * 2 + ["large"] * 2
+def sizes_of(**classes):
+    """Return sizes by case and class."""
+    keys = [(f"case_{i}", name) for name, sizes in classes.items() for i in range(len(sizes))]
+    index = pd.MultiIndex.from_tuples(keys, names=["case", "class"])
+    return pd.Series(np.concatenate(list(classes.values())), index)
+
+
+def test_sizes_fall_into_thirds_of_each_class():
+    """All structures of the second class are larger than those of the first."""
+    sizes = sizes_of(atrium=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], aorta=[0.9, 0.8, 0.7])
+    thirds = ["small"] * 2 + ["medium"] * 2 + ["large"] * 2
+    assert study.size_groups(sizes).tolist() == [*thirds, "large", "medium", "small"]
 
 
 def test_equal_sizes_are_not_parted():
-    assert study.size_groups(pd.Series([0.2] * 5)).nunique() == 1
+    assert study.size_groups(sizes_of(heart=[0.2] * 5)).nunique() == 1
 
 
 @pytest.mark.parametrize("level", ["case", "slice"])
@@ -75,19 +88,74 @@ def test_equal_sizes_are_not_parted():
 def test_differences_are_paired_with_the_reference(table, level, group):
     row = row_of(table, level=level, group=group, experiment="half")
     assert row["difference"] == pytest.approx(-0.1)
-    assert row["difference_low"] == pytest.approx(-0.1)
+    low = -0.1 if row["cases"] >= FEWEST_CASES else np.nan
+    assert row["difference_low"] == pytest.approx(low, nan_ok=True)
     reference = row_of(table, level=level, group=group, experiment="whole")
     assert np.isnan(reference["difference"])
     assert row["dice"] == pytest.approx(reference["dice"] - 0.1)
 
 
-def test_structures_are_grouped_by_their_size_whatever_their_class(table):
-    """The second class is larger in all cases by half a patch: 6 of 18 structures in each third."""
+def test_every_size_holds_a_third_of_each_class(table):
+    """The second class is larger by half a patch in all of the 9 cases."""
     rows = table[(table["level"] == "case") & (table["experiment"] == "half")]
     small, large = (row_of(rows, group=name) for name in ("small", "large"))
-    assert (small["units"], large["units"]) == (6, 6)
-    assert (small["size_low"], small["size_high"]) == pytest.approx((4 / 40, 14 / 40))
-    assert large["size_high"] == pytest.approx(40 / 40)
+    assert (small["cases"], small["structures"]) == (large["cases"], large["structures"]) == (3, 6)
+    assert (small["size_low"], small["size_high"]) == pytest.approx((4 / 40, 28 / 40))
+    assert (large["size_low"], large["size_high"]) == pytest.approx((16 / 40, 40 / 40))
+
+
+def test_every_row_says_how_many_cases_structures_and_slices_it_is_the_mean_of(table):
+    slices = table[table["level"] == "slice"].set_index(["group", "experiment"])
+    counts = slices[["cases", "structures", "slices"]]
+    assert counts.loc["left"].to_numpy().tolist() == [[9, 9, 9 * 6]] * 2
+    assert counts.loc["mean foreground"].to_numpy().tolist() == [[9, 18, 18 * 6]] * 2
+    assert table.loc[table["level"] == "case", "slices"].isna().all()
+
+
+def test_slices_are_those_that_truly_show_the_class_and_count_by_their_case():
+    """Of two false slices one is in the whole patch's prediction alone; one case is much longer."""
+    scores = scores_of(classes=["left"])
+    slices = scores["slice"]
+    expected = slices.groupby(["experiment", "case"])["dice"].mean().groupby("experiment").mean()
+    false = {"status": "prediction_only", "dice": 0.0}
+    ends = slices["slice"].isin([0, 7]) & (slices["experiment"] == "whole")
+    more = slices[(slices["case"] == "case_000") & (slices["status"] == "both")]
+    more = pd.concat([more.assign(slice=more["slice"] + 100 * i) for i in range(1, 9)])
+    scores["slice"] = pd.concat([slices.mask(ends, slices.assign(**false)), more])
+    table = tabulate(scores=scores, extents=extents_of(classes=["left"]))
+    for name in ("whole", "half"):
+        row = row_of(table, level="slice", group="left", experiment=name)
+        assert row["dice"] == pytest.approx(expected[name])
+        assert row["slices"] == 9 * 6 + 8 * 6
+
+
+def test_structures_count_where_all_experiments_have_a_score():
+    """Nothing is there and nothing found in the whole patch's prediction of one case."""
+    scores = scores_of()
+    cases = scores["case"]
+    gone = (cases["experiment"] == "whole") & (cases["case"] == "case_003")
+    gone &= cases["class"] == "left"
+    scores["case"] = cases.assign(dice=cases["dice"].mask(gone))
+    table = tabulate(scores=scores)
+    rows = table[(table["level"] == "case") & (table["group"] == "left")]
+    assert rows["cases"].tolist() == [8, 8]
+    whole = table[(table["level"] == "case") & (table["by"] == "all")]
+    assert whole[["cases", "structures"]].to_numpy().tolist() == [[9, 17], [9, 17]]
+
+
+def test_networks_of_the_patches_are_told_in_every_row(table):
+    assert (table[list(NETWORK)] == list(NETWORK.values())).all(axis=None)
+
+
+def test_a_batch_of_the_config_goes_before_that_of_the_plan(tmp_path):
+    chain = plan(analyse(Chain(write_dataset(tmp_path / "raw", [(30, 34, 7)] * 4), tmp_path)))
+    planned = read_plan(chain.plan)
+    labels = labels_of(2)
+    found = study.describe({"a": planned, "b": planned}, [None, 3], 2, labels.outputs)
+    assert found["batch_size"].tolist() == [planned.batch_size, 3]
+    network = build_network(planned, 2, labels.outputs)
+    assert found.loc["a", "weights"] == sum(part.numel() for part in network.parameters())
+    assert found.loc["a", "stages"] == planned.architecture.n_stages
 
 
 def test_structures_of_cases_that_nobody_scored_have_no_group():
@@ -100,7 +168,8 @@ def test_a_structure_that_is_not_there_is_of_no_size():
     extents = extents[(extents["case"] != "case_000") | (extents["class"] != "left")]
     table = tabulate(extents=extents)
     units = [
-        row_of(table, level="case", group=name, experiment="half")["units"] for name in study.SIZES
+        row_of(table, level="case", group=name, experiment="half")["structures"]
+        for name in study.SIZES
     ]
     assert sum(units) == 17
 
@@ -124,7 +193,7 @@ def test_the_shares_that_fit_are_those_of_the_plan():
     """Of all structures and of each class they are what patch_adequacy.csv says of a patch."""
     extents = extents_of()
     rows = extents[["label", "row", "column"]].to_numpy()
-    sizes = study.relative_size(extents, (40, 40))
+    sizes = study.relative_size(extents, (40, 40)).loc[:, ["left"]]
     found = study.shares_that_fit(extents, sizes, (20, 20))
     expected = patch_adequacy(rows, CLASSES, [20, 20])
     assert [found["class", name] for name in CLASSES] == [row["share"] for row in expected]
@@ -141,9 +210,11 @@ def test_experiments_of_other_slices_are_refused(tmp_path):
 
 
 def test_the_table_in_latex_has_a_row_for_each_group_and_experiment(table):
-    rows, _, caption = study.latex_table(table.assign(dataset="phantom"), 0.95)
+    rows, columns, caption = study.latex_table(table.assign(dataset="phantom"), 0.95)
     assert len(rows) == 2 * (1 + len(CLASSES) + 3)
-    assert "n = 9 cases" in caption
+    assert columns["n"] == "cases"
+    assert {"batch", "stages"} < set(columns)
+    assert "one split" in caption
     assert set(rows["patch"]) == {"40 × 40", "20 × 20"}
 
 

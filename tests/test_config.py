@@ -479,6 +479,7 @@ def test_the_paper_asks_its_four_questions_with_and_without_its_real_scans(root,
     assert {name.split("_")[0] for name in gone} == {"hippocampus"}
     thick = {name for name in asked["gone"]["datasets"] if name.startswith("cube_thick_")}
     assert len(thick) == (12 if quick == "false" else 4)
+    assert config.load(asked["gone"]) == asked["gone"]
 
 
 def test_what_the_paper_trains_twice_it_trains_once(root):

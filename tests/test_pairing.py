@@ -62,6 +62,52 @@ def test_slices_that_are_empty_in_both_are_no_pairs():
     assert len(pairs_of(*tables)) == 0
 
 
+def slices_of(experiment, values, case="a", status="both", name="lv", label=1):
+    """Return one slice for each Dice, numbered from 0."""
+    rows = dice_of(experiment, values, case, name, label, axis=2)
+    return rows.assign(slice=range(len(values)), status=status)
+
+
+def test_slices_are_averaged_within_their_case_before_cases_are():
+    """Three slices of case a do not outweigh the one of case b, nor a class of one slice."""
+    tables = [slices_of(name, [0.8, 0.8, 0.8]) for name in ALL[:2]]
+    tables += [slices_of(name, [0.2], name="rv", label=2) for name in ALL[:2]]
+    tables += [slices_of("coarsest", [0.4], "b"), slices_of("finest", [0.6], "b")]
+    means = pairing.within_cases(pairing.pair(pd.concat(tables), "dice", *ALL[:2]))
+    whole = means[means["label"] == 0].set_index("case")
+    assert whole["reference"].to_dict() == pytest.approx({"a": 0.5, "b": 0.4})
+    assert whole["experiment"].to_dict() == pytest.approx({"a": 0.5, "b": 0.6})
+    assert whole["pairs"].to_dict() == {"a": 3, "b": 1}
+
+
+def test_a_slice_without_a_partner_counts_in_no_mean():
+    tables = [slices_of("coarsest", [0.8, np.nan]), slices_of("finest", [0.4, 0.0])]
+    row = pairing.within_cases(pairing.pair(pd.concat(tables), "dice", *ALL[:2])).iloc[-1]
+    assert (row["reference"], row["experiment"]) == (0.8, 0.4)
+    counts = ["reference_scores", "experiment_scores", "pairs", "unpaired"]
+    assert row[counts].tolist() == [1, 2, 1, 1]
+
+
+def test_slices_count_that_truly_show_the_class():
+    status = ["both", "truth_only", "prediction_only", "both_empty", "ignored"]
+    scores = slices_of("coarsest", [0.5, 0, 0, np.nan, np.nan], status=status)
+    assert pairing.that_count(scores, "slice")["status"].tolist() == status[:2]
+    assert len(pairing.that_count(scores, "case")) == 5
+    assert pairing.mean_of_slices(scores, "dice")["dice"].tolist() == [0.25]
+
+
+def test_false_slices_are_counted_in_every_case_and_averaged_over_runs():
+    """Right in one experiment and wrong in the other: the pairs that no Dice could be given of."""
+    nothing, wrong = "both_empty", "prediction_only"
+    tables = [slices_of("coarsest", [np.nan] * 3, status=nothing)]
+    tables += [slices_of("finest", [0.0] * 3, status=[wrong, wrong, nothing])]
+    tables += [slices_of("finest", [0.0] * 3, status=[wrong, nothing, nothing])]
+    tables += [slices_of(name, [0.9], "b") for name in ALL[:2]]
+    pairs = pairing.false_slices(pd.concat(tables), *ALL[:2]).set_index("case")
+    assert pairs["reference"].to_dict() == {"a": 0, "b": 0}
+    assert pairs["experiment"].to_dict() == {"a": 1.5, "b": 0}
+
+
 def test_slices_along_different_axes_are_refused():
     slices = pd.concat([score_rows("coarsest", 2, ["lv"]), score_rows("finest", 2, ["lv"])])
     slices.loc[slices["experiment"] == "finest", "axis"] = 0
@@ -72,7 +118,7 @@ def test_slices_along_different_axes_are_refused():
 @pytest.mark.parametrize(
     ("convention", "expected"),
     [
-        ("stated", [0.5, 0, 0, np.nan, np.nan]),
+        ("one_empty_0", [0.5, 0, 0, np.nan, np.nan]),
         ("both_empty_1", [0.5, 0, 0, 1, np.nan]),
         ("with_truth", [0.5, 0, np.nan, np.nan, np.nan]),
         ("both_present", [0.5, np.nan, np.nan, np.nan, np.nan]),

@@ -1,6 +1,7 @@
 """Patch, batch and network, and which structures fit in the patch."""
 
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from chain import Chain, analyse, plan
-from plan_network import patch_adequacy, report
+from plan_network import patch_adequacy, plan_network, report
 from scans import affine_of, write_case, write_dataset, write_json_of
 from slicewise.extents import read_extents
 from slicewise.files import read_json
@@ -16,6 +17,7 @@ from slicewise.network import build_network
 from slicewise.planners import PLANNERS
 from slicewise.plans import read_plan
 from slicewise.schemas import problems, read_schema
+from slicewise.topology import conv_feature_map_size, pool_and_kernel_sizes
 from slicewise.user_plans import read_user_plan
 
 
@@ -118,15 +120,60 @@ def test_the_plans_of_every_planner_pass_the_schema_and_are_built(analysed, plan
 
 
 @pytest.mark.parametrize("planner", PLANNERS)
-def test_a_scaled_plan_differs_in_patch_and_network_alone(analysed, planner):
+def test_a_scaled_plan_differs_in_patch_network_and_batch_alone(analysed, planner):
     whole = read_json(plan(analysed, planner=planner).plan)
     half = read_json(plan(analysed, planner=planner, patch_scale=0.5).plan)
     assert read_user_plan(analysed.plan, 1, False) == half
     assert half.pop("slicewise") == whole.pop("slicewise") | {"patch_scale": 0.5}
     for content in (whole, half):
-        for key in ("patch_size", "architecture"):
+        for key in ("patch_size", "architecture", "batch_size"):
             assert content["configurations"]["2d"].pop(key)
     assert half == whole
+
+
+def plan_of(scale, planner="default", cases=100_000):
+    """Return the plan of that many cases of 16 x 512 x 448 voxels for a GPU of 1 GB."""
+    spacing, shape = [5.0, 0.8, 0.8], [16, 512, 448]
+    content = {"numTraining": cases, "labels": ["background", "heart", "vessel"]}
+    fingerprint = {"spacings": [spacing] * 3, "shapes_after_crop": [shape] * 3}
+    preparation = {
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "configurations": {"2d": {"spacing": spacing[1:]}},
+        "slicewise": {"target_spacing": spacing},
+        "image_reader_writer": "",
+        "foreground_intensity_properties_per_channel": {},
+    }
+    planned = plan_network(
+        SimpleNamespace(content=content),
+        fingerprint,
+        preparation,
+        PLANNERS[planner],
+        1.0,
+        "",
+        scale,
+    )
+    return planned["configurations"]["2d"]
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+@pytest.mark.parametrize("scale", [0.75, 0.5, 0.25])
+def test_a_smaller_patch_fills_the_same_memory_with_a_larger_batch(planner, scale):
+    """To half a patch, which is what rounding the batch takes or gives."""
+    whole, part = plan_of(1, planner), plan_of(scale, planner)
+    assert part["batch_size"] > whole["batch_size"]
+    capacity = PLANNERS[planner].capacity(1.0)
+    for content in (whole, part):
+        topology = pool_and_kernel_sizes(content["spacing"], content["patch_size"])
+        network = PLANNERS[planner].architecture(topology)
+        patch_cost = conv_feature_map_size(network, topology.patch_size, 3) / 12
+        assert content["batch_size"] * patch_cost == pytest.approx(capacity, abs=patch_cost / 2)
+
+
+def test_a_smaller_patch_covers_no_more_of_a_small_dataset():
+    """20 slices: a twentieth is one of them, and a quarter of the edges fits in it 16 times."""
+    few = plan_of(0.25, cases=20 / 16)
+    assert few["batch_size"] == round(512 * 448 / np.prod(few["patch_size"]))
 
 
 def test_a_scale_of_1_changes_no_byte_of_a_plan(analysed):

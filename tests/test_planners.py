@@ -35,24 +35,25 @@ def test_as_many_samples_of_a_large_patch_as_the_planner_asks_for_fit_in_memory(
     [(0.25, (20, 20), 3), (0.5, (40, 40), 4), (0.7, (56, 56), 4), (0.75, (64, 64), 5)],
 )
 def test_a_scaled_patch_has_a_network_of_its_own(planner, scale, patch, stages):
-    network, found = scale_patch(planner, np.ones(2), (80, 80), scale)
+    network, found, estimate = scale_patch(planner, np.ones(2), (80, 80), scale, 3)
     assert (found, network.n_stages) == (patch, stages)
+    assert estimate == conv_feature_map_size(network, patch, 3)
     assert network == planner.architecture(pool_and_kernel_sizes((1, 1), [80 * scale] * 2))
 
 
 def test_rounding_errors_make_no_patch_larger():
-    assert scale_patch(DEFAULT, np.ones(2), (100, 100), 0.56)[1] == (56, 56)
+    assert scale_patch(DEFAULT, np.ones(2), (100, 100), 0.56, 3)[1] == (56, 56)
 
 
 def test_a_patch_shrinks_to_what_can_be_halved_once_and_no_further():
-    network, patch = scale_patch(DEFAULT, np.ones(2), (80, 56), 0.01)
+    network, patch, _ = scale_patch(DEFAULT, np.ones(2), (80, 56), 0.01, 3)
     assert (patch, network.n_stages) == ((8, 8), 2)
 
 
 def test_a_scale_that_leaves_nothing_to_halve_is_refused():
     found = r"planning\.patch_scale: found 0\.25, .* 16 x 4 voxels one of 8 x 4, .* give more"
     with pytest.raises(ValueError, match=found):
-        scale_patch(DEFAULT, np.ones(2), (16, 4), 0.25)
+        scale_patch(DEFAULT, np.ones(2), (16, 4), 0.25, 3)
 
 
 @given(
@@ -66,7 +67,7 @@ def test_a_scaled_patch_is_divided_by_its_strides_and_no_larger_than_the_whole(
 ):
     whole = pool_and_kernel_sizes(spacing, size).patch_size
     try:
-        network, patch = scale_patch(planner, np.array(spacing), whole, scale)
+        network, patch, _ = scale_patch(planner, np.array(spacing), whole, scale, 3)
     except ValueError:
         return
     assert network.n_stages > 1

@@ -6,6 +6,7 @@ import pytest
 
 import plot_anisotropy
 from drawing import faults, shown_texts
+from slicewise import style
 
 
 def table_of(experiments, axes=(0, 1, 2), factors=(1, 2, 3, 4, 6), cases=10, profiles=("box",)):
@@ -22,12 +23,15 @@ def table_of(experiments, axes=(0, 1, 2), factors=(1, 2, 3, 4, 6), cases=10, pro
             spread = 0.03 if cases >= 5 else np.nan
             row = {"source": "cube", "axis": axis, "plane": planes[axis], "profile": profile}
             row |= {"factor": factor, "anisotropy": float(factor), "dataset": "d"}
-            row |= {"experiment": name, "class": "mean foreground", "label": 0, "cases": cases}
+            row |= {"experiment": name, "network": name}
+            row |= {"class": "mean foreground", "label": 0, "cases": cases}
             row |= {"mean": mean, "low": mean - spread, "high": mean + spread}
             compared = 0 < i < len(experiments)
             difference = -0.02 * i * (factor - 1) if compared else np.nan
             row |= {"difference": difference, "difference_low": difference - spread}
             row |= {"difference_high": difference + spread}
+            row |= {"change": difference if factor > 1 else np.nan, "change_holm_p": 0.5}
+            row |= {"change_low": difference - spread, "change_high": difference + spread}
             row |= {"holm_p": (0.5 if factor < 3 else 0.01) if compared else np.nan}
             rows.append(row)
     return pd.DataFrame(rows)
@@ -55,7 +59,7 @@ def test_the_figure_can_be_read(experiments, options):
 
 def test_there_is_a_column_for_each_axis_and_a_row_for_the_differences():
     figure = figure_of(["coarsest", "finest"])
-    assert len(figure.axes) == 6
+    assert len(figure.axes) == 9
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert titles == [f"thick {p} slices (n = 10)" for p in ("axial", "coronal", "sagittal")]
     assert len(figure_of(["coarsest"]).axes) == 3
@@ -67,11 +71,35 @@ def test_ratios_are_marked_where_they_are():
 
 
 def test_what_is_significant_is_filled():
-    lines = figure_of(["coarsest", "finest"], axes=(0,)).axes[1].get_lines()
+    axes = figure_of(["coarsest", "finest"], axes=(0,)).axes
+    assert all(len(line.get_xdata()) == 0 for line in axes[2].get_lines()[2:3])
+    lines = axes[1].get_lines()
     filled, open_ = (line for line in lines if line.get_linestyle() == "None")
     assert filled.get_xdata().tolist() == [3, 4, 6]
     assert open_.get_xdata().tolist() == [1, 2]
     assert open_.get_markerfacecolor() == "white"
+
+
+def test_titles_say_whose_networks_stand_for_thin_slices():
+    table = table_of(["coarsest", "finest"], axes=(0,))
+    thin = (table["factor"] == 1) & (table["experiment"] == "finest")
+    table["network"] = table["network"].mask(thin, "coronal")
+    figure = plot_anisotropy.draw(table, "coarsest")
+    assert figure.axes[0].get_title(loc="left").endswith("\nthin: coronal for finest")
+    assert faults(figure) == []
+
+
+def test_without_factor_1_there_is_no_panel_of_changes():
+    table = table_of(["coarsest", "finest"], factors=(2, 4)).assign(change=np.nan)
+    figure = plot_anisotropy.draw(table, "coarsest")
+    assert len(figure.axes) == 6
+    assert faults(figure) == []
+
+
+def test_experiments_have_the_colours_of_the_palette():
+    table = table_of(["coarsest", "finest"], axes=(0,))
+    lines = plot_anisotropy.draw(table, "coarsest", ["finest", "x", "coarsest"]).axes[0].get_lines()
+    assert [line.get_color() for line in lines[1:]] == [style.PALETTE[2], style.PALETTE[0]]
 
 
 def test_files_are_the_same_on_every_run(tmp_path):
@@ -80,7 +108,9 @@ def test_files_are_the_same_on_every_run(tmp_path):
     )
     for folder in ("1", "2"):
         paths = {kind: tmp_path / folder / f"figure.{kind}" for kind in ("svg", "png", "pdf")}
-        plot_anisotropy.main(table=tmp_path / "table.csv", reference="coarsest", **paths)
+        plot_anisotropy.main(
+            table=tmp_path / "table.csv", reference="coarsest", palette=[], **paths
+        )
     for kind in ("svg", "pdf"):
         first, second = ((tmp_path / f / f"figure.{kind}").read_bytes() for f in ("1", "2"))
         assert first == second

@@ -23,7 +23,7 @@ def tables_of(cases, classes, experiments, nan=False):
     if nan:
         scores["dice"] = np.nan
     levels = {"case": per_case_of(scores), "slice": scores}
-    return compare_all(levels, names, structures, 0.95, 100, metrics=["dice"])
+    return compare_all(levels, names, structures, 0.95, 100, metrics=["dice", "false_slices"])
 
 
 def texts_of(figure):
@@ -55,9 +55,33 @@ def test_numbers_are_those_of_the_table():
     assert "+0.123 [+0.111, +0.222], r +0.33" in texts
 
 
+def test_false_slices_stand_beside_the_differences_of_slices():
+    table, pairs = tables_of(6, 1, 2)
+    false = table["metric"] == "false_slices"
+    table.loc[false, ["reference_mean", "experiment_mean"]] = [9.04, 0.51]
+    texts = texts_of(plot_comparison.draw(table, pairs, 0.95))
+    assert [text for text in texts if text.endswith("; 9.0 → 0.5")]
+
+
+def test_panels_of_one_level_share_their_axis():
+    """Otherwise the same length would be another difference in every panel."""
+    figure = plot_comparison.draw(*tables_of(6, 2, 4), 0.95)
+    blocks = np.reshape(figure.axes, (3, 3))
+    for column, limits in enumerate(("get_ylim", "get_xlim", "get_xlim")):
+        assert len({getattr(axes, limits)() for axes in blocks[:, column]}) == 1
+
+
 def test_the_numbers_of_pairs_stand_above_the_panels():
     texts = texts_of(plot_comparison.draw(*tables_of(6, 1, 2), 0.95))
-    assert {"difference per case: 6 cases", "difference per slice: 12 slices of 6 cases"} <= texts
+    assert {"whole cases: 6 cases", "slices, averaged in cases: 12 slices of 6 cases"} <= texts
+
+
+def test_numbers_of_pairs_that_differ_between_experiments_are_a_range():
+    table, pairs = tables_of(5, 3, 6)
+    table.loc[(table["experiment"] == "experiment_2") & (table["level"] == "slice"), "pairs"] = 7
+    assert "Dice − Dice of experiment_0\n7 to 10 slices of 5 cases" in texts_of(
+        plot_comparison.draw(table, pairs, 0.95)
+    )
 
 
 def test_many_experiments_have_a_row_each_in_every_class():
@@ -85,7 +109,7 @@ def test_two_runs_give_the_same_bytes(tmp_path):
     given = {"table": tmp_path / "table.csv", "pairs": tmp_path / "pairs.parquet"}
     for name in ("1", "2"):
         drawn = {kind: tmp_path / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
-        plot_comparison.main(**given, confidence=0.95, **drawn)
+        plot_comparison.main(**given, confidence=0.95, palette=["x"], **drawn)
     for ending in ("svg", "png", "pdf"):
         first, second = (tmp_path / f"{name}.{ending}" for name in ("1", "2"))
         assert first.read_bytes() == second.read_bytes()

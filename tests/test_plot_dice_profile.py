@@ -31,6 +31,7 @@ def draw(folder, tables, experiments, bins=10):
         per_slice=write_scores(folder, tables)["per_slice"],
         dataset="phantom",
         experiments=experiments,
+        palette=experiments,
         bins=bins,
         confidence=0.95,
         resamples=200,

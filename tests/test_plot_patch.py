@@ -42,6 +42,7 @@ def draw(chains, folder, experiments=("coarsest", "finest")):
         cases=used[0].cases,
         dataset="phantom",
         experiments=experiments,
+        palette=experiments,
         **drawn_files(folder),
     )
     return pd.read_csv(folder / "figure.csv")

@@ -47,6 +47,17 @@ def test_areas_are_frequencies_of_the_mean_foreground(tmp_path):
     assert list(circles.get_offsets()[:, 0]) == list(np.flatnonzero(shown) + 1)
 
 
+def test_the_rank_of_all_cases_is_drawn_whatever_resamples_say(tmp_path):
+    """Rows stand in the order of the first panel: elsewhere the place of a row is not its rank."""
+    table = ranking(tmp_path)
+    ranks = table["method"] == plot_ranking.RANK
+    table.loc[ranks, "rank"] = [3, 1, 2] * (ranks.sum() // 3)
+    figure = plot_ranking.draw(table, named())
+    for axes, expected in ((figure.axes[0], [1, 2, 3]), (figure.axes[3], [3, 1, 2])):
+        squares = [line for line in axes.lines if line.get_marker() == "s"]
+        assert [line.get_xdata()[0] for line in squares] == expected
+
+
 def test_experiments_stand_in_the_order_of_their_mean_dice(tmp_path):
     table = ranking(tmp_path, step=0.3)
     axes = plot_ranking.draw(table, named()).axes[0]
@@ -62,7 +73,7 @@ def test_two_runs_give_the_same_bytes(tmp_path):
     ranking(tmp_path)
     for name in ("1", "2"):
         drawn = {kind: tmp_path / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
-        plot_ranking.main(table=tmp_path / "ranking.csv", experiments=named(), **drawn)
+        plot_ranking.main(table=tmp_path / "ranking.csv", palette=named(), **drawn)
     for ending in ("svg", "png", "pdf"):
         first, second = (tmp_path / f"{name}.{ending}" for name in ("1", "2"))
         assert first.read_bytes() == second.read_bytes()

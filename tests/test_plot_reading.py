@@ -16,17 +16,17 @@ def measured(experiments=1, sizes=(1, 4, 24, 96), disk=True, case_mib=0.25):
     for e in range(experiments):
         for number, way in enumerate(WAYS, 1):
             for cases in sizes:
-                copies = cases > 24
-                if copies and way not in ("slices", "npy", "memory"):
+                repeated = cases > 24
+                if repeated and way not in ("slices", "npy", "memory"):
                     continue
-                known = disk and not copies
+                known = disk and not repeated
                 rows.append(
                     {
                         "dataset": "phantom",
                         "experiment": f"experiment_{e}",
                         "way": way,
                         "cases": cases,
-                        "copies": copies,
+                        "repeated": repeated,
                         "case_mib": case_mib,
                         "dataset_mib": cases * case_mib,
                         "bytes_from_disk": 0 if way == "memory" else 3e4 * number,

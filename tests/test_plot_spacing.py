@@ -37,6 +37,7 @@ def draw(planned, folder, experiments=("coarsest", "finest")):
         plans=[planned[name.split("_")[0]].plan for name in experiments],
         dataset="phantom",
         experiments=experiments,
+        palette=experiments,
         **drawn_files(folder),
         tex=folder / "figure.tex",
     )
@@ -126,6 +127,7 @@ def test_a_table_without_cases_is_refused(planned, tmp_path):
             plans=[planned["coarsest"].plan],
             dataset="phantom",
             experiments=["coarsest"],
+            palette=["coarsest"],
             **drawn_files(tmp_path),
             tex=tmp_path / "figure.tex",
         )

@@ -36,6 +36,7 @@ def draw(folder, runs, epochs=5):
         histories=write_histories(folder, runs, epochs),
         runs=runs,
         dataset="phantom",
+        palette=[],
         **drawn_files(folder),
     )
     return pd.read_csv(folder / "figure.csv")

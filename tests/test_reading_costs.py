@@ -1,13 +1,14 @@
 """What it costs to read samples, as a process counts it."""
 
 import math
+import mmap
 import os
 from pathlib import Path
 
 import pytest
 
 from benchmarks import measuring
-from slicewise.reading_costs import counter, observe
+from slicewise.reading_costs import counter, flush, forget, kept, observe, remember
 
 pytestmark = pytest.mark.skipif(not measuring.LINUX, reason="memory is read from /proc")
 
@@ -55,7 +56,33 @@ def test_what_is_read_from_disk_is_counted(large):
 
 def test_costs_are_shared_by_the_samples_of_a_read(large):
     one, four = (observe(reader_of(large, 32 * MIB), n, [large], 1, 0) for n in (1, 4))
-    assert one["bytes_from_disk"] == 4 * four["bytes_from_disk"]
+    fourfold = pytest.approx(4 * four["bytes_from_disk"], nan_ok=True)  # a tmpfs forgets nothing
+    assert one["bytes_from_disk"] == fourfold
+
+
+def test_what_another_maps_is_in_memory_and_its_bytes_are_missing(large):
+    """Each page that is touched is kept, and the others are not."""
+    if not disk_counts(large):
+        pytest.skip("this disk does not count what is read from it")
+    flush([large])
+    with open(large, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        mapped.madvise(mmap.MADV_RANDOM)  # without read-ahead
+        remember(large)
+        assert kept([large]) == 32 * MIB // mmap.PAGESIZE
+        touched = {mapped[i * MIB] for i in range(8)}
+        forget([large])
+        assert touched == {ord("x")}
+        assert 8 <= kept([large]) < 32 * MIB // mmap.PAGESIZE
+        found = observe(reader_of(large, MIB), 1, [large], 1, 0)
+    assert found["kept_pages"] >= 8
+    assert math.isnan(found["bytes_from_disk"])
+    forget([large])
+    assert kept([large]) == 0
+
+
+def test_an_empty_file_has_no_pages(tmp_path):
+    (tmp_path / "empty").touch()
+    assert kept([tmp_path / "empty"]) == 0
 
 
 def test_memory_grows_by_what_is_held(large):

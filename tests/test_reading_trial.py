@@ -1,13 +1,14 @@
 """The ways to read training samples."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from benchmarks import measuring
 from chain import Chain, analyse, export, plan
-from measure_reading import compress
+from measure_reading import compress, copy_scans
 from scans import write_dataset, write_decathlon
 from slicewise.reading_trial import WAYS, Trial
 
@@ -24,11 +25,13 @@ def trial(request, tmp_path_factory):
     )
     chain = export(plan(analyse(Chain(raw, folder))))
     compress(chain.arrays, chain.cases, chain.arrays)
-    return Trial("slices", str(chain.arrays), chain.cases, str(raw), (8, 40), 3, 0.33, 1, 0)
+    made = Trial("slices", str(chain.arrays), chain.cases, str(raw), (8, 40), 3, 0.33, 1, 0)
+    assert copy_scans(made) == chain.cases
+    return made
 
 
 def of_way(trial, way):
-    return Trial(**{**trial.__dict__, "way": way})
+    return replace(trial, way=way)
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "slices"])

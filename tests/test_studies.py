@@ -272,6 +272,22 @@ def test_a_run_that_is_not_quick_is_as_if_nothing_were_said_of_it(quick):
     assert config.load(loaded) == loaded
 
 
+def test_the_command_line_has_the_last_word_in_a_quick_run():
+    quick = {"results": "quick", "training": {"epochs": 2, "momentum": 0.9}}
+    said = {"quick": "true", "results": "mine", "training": {"epochs": 9}}
+    found = config.validated({**BASE, "when_quick": quick, **said}, overrides=said)
+    assert found["results"] == "mine"
+    assert found["training"]["epochs"] == 9
+    assert found["training"]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("kind", ["patch_size", "reading"])
+def test_all_experiments_of_a_question_that_ensembles_have_no_part_in_are_no_ensembles(kind):
+    loaded = load(f"studies: {{s: {{kind: {kind}}}}}", ensembles={"both": ["axial", "coronal"]})
+    assert "both" not in loaded["studies"]["s"]["experiments"]
+    assert loaded["studies"]["s"]["experiments"] == list(loaded["experiments"])
+
+
 def test_mistakes_of_a_quick_run_are_told_before_anyone_asks_for_one():
     (line,) = mistakes("when_quick: {training: {epoch: 2}}")
     assert line == "when quick, training.epoch: unknown key (its value: 2); did you mean epochs?"
@@ -302,3 +318,44 @@ def test_the_names_of_a_datasets_figures_are_known_so_that_no_study_takes_one(ro
     written = set(re.findall(r'drawn\(\s*"([a-z_]+)"|\{\{dataset\}\}_([a-z_]+)[.]', rules))
     names = {drawn or file for drawn, file in written}
     assert names == set(studies.OF_A_DATASET)
+
+
+def test_colours_go_to_experiments_in_the_order_in_which_studies_name_them():
+    loaded = load(
+        "studies:\n"
+        "  memory: {kind: reading, datasets: [a], experiments: [axial]}\n"
+        "  first: {datasets: [a], experiments: [planes, other]}\n"
+        "  second: {datasets: [b], experiments: [coronal, other]}"
+    )
+    assert studies.palette(loaded) == ["planes", "other", "coronal", "axial"]
+
+
+TWINS = """
+experiments:
+  coarsest: {}
+  sagittal: {planning: {slice_axis: sagittal}}
+  plain: {training: {augmentation: none}, planning: {slice_axis: sagittal}}
+  axial: {planning: {slice_axis: axial}}
+studies:
+  thickness: {kind: anisotropy, datasets: [a, thick], experiments: [coarsest], seeds: [0, 1]}
+  others: {datasets: [a], experiments: [sagittal, planes, plain], seeds: [0, 1]}
+  fewer: {datasets: [a], experiments: [axial]}
+datasets:
+  a: {phantom: {cases: 10}}
+  thick: {thicken: {of: a, axis: 0, factor: 2}}
+ensembles: {planes: [sagittal, plain]}
+"""
+
+
+def test_twins_differ_in_the_sliced_axis_alone():
+    loaded = load(TWINS)
+    assert studies.twins(loaded, "sagittal") == ["sagittal", "coarsest", "axial"]
+    assert studies.twins(loaded, "plain") == ["plain"]
+    assert studies.twins(loaded, "planes") == ["planes"]
+
+
+def test_twins_count_where_they_run_with_the_folds_and_seeds_of_the_study():
+    loaded = load(TWINS)
+    study = loaded["studies"]["thickness"]
+    assert studies.twins_on(loaded, study, "a") == ["coarsest", "sagittal"]
+    assert studies.twins_on(loaded, study, "thick") == ["coarsest"]

@@ -132,6 +132,14 @@ def test_no_two_of_35_series_look_the_same():
     assert len(looks) == 35
 
 
+def test_an_experiment_looks_the_same_whichever_others_stand_beside_it():
+    palette = ["coarsest", "finest", "axial"]
+    looks = style.looks(["axial", "coarsest"], palette)
+    assert looks == {"axial": style.line_style(2), "coarsest": style.line_style(0)}
+    assert style.looks(["new", "finest"], palette)["new"] == style.line_style(3)
+    assert list(style.looks(["b", "a"]).values()) == [style.line_style(0), style.line_style(1)]
+
+
 @pytest.mark.parametrize(
     ("longest", "expected"), [(1, 1), (1.9, 1), (2, 2), (4.99, 2), (7, 5), (43, 20), (0.03, 0.02)]
 )

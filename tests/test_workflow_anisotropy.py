@@ -1,5 +1,6 @@
 """Datasets of thick slices in the workflow: which jobs there are, and a run without a training."""
 
+import re
 import shutil
 
 import pandas as pd
@@ -52,6 +53,24 @@ def test_a_study_makes_thick_slices_trains_on_them_and_draws_one_figure(made):
     assert (jobs["score_ceiling"], jobs["compare_anisotropy"], jobs["plot_anisotropy"]) == (1, 1, 1)
     # Thick slices have figures of their own for who asks for them only.
     assert (jobs["plot_gallery"], jobs["plot_dice_profile"]) == (1, 2)
+
+
+def test_networks_of_other_studies_stand_for_thin_slices_where_they_run_alike(made):
+    """Here sagittal runs with one fold of the two, and plain is trained otherwise."""
+    planes = {name: {"planning": {"slice_axis": name}} for name in ("axial", "sagittal")}
+    experiments = {"coarsest": {}, **planes, "plain": {"training": {"augmentation": "none"}}}
+    studies = {"thickness": {**STUDY, "experiments": ["coarsest"]}}
+    studies["planes"] = {"datasets": ["cube"], "experiments": ["axial", "plain"]}
+    studies["fewer"] = {"datasets": ["cube"], "experiments": ["sagittal"], "folds": [0]}
+    thick = {"thicken": {"of": "cube", "axis": [0], "factor": [2]}}
+    datasets = {"cube": CUBES, "thick": thick}
+    made.configure(datasets=datasets, experiments=experiments, studies=studies)
+    table = "results/tables/cube_thickness.csv"
+    done = made.snakemake(table, "--dry-run", "--configfile", "tiny.yaml")
+    made.configure(datasets=datasets, studies={"thickness": STUDY})
+    assert done.returncode == 0, done.stdout + done.stderr
+    trained = set(re.findall(r"results/(\S+)/fold-\d_seed-0/per_case.csv", done.stdout))
+    assert trained == {"cube/coarsest", "cube/axial", "thick_0x2/coarsest"}
 
 
 def test_folds_are_those_of_the_thin_slices(scored):

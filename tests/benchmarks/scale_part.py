@@ -142,14 +142,18 @@ def figures(raw: Path, results: Path, target: Path) -> None:
     def drawn(name: str) -> dict:
         return {kind: target / f"{name}.{kind}" for kind in ("svg", "png", "pdf")}
 
-    profile = {"table": target / "plot_dice_profile.csv", **drawn("plot_dice_profile")}
+    profile = {
+        "palette": (),
+        "table": target / "plot_dice_profile.csv",
+        **drawn("plot_dice_profile"),
+    }
     plot_dice_profile.main(bins=10, per_slice=scores["per_slice"], **profile, **alike)
     tables = {"table": target / "compared.csv", "pairs": target / "pairs.parquet"}
     tables |= {kind: target / f"{kind}.csv" for kind in ("empty", "seeds")}
     latex = {f"{kind}_tex": target / f"{kind}.tex" for kind in ("table", "empty", "seeds")}
     compare_experiments.main(study="scale", **tables, **latex, **scores, **alike)
     compared = {kind: tables[kind] for kind in ("table", "pairs")}
-    plot_comparison.main(confidence=0.95, **compared, **drawn("plot_comparison"))
+    plot_comparison.main(confidence=0.95, palette=(), **compared, **drawn("plot_comparison"))
 
 
 PARTS = {part.__name__: part for part in (merge, evaluate, decide, start, figures)}

@@ -4,6 +4,10 @@
 rule compare_anisotropy:
     input:
         per_case=of_thicknesses(rules.evaluate_fold.output.per_case),
+        plans=lambda w: [
+            rules.plan_network.output.plan.format(dataset=dataset, experiment=experiment)
+            for dataset, experiment in thickness_plans(w)
+        ],
         ceilings=of_thick_slices(rules.score_ceiling.output.ceiling),
         fingerprint=rules.merge_fingerprint.output.fingerprint.replace("{dataset}", "{source}"),
         orientation=rules.merge_fingerprint.output.orientation.replace("{dataset}", "{source}"),
@@ -37,7 +41,10 @@ rule compare_anisotropy:
         source="{source}",
         study="{study}",
         thickened=thicknesses,
+        planned=thickness_plans,
         experiments=study_models,
+        twins=lambda w: {name: studies.twins(config, name) for name in study_models(w)},
+        members=ENSEMBLES,
         reference=lambda w: study_of(w)["reference"],
         confidence=lookup(within=config, dpath="figures/confidence"),
         resamples=lookup(within=config, dpath="figures/resamples"),
@@ -72,6 +79,7 @@ rule plot_anisotropy:
     localrule: True
     params:
         reference=lambda w: study_of(w)["reference"],
+        palette=PALETTE,
         code=digest("plot_anisotropy"),
     conda:
         "../../envs/figures.yaml"

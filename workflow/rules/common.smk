@@ -10,7 +10,8 @@ if workflow.storage_settings.default_storage_provider:
         "workflow/profiles/kubernetes does"
     )
 
-from slicewise import archives, inputs, locks, model_folders, overview, runs, sources, studies
+from slicewise import archives, inputs, locks, model_folders, overview, page_parts
+from slicewise import runs, sources, studies
 from slicewise.config import complete, validated
 from slicewise.unpacked import Datasets
 
@@ -23,7 +24,8 @@ if workflow.modifier.path_modifier.prefix or workflow.modifier.path_modifier.mod
     )
 
 try:
-    given = validated(config, () if MODULE else workflow.config_settings.configfiles)
+    asked = workflow.config_settings
+    given = validated(config, *([] if MODULE else [asked.configfiles, asked.config]))
     config.update(complete(given))
     DATASETS = Datasets(config, inputs.open_inputs(config), lambda name: unpacked(name))
 except ValueError as error:

@@ -87,6 +87,7 @@ rule plot_comparison:
         runtime=minutes(drawing),
     params:
         confidence=lookup(within=config, dpath="figures/confidence"),
+        palette=PALETTE,
         code=digest("plot_comparison"),
     conda:
         "../../envs/figures.yaml"
@@ -109,7 +110,7 @@ rule plot_ranking:
         f"{BENCHMARKS}/plot_ranking/{{dataset}}/{{study}}.tsv"
     localrule: True
     params:
-        experiments=study_models,
+        palette=PALETTE,
         code=digest("plot_ranking"),
     conda:
         "../../envs/figures.yaml"

@@ -17,6 +17,7 @@ rule plot_spacing:
     params:
         dataset="{dataset}",
         experiments=study_experiments,
+        palette=PALETTE,
         code=digest("plot_spacing"),
     conda:
         "../../envs/figures.yaml"
@@ -44,6 +45,7 @@ rule plot_patch:
     params:
         dataset="{dataset}",
         experiments=study_experiments,
+        palette=PALETTE,
         cases=lambda w: list(DATASETS[w.dataset].cases),
         arrays=lambda w: [arrays_folder(w.dataset, name) for name in study_experiments(w)],
         code=digest("plot_patch"),
@@ -68,6 +70,7 @@ rule plot_training:
     params:
         dataset="{dataset}",
         runs=study_trainings,
+        palette=PALETTE,
         code=digest("plot_training"),
     conda:
         "../../envs/figures.yaml"
@@ -92,6 +95,7 @@ rule plot_dice_profile:
     params:
         dataset="{dataset}",
         experiments=study_models,
+        palette=PALETTE,
         bins=10,
         confidence=lookup(within=config, dpath="figures/confidence"),
         resamples=lookup(within=config, dpath="figures/resamples"),

@@ -1,7 +1,7 @@
 """What provenance and methods are of: the runs of all studies, their plans and their files."""
 
 CHECKSUMS = f"{RESULTS}/{{dataset}}/checksums/group-{{group}}.sha256"
-# Rules that decide on what is recorded, by their scripts.
+# Scripts whose code decides on what is recorded, and on the numbers that are told of it.
 RECORDED_RULES = (
     "make_phantoms",
     "thicken_cases",
@@ -15,12 +15,18 @@ RECORDED_RULES = (
     "fuse_cases",
     "evaluate_fold",
     "decide_postprocessing",
+    "score_ceiling",
+    "locate_errors",
+    "compare_experiments",
+    "rank_experiments",
+    "compare_patch_sizes",
+    "compare_anisotropy",
 )
 
 
 def recorded_config() -> dict:
-    """Return the config without what changes no result: how work is cut into jobs, and goes on."""
-    kept = {name: part for name, part in config.items() if name != "execution"}
+    """Return the config without what changes no score: how work is cut into jobs, and shown."""
+    kept = {name: part for name, part in config.items() if name not in ("execution", "report")}
 
     def without_running(training: dict) -> dict:
         return {key: value for key, value in training.items() if key not in RUNNING}

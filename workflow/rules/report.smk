@@ -118,7 +118,7 @@ rule explore_slices:
         margin_mm=lookup(within=config, dpath="report/margin_mm"),
         image_edge=lookup(within=config, dpath="report/image_edge"),
         page_mb=lookup(within=config, dpath="report/page_mb"),
-        code=lambda w: sources.explorer_digest(),
+        code=lambda w: page_parts.page_digest(),
     conda:
         "../../envs/explorer.yaml"
     message:

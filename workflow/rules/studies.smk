@@ -4,6 +4,7 @@ from functools import cache
 from itertools import product
 
 STUDIES = config["studies"]
+PALETTE = studies.palette(config)
 
 
 def studies_of(kind: str) -> list[str]:
@@ -196,12 +197,35 @@ def thicknesses(wildcards) -> dict:
     }
 
 
+def thickness_models(wildcards) -> dict[str, list[str]]:
+    """Return the models whose scores a study of thicknesses takes of each dataset.
+
+    Of the source they are all that might slice it as one of the study slices what is thick.
+    """
+    on_source = studies.twins_on(config, study_of(wildcards), wildcards.source)
+    return {
+        name: study_models(wildcards) if settings else on_source
+        for name, settings in thicknesses(wildcards).items()
+    }
+
+
 def of_thicknesses(pattern: str):
     """Return an input function: `pattern` filled for all runs of the wildcards' study and source."""
     return lambda wildcards: [
         pattern.format(dataset=dataset, experiment=model, fold=fold, seed=seed)
-        for dataset in thicknesses(wildcards)
-        for model, fold, seed in study_runs(wildcards)
+        for dataset, models in thickness_models(wildcards).items()
+        for model in models
+        for fold in study_of(wildcards)["folds"]
+        for seed in study_of(wildcards)["seeds"]
+    ]
+
+
+def thickness_plans(wildcards) -> list[tuple[str, str]]:
+    """Return dataset and experiment of the plans behind those scores, members of ensembles' too."""
+    return [
+        (dataset, experiment)
+        for dataset, models in thickness_models(wildcards).items()
+        for experiment in studies.members(config, models)
     ]
 
 
@@ -244,18 +268,4 @@ def of_shown_runs(pattern: str):
         pattern.format(dataset=name, experiment=model, fold=fold, seed=seed)
         for name, runs in shown_runs(wildcards).items()
         for model, fold, seed in runs
-    ]
-
-
-def rankings() -> list[str]:
-    """Return the figures of rankings, of studies that compare three experiments or more.
-
-    Which of two is the better one, the comparison says.
-    """
-    return [
-        pattern.format(dataset=dataset, study=name)
-        for name in studies_of("comparison")
-        if len(STUDIES[name]["experiments"]) > 2
-        for dataset in STUDIES[name]["datasets"]
-        for pattern in rules.plot_ranking.output
     ]

@@ -9,6 +9,7 @@ rule compare_patch_sizes:
         spacing=rules.merge_fingerprint.output.spacing,
         orientation=rules.merge_fingerprint.output.orientation,
         extents=of_groups(rules.analyze_cases.output.extents),
+        dataset_json=dataset_json,
     output:
         table=reported(
             f"{RESULTS}/tables/{{dataset}}_{{study}}.csv",
@@ -37,6 +38,9 @@ rule compare_patch_sizes:
         dataset="{dataset}",
         study="{study}",
         experiments=study_models,
+        batch_sizes=lambda w: [
+            config["experiments"][name]["training"]["batch_size"] for name in study_models(w)
+        ],
         confidence=lookup(within=config, dpath="figures/confidence"),
         resamples=lookup(within=config, dpath="figures/resamples"),
         code=digest("compare_patch_sizes"),

@@ -17,16 +17,20 @@ from slicewise.job import logger, run
 from slicewise.pairing import (
     BOTH_EMPTY,
     CONVENTIONS,
+    FALSE_SLICES,
     FOREGROUND,
     LEVELS,
     METRICS,
     ONE_EMPTY,
     PRIMARY,
+    STATED,
     UNIT,
     check_axes,
     dice_under,
+    false_slices,
     pair,
-    with_foreground,
+    that_count,
+    within_cases,
 )
 from slicewise.score_tables import read_scores
 from slicewise.variance import variance_components
@@ -36,15 +40,17 @@ COLUMNS = {
     "slice": ["experiment", *UNIT, *METRICS, "status"],
 }
 
+COUNTS = ("reference_scores", "experiment_scores", "pairs", "unpaired")
+"""How many units each side scores, both do and only one does: what `within_cases` counts."""
+
 
 def compare(
     pairs: pd.DataFrame, classes: Mapping[str, int], confidence: float, resamples: int
 ) -> pd.DataFrame:
     """Return one row of statistics for the mean foreground (label 0) and for each class.
 
-    `reference_scores` and `experiment_scores` count the units that each scores, `unpaired` those
-    that only one of them does: in the other truth and prediction are both empty, or there is no
-    distance, so that no difference exists.
+    pairs: cases, or means of slices within cases, as `within_cases` gives them: every case weighs
+    the same in means, intervals, tests and effect sizes.
     """
     settings = {"confidence": confidence, "resamples": resamples}
     rows = []
@@ -56,8 +62,7 @@ def compare(
         )
         cases = int(result.difference.cases)
         row = {"class": name, "label": label, "cases": cases}
-        row |= {f"{side}_scores": group[side].count() for side in ("reference", "experiment")}
-        row |= {"pairs": len(paired), "unpaired": len(group) - len(paired)}
+        row |= {count: int(group[count].sum()) for count in COUNTS}
         sides = statistics.cluster_mean(
             paired[["reference", "experiment"]].to_numpy(float), paired["case"], **settings
         )
@@ -120,21 +125,28 @@ def compare_all(
     classes: Mapping[str, int],
     confidence: float,
     resamples: int,
-    metrics: Sequence[str] = tuple(METRICS),
+    metrics: Sequence[str] = (*METRICS, FALSE_SLICES),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the table of all comparisons with the first experiment, and the pairs of Dice.
 
-    scores: level -> scores of all experiments; metrics: of METRICS, the primary one among them.
+    scores: level -> scores of all experiments; metrics: of METRICS, the primary one among them,
+    and FALSE_SLICES, which single cases do not have.
     """
     tables, paired = [], []
     reference = experiments[0]
-    for metric, level in product(metrics, LEVELS):
+    places = [place for place in product(metrics, LEVELS) if place != (FALSE_SLICES, "case")]
+    for metric, level in places:
+        of_level = that_count(scores[level], level)
         missing = {
             name: undefined(of_one, metric, classes)
-            for name, of_one in scores[level].groupby("experiment")
+            for name, of_one in of_level.groupby("experiment")
+            if metric in METRICS
         }
         for other in experiments[1:] or experiments:
-            pairs = with_foreground(pair(scores[level], metric, reference, other))
+            if metric == FALSE_SLICES:
+                pairs = within_cases(false_slices(scores[level], reference, other))
+            else:
+                pairs = within_cases(pair(of_level, metric, reference, other))
             table = compare(pairs, classes, confidence, resamples)
             table["reference_undefined"], table["experiment_undefined"] = (
                 missing.get(name, 0) for name in (reference, other)
@@ -160,25 +172,30 @@ def compare_conventions(
 ) -> pd.DataFrame:
     """Return the differences in Dice under each convention for empty slices and cases.
 
-    `..._both_empty` and `..._one_empty` count the scores that the conventions differ in.
+    The stated one comes first. Cases are left out if truth and prediction show every class in all
+    of them: then no convention changes anything. `..._both_empty` and `..._one_empty` count the
+    scores that the conventions differ in.
     """
-    kept = ["class", "label", "cases", "pairs", "reference_mean", "experiment_mean", "difference"]
-    kept += ["difference_low", "difference_high", "wilcoxon_p", "rank_biserial"]
+    kept = ["class", "label", "cases", "pairs", "unpaired", "reference_mean", "experiment_mean"]
+    kept += ["difference", "difference_low", "difference_high", "wilcoxon_p", "rank_biserial"]
+    empty = {"both_empty": [BOTH_EMPTY], "one_empty": list(ONE_EMPTY)}
     tables = []
-    for level, convention in product(LEVELS, CONVENTIONS):
-        counted = dice_under(convention, scores[level])
-        for other in experiments[1:]:
-            pairs = with_foreground(pair(counted, PRIMARY, experiments[0], other))
-            table = compare(pairs, classes, confidence, resamples)[kept]
-            for side, name in (("reference", experiments[0]), ("experiment", other)):
-                of_side = scores[level][scores[level]["experiment"] == name]
-                empty = {"both_empty": [BOTH_EMPTY], "one_empty": list(ONE_EMPTY)}
-                for kind, states in empty.items():
-                    found = of_side[of_side["status"].isin(states)].groupby("class").size()
-                    table[f"{side}_{kind}"] = [found.sum(), *(found.get(c, 0) for c in classes)]
-            place = {"reference": experiments[0], "level": level, "experiment": other}
-            place |= {"convention": convention, "meaning": CONVENTIONS[convention]}
-            tables.append(pd.DataFrame(place, table.index).join(table))
+    for level in LEVELS:
+        if level == "case" and not scores[level]["status"].isin([BOTH_EMPTY, *ONE_EMPTY]).any():
+            continue
+        for convention in sorted(CONVENTIONS, key=lambda name: name != STATED[level]):
+            counted = dice_under(convention, scores[level])
+            for other in experiments[1:]:
+                pairs = within_cases(pair(counted, PRIMARY, experiments[0], other))
+                table = compare(pairs, classes, confidence, resamples)[kept]
+                for side, name in (("reference", experiments[0]), ("experiment", other)):
+                    of_side = scores[level][scores[level]["experiment"] == name]
+                    for kind, states in empty.items():
+                        found = of_side[of_side["status"].isin(states)].groupby("class").size()
+                        table[f"{side}_{kind}"] = [found.sum(), *(found.get(c, 0) for c in classes)]
+                place = {"reference": experiments[0], "level": level, "experiment": other}
+                place |= {"convention": convention, "meaning": CONVENTIONS[convention]}
+                tables.append(pd.DataFrame(place, table.index).join(table))
     columns = ["reference", "level", "experiment", "convention", "meaning", *kept]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 

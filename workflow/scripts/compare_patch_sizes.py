@@ -1,5 +1,7 @@
 """Compare experiments whose patches differ in size: Dice by class and by size of the structure.
 
+A smaller patch comes with a network and a batch of its own, so that they are compared together.
+
 A structure, a class of a case, is as large as its largest cross-section in the plane of the slices:
 the larger of rows and columns that it spans, each as a share of the reference's patch. Above 1 no
 patch of the reference sees it as a whole. That size is taken from the extents that the spacing
@@ -14,18 +16,20 @@ import numpy as np
 import pandas as pd
 
 from slicewise import statistics
+from slicewise.dataset import open_dataset
 from slicewise.extents import extents_on_grid, read_extents, read_spacing
 from slicewise.files import write_csv
 from slicewise.job import run
 from slicewise.latex import Column, write_latex
+from slicewise.pairing import FOREGROUND, LEVELS, mean_of_slices, that_count
 from slicewise.plans import Plan, read_plan
 from slicewise.records import read_orientation
 from slicewise.score_tables import read_scores
+from slicewise.study_facts import parameters
 
-FOREGROUND = "mean foreground"
-SIZES = ("small", "medium", "large")
+SIZES, THIRDS = ("small", "medium", "large"), (1 / 3, 2 / 3)
 UNIT = ["experiment", "case", "class", "label"]
-LEVELS = {"case": [], "slice": ["slice"]}
+EDGES = ("patch_row", "patch_column")
 PLACE = ["level", "by", "group", "label", "experiment"]
 
 
@@ -63,36 +67,51 @@ def relative_size(extents: pd.DataFrame, patch: Sequence[int]) -> pd.Series:
 
 
 def size_groups(sizes: pd.Series) -> pd.Series:
-    """Return the tertile of each structure, small, medium or large; equal sizes share one."""
-    bounds = np.quantile(sizes, [1 / 3, 2 / 3]) if len(sizes) else [0, 0]
-    return pd.Series(np.array(SIZES)[np.searchsorted(bounds, sizes)], sizes.index, name="group")
+    """Return the tertile of each structure within its class, small, medium or large.
+
+    Tertiles of all classes together would tell the classes apart, not the sizes. Equal sizes of a
+    class share one.
+    """
+    of_class = sizes.groupby(level="class")
+    place = sum((sizes > of_class.transform("quantile", share)).astype(int) for share in THIRDS)
+    return pd.Series(np.array(SIZES)[place], sizes.index, name="group")
 
 
 def mean_scores(scores: pd.DataFrame, level: str) -> pd.DataFrame:
-    """Return the Dice of each case or slice (row) of a class in each experiment (column).
+    """Return the Dice of each structure, a class of a case (row), in each experiment (column).
 
-    Several runs of one are averaged. Rows without any Dice are left out.
+    Those of slices are averaged within their structure, and the column slices counts them. Several
+    runs are averaged. Structures are left out if an experiment has no Dice of them: if nothing is
+    there and it finds nothing, all that another finds is false, and of no size.
     """
-    unit = ["case", "class", "label", *LEVELS[level]]
-    means = scores.groupby(["experiment", *unit])["dice"].mean().unstack("experiment")
-    return means.dropna(how="all").reset_index()
+    of_slices = level == "slice"
+    dice = mean_of_slices(scores, "dice") if of_slices else scores
+    means = dice.groupby(UNIT)["dice"].mean().unstack("experiment").dropna().reset_index()
+    if not of_slices:
+        return means.assign(slices=np.nan)
+    counts = that_count(scores, level).groupby(["case", "class"])["slice"].nunique().rename("slices")
+    return means.join(counts, on=["case", "class"])
 
 
-def groups_of(means: pd.DataFrame, sizes: pd.Series) -> dict[tuple[str, str, int], pd.DataFrame]:
-    """Return the rows of each group by (by, group, label): the whole, each class, each size.
+def groups_of(
+    means: pd.DataFrame, sizes: pd.Series, experiments: Sequence[str]
+) -> dict[tuple[str, str, int], pd.DataFrame]:
+    """Return the cases of each group by (by, group, label): the whole, each class, each size.
 
-    The whole averages in each case or slice the classes that all experiments score there. Only
-    structures that are there have a size.
+    Structures of a group are averaged within each case. Only those that are there have a size.
     """
-    experiments = [c for c in means if c not in ("case", "class", "label", "slice")]
-    unit = [column for column in ("case", "slice") if column in means]
-    whole = means.dropna(subset=experiments).groupby(unit)[experiments].mean().reset_index()
-    found = {("all", FOREGROUND, 0): whole}
+
+    def within_cases(rows: pd.DataFrame) -> pd.DataFrame:
+        cases = rows.groupby("case")
+        counts = {"structures": cases.size(), "slices": cases["slices"].sum(min_count=1)}
+        return cases[list(experiments)].mean().assign(**counts).reset_index()
+
+    found = {("all", FOREGROUND, 0): within_cases(means)}
     for (label, name), group in means.groupby(["label", "class"]):
-        found["class", name, label] = group
+        found["class", name, label] = within_cases(group)
     tertile = means.join(size_groups(sizes), on=["case", "class"])["group"]
     for label, name in enumerate(SIZES, start=1):
-        found["size", name, label] = means[tertile == name]
+        found["size", name, label] = within_cases(means[tertile == name])
     return found
 
 
@@ -101,27 +120,29 @@ def compare(
 ) -> pd.DataFrame:
     """Return one row for each group and experiment: its mean, and its difference from the first.
 
-    p values are adjusted for all of one kind of group (`by`) of one level together.
+    cases, structures and slices count what a mean is of, the same for all experiments; p values
+    are adjusted for all of one kind of group (`by`) of one level together.
     """
     reference, rows = experiments[0], []
-    for (by, group, label), values in groups_of(means, sizes).items():
+    for (by, group, label), values in groups_of(means, sizes, experiments).items():
         for experiment in experiments:
             mean = statistics.cluster_mean(values[experiment], values["case"], **settings)
             row = {"by": by, "group": group, "label": label, "experiment": experiment}
-            row |= {"cases": int(mean.cases), "units": int(mean.observations)}
+            row |= {"cases": len(values), "structures": values["structures"].sum()}
+            row |= {"slices": values["slices"].sum(min_count=1)}
             row |= {"dice": mean.mean, "dice_low": mean.low, "dice_high": mean.high}
             if experiment != reference:
                 pair = statistics.paired_difference(
                     values[reference], values[experiment], values["case"], **settings
                 )
                 gain = pair.difference
-                row |= {"pairs": int(gain.observations), "difference": gain.mean}
+                row |= {"difference": gain.mean}
                 row |= {"difference_low": gain.low, "difference_high": gain.high}
                 row |= {"wilcoxon_p": pair.p_value, "rank_biserial": pair.rank_biserial}
             rows.append(row)
-    paired = ["pairs", "difference", "difference_low", "difference_high", "wilcoxon_p"]
-    columns = [*rows[0], *paired, "rank_biserial"]
-    table = pd.DataFrame(rows).reindex(columns=list(dict.fromkeys(columns)))
+    paired = ["difference", "difference_low", "difference_high", "wilcoxon_p", "rank_biserial"]
+    table = pd.DataFrame(rows)
+    table = table.reindex(columns=list(dict.fromkeys([*table, *paired])))
     table["holm_p"] = table.groupby("by")["wilcoxon_p"].transform(statistics.holm)
     return table
 
@@ -142,30 +163,50 @@ def shares_that_fit(
     return found | {("size", name): share for name, share in fits.groupby(tertile).mean().items()}
 
 
+def describe(
+    plans: Mapping[str, Plan], batch_sizes: Sequence[int | None], channels: int, outputs: int
+) -> pd.DataFrame:
+    """Return of each experiment (row) the edges of its patch, and batch, stages and weights.
+
+    batch_sizes: training.batch_size of each, None where that of the plan counts; channels: of the
+    image; outputs: of the network.
+    """
+    rows = {}
+    for (name, plan), given in zip(plans.items(), batch_sizes, strict=True):
+        rows[name] = dict(zip(EDGES, plan.patch_size, strict=True)) | {
+            "batch_size": given or plan.batch_size,
+            "stages": plan.architecture.n_stages,
+            "weights": parameters(plan.architecture, channels, outputs),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def tabulate(
     scores: Mapping[str, pd.DataFrame],
     extents: pd.DataFrame,
-    patches: Mapping[str, Sequence[int]],
+    networks: pd.DataFrame,
     settings: Mapping,
 ) -> pd.DataFrame:
-    """Return the table of the study; scores: level -> rows; patches: experiment -> (row, column).
+    """Return the table of the study; scores: level -> rows; networks: as `describe` returns them.
 
     The first experiment is the reference. scale: the edge of a patch as a share of the reference's,
     the square root of the share of its area; size_low and size_high: smallest and largest structure
     of a group of sizes.
     """
-    reference = next(iter(patches.values()))
+    experiments = list(networks.index)
+    reference, *_ = patches = networks[list(EDGES)].to_numpy()
     known = relative_size(extents, reference)
     scored = scores["case"][["case", "class"]].drop_duplicates()
     sizes = known[known.index.isin(pd.MultiIndex.from_frame(scored))]
     tables = []
     for level in LEVELS:
-        table = compare(mean_scores(scores[level], level), sizes, list(patches), settings)
+        table = compare(mean_scores(scores[level], level), sizes, experiments, settings)
         tables.append(table.assign(level=level))
-    table = pd.concat(tables, ignore_index=True)
-    fit = {name: shares_that_fit(extents, sizes, patch) for name, patch in patches.items()}
-    for place, column in enumerate(("patch_row", "patch_column")):
-        table[column] = table["experiment"].map({n: patch[place] for n, patch in patches.items()})
+    table = pd.concat(tables, ignore_index=True).join(networks, on="experiment")
+    fit = {
+        name: shares_that_fit(extents, sizes, patch)
+        for name, patch in zip(experiments, patches, strict=True)
+    }
     table["scale"] = np.sqrt(table["patch_row"] * table["patch_column"] / np.prod(reference))
     keys = zip(table["experiment"], table["by"], table["group"], strict=True)
     table["share_that_fits"] = [fit[name].get((by, group), np.nan) for name, by, group in keys]
@@ -173,29 +214,38 @@ def tabulate(
     of_size = table["group"].where(table["by"] == "size")
     for column, limit in (("size_low", "min"), ("size_high", "max")):
         table[column] = of_size.map(limits[limit])
-    patch = ["patch_row", "patch_column", "scale", "size_low", "size_high", "share_that_fits"]
-    return table[[*PLACE, *patch, *(c for c in table if c not in {*PLACE, *patch})]]
+    first = [*PLACE, *networks, "scale", "size_low", "size_high", "share_that_fits"]
+    return table[[*first, *(column for column in table if column not in first)]]
 
 
 def latex_table(table: pd.DataFrame, confidence: float) -> tuple[pd.DataFrame, dict, str]:
     """Return rows, columns and caption of the table in LaTeX: the scores of whole cases."""
     rows = table[table["level"] == "case"]
-    sizes = rows[["patch_row", "patch_column"]].itertuples(index=False)
-    rows = rows.assign(patch=[f"{row} × {column}" for row, column in sizes])
+    edges = rows[list(EDGES)].itertuples(index=False)
+    thirds = rows["group"] + " third of each class"
+    rows = rows.assign(
+        structures=thirds.where(rows["by"] == "size", rows["group"]),
+        patch=[f"{row} × {column}" for row, column in edges],
+        millions=rows["weights"] / 1e6,
+    )
     columns = {
-        "structures": "group",
         "experiment": "experiment",
         "patch": "patch",
+        "batch": "batch_size",
+        "stages": "stages",
+        "weights (M)": Column("millions", digits=2),
+        "n": "cases",
         "fit (%)": Column("share_that_fits", digits=1, percent=True),
         "Dice": ("dice", "dice_low", "dice_high"),
         "difference": Column(("difference", "difference_low", "difference_high"), signed=True),
         "p (Holm)": Column("holm_p", p=True),
     }
     caption = (
-        f"Patch size on {rows['dataset'].iloc[0]}: 3D Dice of n = {rows['cases'].max()} cases, and "
+        f"A smaller patch and its network on {rows['dataset'].iloc[0]}: 3D Dice of n cases, and "
         f"its difference from that of {rows['experiment'].iloc[0]}, with {100 * confidence:g} % "
-        "intervals. Structures are small, medium and large by thirds of their largest in-plane "
-        "extent."
+        "intervals. Structures are small, medium and large by thirds of the largest in-plane "
+        "extent within each class. Every patch has a network and a batch of its own; tests are "
+        "conditional on these networks and this one split."
     )
     return rows, columns, caption
 
@@ -208,18 +258,20 @@ def main(
     extents: Sequence[str | Path],
     spacing: str | Path,
     orientation: str | Path,
+    dataset_json: str | Path,
     dataset: str,
     study: str,
     experiments: Sequence[str],
+    batch_sizes: Sequence[int | None],
     confidence: float,
     resamples: int,
     table: str | Path,
     latex: str | Path,
 ) -> None:
-    """Write the table; `plans` are in the order of `experiments`, the reference first."""
+    """Write the table; plans and batch_sizes are in the order of `experiments`, reference first."""
     scores = {
         "case": read_scores(per_case, [*UNIT, "dice"]),
-        "slice": read_scores(per_slice, [*UNIT, "slice", "dice"]),
+        "slice": read_scores(per_slice, [*UNIT, "slice", "dice", "status"]),
     }
     by_name = {name: read_plan(path) for name, path in zip(experiments, plans, strict=True)}
     check_plans(by_name)
@@ -232,16 +284,19 @@ def main(
         read_orientation(orientation)["reorient"],
     )
     classes = scores["case"].drop_duplicates("label").set_index("label")["class"].to_dict()
+    source = open_dataset(dataset_json)
+    channels, outputs = len(source.channel_names), source.labels.outputs
     found = tabulate(
         scores,
         structure_extents(dict(on_grid), classes),
-        {name: plan.patch_size for name, plan in by_name.items()},
+        describe(by_name, batch_sizes, channels, outputs),
         {"confidence": confidence, "resamples": resamples},
     )
     found.insert(0, "dataset", dataset)
     found.insert(1, "study", study)
     write_csv(table, found)
-    write_latex(latex, *latex_table(found, confidence), f"tab:{dataset}_{study}", groups=["group"])
+    label, groups = f"tab:{dataset}_{study}", ["structures"]
+    write_latex(latex, *latex_table(found, confidence), label, groups=groups)
 
 
 if "snakemake" in globals():

@@ -21,8 +21,8 @@ from slicewise import packed_scans
 from slicewise.dataset import Dataset, open_dataset
 from slicewise.files import atomic
 from slicewise.job import logger, run
+from slicewise.page_parts import PARTS
 from slicewise.score_tables import read_scores
-from slicewise.sources import EXPLORER
 
 LIBRARY = ("bokeh.min.js", "bokeh-api.min.js")
 """The parts of Bokeh's JavaScript, as its Python package brings them, that draw the profiles."""
@@ -228,10 +228,10 @@ def page_around(manifest: str) -> tuple[str, str]:
     Its policy lets a browser run these scripts only and load nothing; Bokeh adds its own styles.
     """
     site = Path(find_spec("bokeh").submodule_search_locations[0]) / "server/static/js"
-    own = "\n".join((EXPLORER / name).read_text(encoding="utf-8") for name in OWN)
+    own = "\n".join((PARTS / name).read_text(encoding="utf-8") for name in OWN)
     scripts = [(site / name).read_text(encoding="utf-8") for name in LIBRARY] + [own]
-    style = (EXPLORER / "explorer.css").read_text(encoding="utf-8")
-    template = Template((EXPLORER / "index.html").read_text(encoding="utf-8"))
+    style = (PARTS / "explorer.css").read_text(encoding="utf-8")
+    template = Template((PARTS / "index.html").read_text(encoding="utf-8"))
     page = template.substitute(
         scripts=" ".join(map(checksum, scripts)),
         style=style,

@@ -27,7 +27,8 @@ from slicewise.slices import case_paths
 MIB = 2**20
 
 MOST_BYTES = 512 * MIB
-"""Of arrays that are read: more cases are left out, and copies are made up to as many bytes."""
+"""Of arrays, and of scans, that are copied and read: more cases are left out, and cases are
+repeated up to as many bytes."""
 
 MOST_COMPRESSED = 64 * MIB
 """Of arrays that are compressed for the way npz, at some 20 MiB a second."""
@@ -38,7 +39,7 @@ COLD, SECONDS = 8, 0.3
 STEP = 4
 """How many times more cases each size has than the one before."""
 
-ON_COPIES = ("slices", "npy", "memory")
+ON_REPEATED = ("slices", "npy", "memory")
 """The ways whose memory is looked at when cases are repeated to make a larger dataset."""
 
 
@@ -64,17 +65,31 @@ def bytes_of(folder: str | Path, names: Sequence[str]) -> int:
 def repeat(folder: Path, names: Sequence[str], count: int, target: Path) -> list[str]:
     """Copy exported cases to `target`, over and over, until there are so many; return their names.
 
-    They are real copies: of links, the system would keep one file in memory.
+    They are real copies: of links, the system would keep one file in memory. Those that are there
+    from a smaller number are kept.
     """
-    made = []
-    for number in range(count):
-        name = f"{number:06d}"
-        for source, copy in zip(
-            case_paths(folder, names[number % len(names)]), case_paths(target, name), strict=True
-        ):
-            shutil.copyfile(source, copy)
-        made.append(name)
+    made = [f"{number:06d}" for number in range(count)]
+    for number, name in enumerate(made):
+        copies = case_paths(target, name)
+        if not all(copy.exists() for copy in copies):
+            originals = case_paths(folder, names[number % len(names)])
+            for source, copy in zip(originals, copies, strict=True):
+                shutil.copyfile(source, copy)
     return made
+
+
+def copy_scans(trial: Trial) -> list[str]:
+    """Copy the scans of a trial's cases to where it reads them, up to MOST_BYTES; return which."""
+    done, total = [], 0
+    for name in trial.names:
+        files = trial.dataset.case(name).files
+        total += sum(path.stat().st_size for path in files)
+        if done and total > MOST_BYTES:
+            break
+        for source, copy in zip(files, trial.scan_paths(name), strict=True):
+            shutil.copyfile(source, copy)
+        done.append(name)
+    return done
 
 
 def compress(folder: Path, names: Sequence[str], target: Path) -> list[str]:
@@ -111,27 +126,42 @@ class Exported:
     trial: Trial
 
     def rows(self, scratch: Path) -> Iterator[dict]:
-        """Yield a row for each way and size; scratch: an empty folder on the disk of the arrays."""
+        """Yield a row for each way and size; scratch: an empty folder on the disk of the arrays.
+
+        All is read from copies there. What other processes map, such as trainings the arrays, the
+        system does not forget, and it is not read from disk again.
+        """
         folder, names = Path(self.trial.folder), self.trial.names
         case_bytes = bytes_of(folder, names) / len(names)
-        compressed = compress(folder, names, scratch)
-        for count in sizes(len(names), case_bytes):
-            copies = count > len(names)
-            chosen = repeat(folder, names, count, scratch) if copies else names[:count]
-            for way in ON_COPIES if copies else WAYS:
-                if way == "npz" and count > len(compressed):
+        counts = sizes(len(names), case_bytes)
+        first = min(counts[-1], len(names))
+        compressed = compress(scratch, repeat(folder, names, first, scratch), scratch)
+        scans = copy_scans(replace(self.trial, folder=str(scratch), names=names[:first]))
+        available = {"npz": len(compressed), "nifti": len(scans)}
+        for count in counts:
+            repeated = count > len(names)
+            copies = repeat(folder, names, count, scratch)
+            for way in ON_REPEATED if repeated else WAYS:
+                if count > available.get(way, count):
                     continue
-                where = scratch if copies or way == "npz" else folder
-                trial = replace(self.trial, way=way, folder=str(where), names=chosen)
+                chosen = names[:count] if way == "nifti" else copies
+                trial = replace(self.trial, way=way, folder=str(scratch), names=chosen)
                 # What a sample reads from disk does not follow from how many others there are.
-                found = measure(replace(trial, cold=0) if copies else trial)
+                found = measure(replace(trial, cold=0) if repeated else trial)
+                if found.pop("kept_pages"):
+                    logger.warning(
+                        "%s of %d cases: the system keeps files in memory that it was told to "
+                        "forget, so that what is read from disk cannot be counted",
+                        way,
+                        count,
+                    )
                 yield {
                     "experiment": self.experiment,
                     "way": way,
                     "cases": count,
-                    "copies": copies,
+                    "repeated": repeated,
                     "case_mib": case_bytes / MIB,
-                    "dataset_mib": bytes_of(where if copies else folder, chosen) / MIB,
+                    "dataset_mib": bytes_of(scratch, copies) / MIB,
                     **found,
                 }
 

@@ -29,8 +29,8 @@ def plan_network(
     """Return the content of plans.json; `preparation` is that of preprocessing.json.
 
     gpu_memory_gb: the memory to fill, or None for the planner's own target; patch_scale: the share
-    of the edges of the patch that fills it. The batch stays that of the whole patch, so that plans
-    of several scales differ in the patch and its network alone.
+    of the edges of the patch that fills it. The batch is planned for the scaled patch and its
+    network, so that a step of any scale takes about the same memory and sees about as many pixels.
     """
     forward = preparation["transpose_forward"]
     prepared = preparation["configurations"][CONFIGURATION]
@@ -43,18 +43,13 @@ def plan_network(
     median_shape = np.median(resampled, 0)[forward]
     dataset_voxels = float(np.prod(median_shape, dtype=np.float64) * dataset.content["numTraining"])
     capacity = planner.capacity(gpu_memory_gb)
-    network, patch, estimate = plan_patch(
-        planner,
-        np.array(prepared["spacing"]),
-        median_shape[1:],
-        len(dataset.content["labels"]),
-        capacity,
-    )
-    batch_size = plan_batch(planner, estimate, capacity, dataset_voxels, patch)
+    spacing, classes = np.array(prepared["spacing"]), len(dataset.content["labels"])
+    network, patch, estimate = plan_patch(planner, spacing, median_shape[1:], classes, capacity)
     own = preparation["slicewise"]
     if patch_scale != 1:
-        network, patch = scale_patch(planner, np.array(prepared["spacing"]), patch, patch_scale)
+        network, patch, estimate = scale_patch(planner, spacing, patch, patch_scale, classes)
         own = {**own, "patch_scale": patch_scale}
+    batch_size = plan_batch(planner, estimate, capacity, dataset_voxels, patch)
     configuration = {
         "data_identifier": f"nnUNetPlans_{CONFIGURATION}",
         "preprocessor_name": "DefaultPreprocessor",

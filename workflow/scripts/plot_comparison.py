@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from slicewise import style
 from slicewise.job import run
-from slicewise.pairing import FOREGROUND, LEVELS, PRIMARY
+from slicewise.pairing import FALSE_SLICES, FOREGROUND, LEVELS, PRIMARY
 from slicewise.score_tables import read_table
 from slicewise.statistics import FEWEST_CASES
 
@@ -26,44 +26,65 @@ ROW, NARROW_ROW = 4.2, 3.0
 """Height of a row in mm, and where there are more than MOST_WIDE_ROWS of them."""
 
 MOST_WIDE_ROWS = 7
+TITLES = {"case": "whole cases", "slice": "slices, averaged in cases"}
+"""What the differences of a level are of."""
+
 FRAME = 14.0
 """Height in mm of what a panel needs beside its rows: title, ticks and the label of its axis."""
 
 
-def draw(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> Figure:
+def draw(
+    table: pd.DataFrame, pairs: pd.DataFrame, confidence: float, palette: Sequence[str] = ()
+) -> Figure:
     """Return the figure of a comparison, in the fullest form that fits on a page.
 
-    table: rows of the primary metric as compare_experiments writes them; pairs: the paired Dice
-    behind them. With one experiment there is nothing to pair: its cases, class by class.
+    table: rows of the primary metric and of FALSE_SLICES as compare_experiments writes them; pairs:
+    the paired Dice behind them; palette: as for style.looks. With one experiment there is nothing
+    to pair: its cases, class by class.
     """
+    table = _with_false_slices(table)
+    names = [table["reference"].iloc[0], *table["experiment"].unique()]
+    looks = style.looks(names, palette)
     if (table["experiment"] == "").all():
-        return draw_alone(table[table["level"] == "case"], pairs, confidence)
+        return draw_alone(table[table["level"] == "case"], pairs, confidence, looks)
     others, rows = table["experiment"].nunique(), table["class"].nunique()
     if others * _block_height(rows) <= style.PAGE:
-        return draw_pairs(table, pairs, confidence)
-    return draw_forest(table, pairs, confidence)
+        return draw_pairs(table, pairs, confidence, looks)
+    return draw_forest(table, pairs, confidence, looks)
+
+
+def _with_false_slices(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the primary metric, those of slices with the false ones of both sides."""
+    place = ["experiment", "level", "class"]
+    false = table[table["metric"] == FALSE_SLICES].set_index(place)
+    false = false[["reference_mean", "experiment_mean"]].add_prefix("false_")
+    return table[table["metric"] == PRIMARY].join(false, on=place)
 
 
 @style.journal()
-def draw_pairs(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> Figure:
+def draw_pairs(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float, looks: dict) -> Figure:
     """Return the figure with a block for each experiment: pairs of cases, differences by class."""
     names = [table["reference"].iloc[0], *table["experiment"].unique()]
     others, shown = names[1:], table["class"].nunique()
     figure = style.new_figure(style.TWO_COLUMNS, len(others) * _block_height(shown))
     grid = figure.add_gridspec(2 * len(others), 2, width_ratios=[1, 2.2])
+    first: dict[str, Axes] = {}
     for i, name in enumerate(others):
-        color = style.line_style(i + 1)["color"]
-        panels = [figure.add_subplot(grid[2 * i : 2 * i + (2 if shown <= 7 else 1), 0])]
+        color = looks[name]["color"]
+        place = grid[2 * i : 2 * i + (2 if shown <= 7 else 1), 0]
+        panels = [figure.add_subplot(place, sharey=first.get("pairs"))]
+        first.setdefault("pairs", panels[0])
         of_cases = pairs[(pairs["experiment"] == name) & (pairs["level"] == "case")]
-        _draw_cases(panels[0], of_cases, (names[0], name), color)
+        _draw_cases(panels[0], of_cases, {side: looks[side]["color"] for side in (names[0], name)})
         for below, level in enumerate(LEVELS):
-            axes = figure.add_subplot(grid[2 * i + below, 1])
+            axes = figure.add_subplot(grid[2 * i + below, 1], sharex=first.get(level))
+            first.setdefault(level, axes)
             rows = table[(table["experiment"] == name) & (table["level"] == level)]
             for y, (_, row) in enumerate(rows.iterrows()):
                 _draw_difference(axes, y, row, pairs, color)
             _finish(axes, [style.shorten(text, 20) for text in rows["class"]], rows, confidence)
             axes.set_xlabel(f"Dice of {style.shorten(name, 24)} − {style.shorten(names[0], 24)}")
-            axes.set_title(f"difference per {level}: {_counted(rows, level)}")
+            axes.set_title(f"{TITLES[level]}: {_counted(rows, level)}")
             panels.append(axes)
         for axes, text in zip(panels, "abcdefghijklmnopqrstuvwx"[3 * i :], strict=False):
             style.letter(axes, text)
@@ -71,7 +92,7 @@ def draw_pairs(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> F
 
 
 @style.journal()
-def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> Figure:
+def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float, looks: dict) -> Figure:
     """Return the figure of many experiments: a row for each, class below class.
 
     When the classes of all experiments would not fit on a page, only the mean foreground is drawn.
@@ -90,7 +111,8 @@ def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> 
             of_class = table[(table["class"] == name) & (table["level"] == level)]
             labels.append(style.shorten(name, 22))
             for i, (_, row) in enumerate(of_class.iterrows(), start=1):
-                _draw_difference(axes, y + i, row, pairs, style.line_style(i)["color"])
+                color = looks[row["experiment"]]["color"]
+                _draw_difference(axes, y + i, row, pairs, color)
                 labels.append(style.shorten(row["experiment"], 18))
             y = len(labels)
         rows = table[(table["level"] == level) & (table["class"].isin(classes))]
@@ -98,7 +120,7 @@ def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> 
         for tick in axes.get_yticklabels()[:: len(others) + 1]:
             tick.set_fontweight("bold")
         axes.set_xlabel(f"Dice − Dice of {reference}\n{_counted(rows, level)}")
-        axes.set_title(f"difference per {level}")
+        axes.set_title(TITLES[level])
         axes.xaxis.set_major_locator(MaxNLocator(4))
         style.letter(axes, text)
     panels[1].set_yticklabels([])
@@ -106,11 +128,11 @@ def draw_forest(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> 
 
 
 @style.journal()
-def draw_alone(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float) -> Figure:
+def draw_alone(table: pd.DataFrame, pairs: pd.DataFrame, confidence: float, looks: dict) -> Figure:
     """Return the figure for a single experiment: the Dice of its cases, class by class."""
     figure = style.new_figure(style.TWO_COLUMNS, 6 + _block_height(len(table)) / 2)
     axes = figure.subplots()
-    color = style.line_style(0)["color"]
+    color = looks[table["reference"].iloc[0]]["color"]
     dice = pairs[pairs["level"] == "case"]
     for y, (_, row) in enumerate(table.iterrows()):
         found = dice.loc[dice["class"] == row["class"], "reference_dice"].dropna().to_numpy()
@@ -136,14 +158,22 @@ def _forest_height(experiments: int, classes: int) -> float:
 
 
 def _counted(rows: pd.DataFrame, level: str) -> str:
-    """Return how many cases, or slices of how many cases, are paired in the first of `rows`."""
-    cases = style.counted(int(rows["cases"].iloc[0]), "case")
-    if level == "case":
-        return cases
-    return f"{int(rows['pairs'].iloc[0]):,} {level}s of {cases}"
+    """Return how many cases, or slices of how many cases, are paired in the mean foreground.
+
+    Where experiments lack predictions and differ in it, from the fewest to the most.
+    """
+    whole = rows[rows["class"] == FOREGROUND]
+    cases = _range(whole["cases"], "case")
+    return cases if level == "case" else f"{_range(whole['pairs'], 'slice')} of {cases}"
 
 
-def _draw_cases(axes: Axes, pairs: pd.DataFrame, names: tuple[str, str], color: str) -> None:
+def _range(numbers: pd.Series, noun: str) -> str:
+    """Return numbers with their noun: 5 cases, or 4 to 5 cases."""
+    low, high = int(numbers.min()), int(numbers.max())
+    return f"{f'{low:,} to ' if low < high else ''}{high:,} {noun}{'' if high == 1 else 's'}"
+
+
+def _draw_cases(axes: Axes, pairs: pd.DataFrame, colors: dict[str, str]) -> None:
     """Draw the mean foreground Dice of every case in both experiments, and the mean of all.
 
     Of more than MOST_SHOWN cases every second, third and so on is drawn.
@@ -154,14 +184,14 @@ def _draw_cases(axes: Axes, pairs: pd.DataFrame, names: tuple[str, str], color: 
     ends = ends[:: max(1, math.ceil(count / MOST_SHOWN))]
     faint = 0.7 if len(ends) <= 30 else 0.3
     axes.plot([0, 1], ends.T, color=style.GREY, linewidth=0.5, alpha=faint)
-    for x, end_color in enumerate((style.line_style(0)["color"], color)):
-        axes.scatter(np.full(len(ends), x), ends[:, x], 6, end_color, linewidths=0, zorder=3)
+    for x, color in enumerate(colors.values()):
+        axes.scatter(np.full(len(ends), x), ends[:, x], 6, color, linewidths=0, zorder=3)
     if len(ends) == 0:
         axes.set_yticks([])
     else:
         axes.plot([0, 1], means, color=style.BLACK, linewidth=1.8, zorder=4)
     axes.set_xlim(-0.25, 1.25)
-    axes.set_xticks([0, 1], [style.shorten(name, 14) for name in names])
+    axes.set_xticks([0, 1], [style.shorten(name, 14) for name in colors])
     axes.set_ylabel("mean foreground Dice")
     shown = f" ({len(ends):,} of {count:,})" if len(ends) < count else ""
     axes.set_title(f"paired cases{shown}")
@@ -176,12 +206,14 @@ def _draw_difference(axes: Axes, y: int, row: pd.Series, pairs: pd.DataFrame, co
     for key in ("experiment", "level", "class"):
         chosen = chosen[chosen[key] == row[key]]
     found = (chosen["experiment_dice"] - chosen["reference_dice"]).dropna().to_numpy()
-    boxed = row["level"] == "slice" or len(found) > MOST_SHOWN
+    boxed = len(found) > MOST_SHOWN
     if np.isfinite(row["detectable"]):
         edge = row["detectable"]
         axes.barh(y, 2 * edge, 0.8, -edge, color=style.PALE, alpha=0.6, linewidth=0, zorder=0)
     estimate = row[["difference", "difference_low", "difference_high"]]
     note = f", r {row['rank_biserial']:+.2f}"
+    if np.isfinite(row["false_reference_mean"]):
+        note += f"; {row['false_reference_mean']:.1f} → {row['false_experiment_mean']:.1f}"
     _draw_row(axes, y, found, estimate, color, digits="+z.3f", boxed=boxed, note=note)
 
 
@@ -226,7 +258,10 @@ def _finish(axes: Axes, labels: Sequence[str], rows: pd.DataFrame, confidence: f
     interval = f" [{100 * confidence:g} % CI]"
     if low.isna().all():
         interval = f" (no CI below {FEWEST_CASES} cases)"
-    _print_beside(axes, f"mean{interval}{', r' if differences else ''}")
+    note = ", r" if differences else ""
+    if rows["false_reference_mean"].notna().any() and differences:
+        note += "; false slices"
+    _print_beside(axes, f"mean{interval}{note}")
     if differences:
         axes.axvline(0, color=style.GREY, linewidth=0.8, linestyle="--", zorder=0.5)
     axes.set_yticks(range(len(labels)), labels)
@@ -249,13 +284,14 @@ def main(
     table: str | Path,
     pairs: str | Path,
     confidence: float,
+    palette: Sequence[str],
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
 ) -> None:
     """Draw the figure from the table of a study and the pairs behind it."""
     compared = read_table(table)
-    figure = draw(compared[compared["metric"] == PRIMARY], pd.read_parquet(pairs), confidence)
+    figure = draw(compared, pd.read_parquet(pairs), confidence, palette)
     style.save_figure(figure, svg, png, pdf)
 
 

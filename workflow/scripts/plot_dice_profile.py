@@ -76,8 +76,12 @@ def profile(
 
 
 @style.journal()
-def draw(table: pd.DataFrame) -> Figure:
-    """Return the figure: one panel for each class, one line with its band for each experiment."""
+def draw(table: pd.DataFrame, palette: Sequence[str] = ()) -> Figure:
+    """Return the figure: one panel for each class, one line with its band for each experiment.
+
+    palette: as for style.looks.
+    """
+    looks = style.looks(table["experiment"].unique(), palette)
     classes = list(table["class"].unique())
     across = len(classes) if len(classes) <= 4 else 4 if len(classes) <= 12 else 6
     down = -(-len(classes) // across)
@@ -88,7 +92,7 @@ def draw(table: pd.DataFrame) -> Figure:
     panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     for axes, name in zip(panels.flat, classes, strict=False):
         of_class = table[table["class"] == name]
-        _draw_class(axes, of_class)
+        _draw_class(axes, of_class, looks)
         count = f"n = {of_class['cases'].max()}"
         if across <= 4:
             axes.set_title(f"{style.shorten(name, 20)} ({count})")
@@ -102,24 +106,24 @@ def draw(table: pd.DataFrame) -> Figure:
     panels[0, 0].set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     figure.supxlabel("relative position along the structure", fontsize=style.NORMAL)
     figure.supylabel("slice Dice", fontsize=style.NORMAL)
-    looks = [
-        style.handle(style.shorten(name, 30), **style.line_style(i), markersize=2.5)
-        for i, name in enumerate(table["experiment"].unique())
+    entries = [
+        style.handle(style.shorten(name, 30), **look, markersize=2.5)
+        for name, look in looks.items()
     ]
-    figure.legend(handles=looks, loc="outside upper center", ncols=5 if across > 1 else 2)
+    figure.legend(handles=entries, loc="outside upper center", ncols=5 if across > 1 else 2)
     return figure
 
 
-def _draw_class(axes: Axes, table: pd.DataFrame) -> None:
+def _draw_class(axes: Axes, table: pd.DataFrame, looks: dict) -> None:
     """Draw the mean Dice of one class in each bin, with its band where there are enough cases."""
     if table["dice"].isna().all():
         axes.text(0.5, 0.5, "no slice to score", ha="center", color=style.GREY, in_layout=False)
-    for i, (_, line) in enumerate(table.groupby("experiment", sort=False)):
+    for name, line in table.groupby("experiment", sort=False):
         line = line.dropna(subset=["dice"])
         # An empty band has no extent, and the layout of the whole figure would fail.
         if line.empty:
             continue
-        look = style.line_style(i)
+        look = looks[name]
         centre = (line["position_low"] + line["position_high"]) / 2
         axes.fill_between(
             centre, line["low"], line["high"], color=look["color"], alpha=0.2, linewidth=0
@@ -132,6 +136,7 @@ def main(
     per_slice: Sequence[str | Path],
     dataset: str,
     experiments: Sequence[str],
+    palette: Sequence[str],
     bins: int,
     confidence: float,
     resamples: int,
@@ -150,7 +155,7 @@ def main(
     )
     means.insert(0, "dataset", dataset)
     write_csv(table, means)
-    style.save_figure(draw(means), svg, png, pdf)
+    style.save_figure(draw(means, palette), svg, png, pdf)
 
 
 if "snakemake" in globals():

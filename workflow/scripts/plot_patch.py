@@ -114,8 +114,14 @@ def tabulate(
 
 
 @style.journal()
-def draw(views: dict[str, View], adequacy: dict[str, pd.DataFrame]) -> Figure:
-    """Return the figure: one panel for each experiment, then the shares that fit."""
+def draw(
+    views: dict[str, View], adequacy: dict[str, pd.DataFrame], palette: Sequence[str] = ()
+) -> Figure:
+    """Return the figure: one panel for each experiment, then the shares that fit.
+
+    palette: as for style.looks.
+    """
+    looks = style.looks(views, palette)
     columns = min(len(views), PER_ROW)
     lines = -(-len(views) // columns)
     classes = list(next(iter(adequacy.values()))["class"])
@@ -125,11 +131,11 @@ def draw(views: dict[str, View], adequacy: dict[str, pd.DataFrame]) -> Figure:
     grid = figure.add_gridspec(lines, columns + 1, width_ratios=[1] * columns + [0.85])
     for i, (name, shown) in enumerate(views.items()):
         axes = figure.add_subplot(grid[i // columns, i % columns])
-        _draw_view(axes, shown, name, style.line_style(i)["color"])
+        _draw_view(axes, shown, name, looks[name]["color"])
         if i == 0:
             style.letter(axes, "a")
     axes = figure.add_subplot(grid[:, columns])
-    _draw_shares(axes, adequacy, classes)
+    _draw_shares(axes, adequacy, classes, looks)
     style.letter(axes, "b")
     if len(views) > 1:
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower right", ncols=4)
@@ -174,12 +180,14 @@ def _draw_view(axes: Axes, shown: View, name: str, color: str) -> None:
     )
 
 
-def _draw_shares(axes: Axes, adequacy: dict[str, pd.DataFrame], classes: Sequence[str]) -> None:
+def _draw_shares(
+    axes: Axes, adequacy: dict[str, pd.DataFrame], classes: Sequence[str], looks: dict
+) -> None:
     """Draw one row for each class and one mark for each experiment."""
     rows = np.arange(len(classes))
     smallest = ADEQUATE_SHARE
     for i, (name, table) in enumerate(adequacy.items()):
-        look = style.line_style(i)
+        look = looks[name]
         dodge = 0.5 * ((i + 0.5) / len(adequacy) - 0.5)
         share = table.set_index("class")["share"].reindex(classes).to_numpy(dtype=float)
         smallest = np.nanmin([smallest, *share])
@@ -223,6 +231,7 @@ def main(
     cases: Sequence[str],
     dataset: str,
     experiments: Sequence[str],
+    palette: Sequence[str],
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
@@ -241,7 +250,7 @@ def main(
         for name, folder, plan in zip(experiments, arrays, plans, strict=True)
     }
     write_csv(table, tabulate(views, shares, chosen, dataset))
-    style.save_figure(draw(views, shares), svg, png, pdf)
+    style.save_figure(draw(views, shares, palette), svg, png, pdf)
 
 
 if "snakemake" in globals():

@@ -110,11 +110,12 @@ def _explain(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], dict])
     axes.set_axis_off()
     entries: dict[bool, list] = {False: [], True: []}
     for (by, group), look in looks.items():
+        of_group = rows[(rows["by"] == by) & (rows["group"] == group)]
         text = style.shorten(group, 26)
         if by == "size":
-            of_group = rows[(rows["by"] == by) & (rows["group"] == group)]
             low, high = of_group[["size_low", "size_high"]].iloc[0]
-            text = f"{group}: {low:.2f} to {high:.2f} (n = {of_group['units'].max()})"
+            text = f"{group}: {low:.2f} to {high:.2f}"
+        text = f"{text} (n = {of_group['cases'].max()})"
         entries[by == "size"].append(style.handle(text, **look))
     placed = {"alignment": "left", "borderpad": 0, "title_fontsize": style.SMALL}
     above = axes.legend(handles=entries[False], loc="upper left", title="Classes", **placed)

@@ -26,20 +26,23 @@ LARGEST = 130.0
 TOLD = 0.005
 """Share below which a rank is not drawn: it would be a speck."""
 
+OBSERVED = {"color": style.BLACK, "markersize": 6.5, "fillstyle": "none", "markeredgewidth": 0.7}
+"""The square around the rank of all cases."""
+
 TITLES = {AGGREGATE: "rank of the mean score", RANK: "rank of the mean rank"}
 
 
 @style.journal()
-def draw(table: pd.DataFrame, experiments: Sequence[str]) -> Figure:
+def draw(table: pd.DataFrame, palette: Sequence[str]) -> Figure:
     """Return the figure: a panel for each metric and way of ranking the mean foreground.
 
-    Experiments stand in the order of the first panel, in the colours that the other figures of the
-    study give to their places among `experiments`.
+    Experiments stand in the order of the first panel; palette: as for style.looks.
     """
     rows = table[table["label"] == 0]
     metrics = [metric for metric in METRICS if metric in set(rows["metric"])]
     first = rows[(rows["metric"] == metrics[0]) & (rows["method"] == AGGREGATE)]
     order = list(first["experiment"])
+    colors = [look["color"] for look in style.looks(order, palette).values()]
     height = len(TITLES) * (17 + ROW * len(order))
     figure = style.new_figure(style.TWO_COLUMNS, min(height, style.PAGE))
     panels = figure.subplots(len(TITLES), len(metrics), sharey=True, squeeze=False)
@@ -47,7 +50,6 @@ def draw(table: pd.DataFrame, experiments: Sequence[str]) -> Figure:
         for column, metric in enumerate(metrics):
             axes = panels[place, column]
             of_panel = rows[(rows["metric"] == metric) & (rows["method"] == method)]
-            colors = [style.line_style(experiments.index(name))["color"] for name in order]
             _draw_ranks(axes, of_panel.set_index("experiment").loc[order], colors)
             axes.set_title(f"{METRICS[metric].name.removesuffix(' (mm)')}: {title}")
             style.letter(axes, "abcdefgh"[place * len(metrics) + column])
@@ -64,12 +66,12 @@ def _of_ranks(table: pd.DataFrame) -> str:
 
 
 def _draw_ranks(axes: Axes, table: pd.DataFrame, colors: Sequence[str]) -> None:
-    """Draw a row of circles for each experiment, its median rank and the interval of its ranks.
+    """Draw a row of circles for each experiment, its ranks of all cases and in resamples.
 
-    table: experiment -> its row of the ranking; colors: of each of them.
+    table: experiment -> its row of the ranking; colors: of each of them. A square is the rank of
+    all cases, a cross and a line are the median and the interval of those in resamples.
     """
     count = len(table)
-    axes.plot([1, count], [0, count - 1], color=style.PALE, linewidth=0.8, zorder=0)
     for y, (color, (_, row)) in enumerate(zip(colors, table.iterrows(), strict=True)):
         shares = row[[f"frequency_{i}" for i in range(1, count + 1)]].to_numpy(float)
         shown = np.flatnonzero(shares >= TOLD)
@@ -83,6 +85,7 @@ def _draw_ranks(axes: Axes, table: pd.DataFrame, colors: Sequence[str]) -> None:
         )
         axes.plot([row["rank_low"], row["rank_high"]], [y, y], color=style.BLACK, linewidth=0.8)
         axes.plot(row["rank_median"], y, "x", color=style.BLACK, markersize=4)
+        axes.plot(row["rank"], y, "s", **OBSERVED)
     axes.set_xlim(0.5, count + 0.5)
     axes.set_ylim(count - 0.4, -0.7)
     axes.set_xticks(_ticks(count))
@@ -99,13 +102,13 @@ def _ticks(count: int) -> range:
 def main(
     *,
     table: str | Path,
-    experiments: Sequence[str],
+    palette: Sequence[str],
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
 ) -> None:
     """Draw the figure from the ranking of a study."""
-    style.save_figure(draw(read_table(table), experiments), svg, png, pdf)
+    style.save_figure(draw(read_table(table), palette), svg, png, pdf)
 
 
 if "snakemake" in globals():

@@ -25,7 +25,7 @@ COLUMNS = [
     "experiment",
     "way",
     "cases",
-    "copies",
+    "repeated",
     "dataset_mib",
     "bytes_from_disk",
     "samples_per_second",
@@ -59,7 +59,7 @@ def draw_ways(axes: Axes, rows: pd.DataFrame, column: str) -> None:
         line = looks(way)
         axes.plot(found["dataset_mib"], found[column], **{**line, "marker": ""})
         for repeated, face in ((False, line["color"]), (True, "white")):
-            part = found[found["copies"] == repeated]
+            part = found[found["repeated"] == repeated]
             axes.plot(
                 part["dataset_mib"],
                 part[column],

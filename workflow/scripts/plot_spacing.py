@@ -89,8 +89,16 @@ def in_plane(plan: Plan) -> dict[int, float]:
 
 
 @style.journal()
-def draw(spacing: pd.DataFrame, plans: dict[str, Plan], named: Sequence[str]) -> Figure:
-    """Return the figure: spacing by axis, anisotropy, and the pixel of each experiment."""
+def draw(
+    spacing: pd.DataFrame,
+    plans: dict[str, Plan],
+    named: Sequence[str],
+    palette: Sequence[str] = (),
+) -> Figure:
+    """Return the figure: spacing by axis, anisotropy, and the pixel of each experiment.
+
+    palette: as for style.looks.
+    """
     figure = style.new_figure(style.TWO_COLUMNS, 68)
     by_axis, anisotropy, pixels = figure.subplots(1, 3, width_ratios=[2.8, 1, 3])
     values = [spacing[f"spacing_{axis}_mm"].to_numpy(dtype=float) for axis in range(3)]
@@ -105,7 +113,8 @@ def draw(spacing: pd.DataFrame, plans: dict[str, Plan], named: Sequence[str]) ->
     anisotropy.set_ylim(0, 1.1 * max(ratio.max(), ANISOTROPY_THRESHOLD))
     anisotropy.set_xticks([0], [style.counted(len(ratio), "case") + "\n"])
     anisotropy.set_ylabel("largest / smallest spacing")
-    _pixels(pixels, plans, [float(np.median(v)) for v in values])
+    colors = [look["color"] for look in style.looks(plans, palette).values()]
+    _pixels(pixels, plans, [float(np.median(v)) for v in values], colors)
     titles = ("spacing and sliced axis", "anisotropy", "one pixel of a slice")
     for axes, text, title in zip((by_axis, anisotropy, pixels), "abc", titles, strict=True):
         style.letter(axes, text)
@@ -160,7 +169,9 @@ def _mark_sliced(axes: Axes, plans: dict[str, Plan]) -> float:
     return 1.1 + 0.09 * most
 
 
-def _pixels(axes: Axes, plans: dict[str, Plan], median: Sequence[float]) -> None:
+def _pixels(
+    axes: Axes, plans: dict[str, Plan], median: Sequence[float], colors: Sequence[str]
+) -> None:
     """Draw one pixel of each different plan to scale, with its size and the slice distance."""
     groups: dict[tuple, list[int]] = {}
     for i, plan in enumerate(plans.values()):
@@ -168,7 +179,7 @@ def _pixels(axes: Axes, plans: dict[str, Plan], median: Sequence[float]) -> None
     slot = 1.2 * max(max(spacing) for _, spacing in groups)
     labels = []
     for place, ((axis, (row, column)), members) in enumerate(groups.items()):
-        look = style.line_style(members[0])["color"]
+        look = colors[members[0]]
         corner = ((place + 0.5) * slot - column / 2, -row / 2)
         axes.add_patch(Rectangle(corner, column, row, facecolor=look, alpha=0.25, linewidth=0))
         axes.add_patch(Rectangle(corner, column, row, fill=False, edgecolor=look, linewidth=1))
@@ -221,6 +232,7 @@ def main(
     plans: Sequence[str | Path],
     dataset: str,
     experiments: Sequence[str],
+    palette: Sequence[str],
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
@@ -236,7 +248,7 @@ def main(
     summary = summarise(frame, by_name, named, dataset)
     write_csv(table, summary)
     write_latex(tex, **as_latex(summary, dataset))
-    style.save_figure(draw(frame, by_name, named), svg, png, pdf)
+    style.save_figure(draw(frame, by_name, named, palette), svg, png, pdf)
 
 
 if "snakemake" in globals():

@@ -60,12 +60,16 @@ def summarise(histories: pd.DataFrame, dataset: str) -> pd.DataFrame:
 
 
 @style.journal()
-def draw(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Return the figure: one panel for each quantity, one colour for each experiment."""
+def draw(histories: pd.DataFrame, summary: pd.DataFrame, palette: Sequence[str] = ()) -> Figure:
+    """Return the figure: one panel for each quantity, one colour for each experiment.
+
+    palette: as for style.looks.
+    """
+    looks = style.looks(summary["experiment"].unique(), palette)
     figure = style.new_figure(style.TWO_COLUMNS, 108)
     panels = figure.subplots(2, 2, sharex=True, sharey="row")
     for axes, column, text in zip(panels.flat, PANELS, "abcd", strict=True):
-        _draw_panel(axes, histories, summary, column)
+        _draw_panel(axes, histories, summary, column, looks)
         axes.set_title(PANELS[column])
         style.letter(axes, text)
     panels[0, 0].set_ylabel("Dice + cross-entropy loss")
@@ -78,22 +82,24 @@ def draw(histories: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     if histories["epoch"].nunique() == 1:
         panels[1, 0].set_xlim(histories["epoch"].iloc[0] - 0.5, histories["epoch"].iloc[0] + 0.5)
     entries = []
-    for i, (name, runs) in enumerate(summary.groupby("experiment", sort=False)["runs"]):
-        look = style.line_style(i) | {"marker": ""}
+    for name, runs in summary.groupby("experiment", sort=False)["runs"]:
+        look = looks[name] | {"marker": ""}
         count = style.counted(runs.max(), "run")
         entries.append(style.handle(f"{style.shorten(name, 30)} ({count})", **look))
     figure.legend(handles=entries, loc="outside lower center", ncols=min(len(entries), 4))
     return figure
 
 
-def _draw_panel(axes: Axes, histories: pd.DataFrame, summary: pd.DataFrame, column: str) -> None:
+def _draw_panel(
+    axes: Axes, histories: pd.DataFrame, summary: pd.DataFrame, column: str, looks: dict
+) -> None:
     """Draw every run of every experiment and their mean, as far as all runs have come."""
-    for i, (name, means) in enumerate(summary.groupby("experiment", sort=False)):
-        look = style.line_style(i) | {"marker": ""}
+    for name, means in summary.groupby("experiment", sort=False):
+        look = looks[name] | {"marker": ""}
         runs = histories[histories["experiment"] == name]
         # A single epoch is a dot: a line of one point would not show.
         if means["epoch"].nunique() == 1:
-            look |= {"marker": style.MARKERS[i % len(style.MARKERS)]}
+            look = looks[name]
         for _, run_table in runs.groupby(["fold", "seed"]):
             axes.plot(
                 run_table["epoch"],
@@ -120,6 +126,7 @@ def main(
     histories: Sequence[str | Path],
     runs: Sequence[tuple[str, int, int]],
     dataset: str,
+    palette: Sequence[str],
     svg: str | Path,
     png: str | Path,
     pdf: str | Path,
@@ -129,7 +136,7 @@ def main(
     table_of_runs = read_histories(histories, runs)
     summary = summarise(table_of_runs, dataset)
     write_csv(table, summary)
-    style.save_figure(draw(table_of_runs, summary), svg, png, pdf)
+    style.save_figure(draw(table_of_runs, summary, palette), svg, png, pdf)
 
 
 if "snakemake" in globals():

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -63,17 +63,19 @@ def load(config: dict, files: Iterable[str | Path] = ()) -> dict:
     return complete(validated(config, files))
 
 
-def validated(config: dict, files: Iterable[str | Path] = ()) -> dict:
+def validated(config: dict, files: Iterable[str | Path] = (), overrides: Mapping = {}) -> dict:
     """Return a config with its defaults, and with `when_quick` merged in where `quick` says so.
 
-    Experiments and studies are as they were given. Raises ValueError as `load` does.
+    overrides: what of the config is from the command line, which has the last word. Experiments and
+    studies are as they were given. Raises ValueError as `load` does.
     """
     schema = schemas.read_schema("config")
     _check_size(config)
-    chosen = _filled(_as_asked(config), schema)
+    chosen = _filled(_as_asked(config, overrides), schema)
     found = _mistakes(chosen, schema)
     if not found and chosen["when_quick"] and not chosen["quick"]:
-        quick = _mistakes(_filled(_as_asked({**config, "quick": True}), schema), schema)
+        as_quick = _as_asked({**config, "quick": True}, {**overrides, "quick": True})
+        quick = _mistakes(_filled(as_quick, schema), schema)
         found = [f"when quick, {line}" for line in quick]
     found += [line for path in files for line in _keys_twice(Path(path))]
     if found:
@@ -91,7 +93,11 @@ def complete(config: dict) -> dict:
         )
         for name, changes in config["experiments"].items()
     }
-    changed = {"results": os.path.normpath(config["results"]), "experiments": experiments}
+    changed = {
+        "results": os.path.normpath(config["results"]),
+        "experiments": experiments,
+        "when_quick": {},  # merged in or not asked for, so that what is left can be read again
+    }
     return studies.completed(config | changed)
 
 
@@ -105,11 +111,13 @@ def _mistakes(config: dict, schema: dict) -> list[str]:
     return schemas.problems(config, schema) or list(contradictions(config))
 
 
-def _as_asked(config: dict) -> dict:
-    """Return a config with `when_quick` merged in, if it is to be quick."""
+def _as_asked(config: dict, overrides: Mapping) -> dict:
+    """Return a config with `when_quick` merged in, if it is to be quick, and then the overrides."""
     asked = schemas.with_types(config.get("quick"), {"type": "boolean"}, {}) is True
     changes = config.get("when_quick")
-    return _merged(config, changes) if asked and isinstance(changes, dict) else config
+    if not asked or not isinstance(changes, dict):
+        return config
+    return _merged(_merged(config, changes), dict(overrides))
 
 
 def _merged(values: object, changes: object) -> object:

@@ -43,16 +43,28 @@ PRIMARY = next(iter(METRICS))
 BOTH_EMPTY, ONE_EMPTY, IGNORED = "both_empty", ("truth_only", "prediction_only"), "ignored"
 """The status of scores where truth, prediction or both are empty, or nobody annotated."""
 
+WITH_TRUTH = ("both", "truth_only")
+"""The status of scores of what truly shows the class, whatever the prediction is."""
+
+FALSE_SLICES = "false_slices"
+"""The metric that stands beside the scores of slices: how many of a case show the class in the
+prediction alone."""
+
 CONVENTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "stated": "both empty: left out; one empty: 0",
-        "both_empty_1": "both empty: 1; one empty: 0",
         "with_truth": "no truth: left out; no prediction: 0",
+        "one_empty_0": "both empty: left out; one empty: 0",
+        "both_empty_1": "both empty: 1; one empty: 0",
         "both_present": "any empty: left out",
     }
 )
-"""How Dice counts where truth or prediction is empty: the convention of slicewise and nnU-Net,
-which all tables and figures follow, and three others, to show how much hangs on it."""
+"""How Dice may count where truth or prediction is empty, to show how much hangs on it."""
+
+STATED: Mapping[str, str] = MappingProxyType({"case": "one_empty_0", "slice": "with_truth"})
+"""Level -> the convention that all tables and figures follow. Cases: that of nnU-Net. Slices: those
+that truly show the class, which are the same for all experiments. One that is rightly empty in one
+experiment has no Dice there, and if the other sees something in it the pair would be lost: exactly
+the slices in which the two differ most. Those are counted instead, as FALSE_SLICES."""
 
 
 def dice_under(convention: str, scores: pd.DataFrame) -> pd.DataFrame:
@@ -68,6 +80,11 @@ def dice_under(convention: str, scores: pd.DataFrame) -> pd.DataFrame:
     elif convention == "both_present":
         dice = dice.mask(status.isin(ONE_EMPTY))
     return scores.assign(dice=dice)
+
+
+def that_count(scores: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Return the scores of a level that count under its convention in STATED."""
+    return scores if level == "case" else scores[scores["status"].isin(WITH_TRUTH)]
 
 
 def check_axes(slices: pd.DataFrame) -> None:
@@ -103,6 +120,50 @@ def with_foreground(pairs: pd.DataFrame) -> pd.DataFrame:
     both = pairs.dropna(subset=["reference", "experiment"])
     means = both.groupby(unit)[["reference", "experiment"]].mean().reset_index()
     return pd.concat([means.assign(**{"class": FOREGROUND, "label": 0}), pairs], ignore_index=True)
+
+
+def within_cases(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each case and class, and in front one for the mean foreground of a case.
+
+    Slices are averaged within their case; those with a missing side are left out. The mean
+    foreground averages the classes that both sides score in a case. Beside UNIT without the slice,
+    reference and experiment: how many units (cases, or slices) each side scores, `pairs` that both
+    do and `unpaired` that only one does, of any class where the mean foreground is meant.
+    """
+    sides = ["reference", "experiment"]
+    scored = pairs[sides].notna()
+    both = scored.all(axis=1)
+    counts = scored.add_suffix("_scores").assign(pairs=both, unpaired=~both)
+    table = pairs.assign(**pairs[sides].where(both), **counts)
+    slices = ["case", "slice"] if "slice" in table else ["case"]
+    counted = table.groupby(slices)[list(counts)].any().groupby("case").sum()
+    groups = table.groupby(["case", "class", "label"])
+    of_class = groups[sides].mean().join(groups[list(counts)].sum())
+    whole = of_class.groupby("case")[sides].mean().join(counted).reset_index()
+    whole = whole.assign(**{"class": FOREGROUND, "label": 0})
+    return pd.concat([whole, of_class.reset_index()], ignore_index=True)
+
+
+def false_slices(slices: pd.DataFrame, reference: str, experiment: str) -> pd.DataFrame:
+    """Return what `pair` does for how many slices of each case show a class in the prediction alone.
+
+    Several runs of a case are averaged. What nobody annotated does not count.
+    """
+    known = slices[slices["status"] != IGNORED]
+    marked = known.assign(**{FALSE_SLICES: (known["status"] == "prediction_only").astype(float)})
+    pairs = pair(marked, FALSE_SLICES, reference, experiment).dropna()
+    return pairs.groupby(["case", "class", "label"])[["reference", "experiment"]].sum().reset_index()
+
+
+def mean_of_slices(slices: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the mean over the slices that truly show a class, in each experiment, case and class.
+
+    Several runs of a slice are averaged first.
+    """
+    unit = ["experiment", "case", "class", "label"]
+    counted = that_count(slices, "slice")
+    means = counted.groupby([*unit, "slice"])[metric].mean()
+    return means.groupby(unit).mean().reset_index()
 
 
 def side_by_side(

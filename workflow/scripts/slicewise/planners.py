@@ -146,9 +146,9 @@ def plan_patch(
 
 
 def scale_patch(
-    planner: Planner, spacing: np.ndarray, patch: Sequence[int], scale: float
-) -> tuple[Architecture, tuple[int, int]]:
-    """Return the network and the patch of `scale` times the edges of a planned patch.
+    planner: Planner, spacing: np.ndarray, patch: Sequence[int], scale: float, classes: int
+) -> tuple[Architecture, tuple[int, int], int]:
+    """Return what plan_patch does, for `scale` times the edges of the patch that it planned.
 
     spacing: mm and patch: voxels, both (row, column); scale: above 0, at most 1. Edges are rounded
     up to what the strides of the smaller patch's own network divide, and keep what can be halved
@@ -164,7 +164,9 @@ def scale_patch(
             f"{patch[1]} voxels one of {topology.patch_size[0]} x {topology.patch_size[1]}, too "
             "small for a network of more than one resolution; give more"
         )
-    return planner.architecture(topology), topology.patch_size
+    network = planner.architecture(topology)
+    estimate = conv_feature_map_size(network, topology.patch_size, classes)
+    return network, topology.patch_size, estimate
 
 
 def plan_batch(

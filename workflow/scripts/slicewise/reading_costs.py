@@ -5,6 +5,8 @@ Needs nothing but the standard library, and Linux: it reads /proc.
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -30,6 +32,27 @@ def forget(files: Iterable[Path]) -> None:
         os.close(descriptor)
 
 
+def kept(files: Iterable[Path]) -> int:
+    """Return how many pages of files, which must be the caller's own, the system has in memory.
+
+    Of other users' files it would say that all of them are (man mincore).
+    """
+    mincore, found = ctypes.CDLL(None, use_errno=True).mincore, 0
+    for path in files:
+        size = path.stat().st_size
+        if not size:
+            continue
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY) as m:
+            first = ctypes.c_char.from_buffer(m)
+            pages = (ctypes.c_ubyte * -(-size // mmap.PAGESIZE))()
+            failed = mincore(ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(size), pages)
+            del first  # or the map could not be closed
+        if failed:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+        found += sum(page & 1 for page in pages)
+    return found
+
+
 def remember(path: Path) -> None:
     """Read a file once, piece by piece, so that the system keeps it in memory."""
     with open(path, "rb", buffering=0) as file:
@@ -51,7 +74,8 @@ def observe(
     cold: how often they are read when nothing of `files` is cached, 0 for never; seconds: of CPU
     time for which they are read when all of them are, as far as they fit. bytes_from_disk: for a
     sample, with nothing cached, which is what datasets cost that are larger than memory; nan
-    without such reads; samples_per_second: of CPU time, with all cached; growth_mib: by how much
+    without such reads, and where the system keeps pages all the same, as another process maps them
+    or there is no disk; kept_pages: how many; samples_per_second: of CPU time, with all cached; growth_mib: by how much
     the memory of the process grows at its peak, mapped pages of files counted; resident_mib: all
     of that peak.
     """
@@ -60,10 +84,11 @@ def observe(
     before = counter("status", "VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here on
     read, release = start()
-    found = 0
+    found = pages = 0
     for _ in range(cold):
         release()  # the system does not drop pages that are mapped
         forget(files)
+        pages += kept(files)
         begun = counter("io", "read_bytes")
         read()
         found += counter("io", "read_bytes") - begun
@@ -77,7 +102,8 @@ def observe(
     spent = time.process_time() - begun
     peak = counter("status", "VmHWM")
     return {
-        "bytes_from_disk": found / cold / samples if cold else float("nan"),
+        "bytes_from_disk": found / cold / samples if cold and not pages else float("nan"),
+        "kept_pages": pages,
         "samples_per_second": calls * samples / spent,
         "growth_mib": max(0, peak - before) / 1024,
         "resident_mib": peak / 1024,

@@ -32,8 +32,9 @@ WAYS = {
 class Trial:
     """A way to read, and from what.
 
-    folder: of exported arrays, with NAME.npz beside them for the way npz; names: of the cases;
-    dataset_json: of the dataset that they were exported from; patch: (row, column) pixels; batch,
+    folder: of exported arrays, with NAME.npz beside them for the way npz and the files of
+    `scan_paths` for nifti; names: of the cases; dataset_json: of the dataset that they were
+    exported from; patch: (row, column) pixels; batch,
     oversample: as in a training; cold: batches that are read with nothing cached; seconds: of CPU
     time for which they are read when all that fits is.
     """
@@ -56,9 +57,14 @@ class Trial:
     def files(self) -> list[Path]:
         """Return the files that are read from."""
         if self.way == "nifti":
-            return [path for name in self.names for path in self.dataset.case(name).files]
+            return [path for name in self.names for path in self.scan_paths(name)]
         arrays = [path for name in self.names for path in case_paths(self.folder, name)[:2]]
         return [path.with_suffix(".npz") for path in arrays] if self.way == "npz" else arrays
+
+    def scan_paths(self, name: str) -> list[Path]:
+        """Return where copies of the scans and of the label map of a case lie."""
+        files = self.dataset.case(name).files
+        return [Path(self.folder, f"{name}-{i}-{file.name}") for i, file in enumerate(files)]
 
     def start(self) -> Reader:
         """Return what reads a batch, and what gives mapped pages back."""
@@ -118,7 +124,7 @@ class Trial:
         """Return the images and the label of a case as stored, ((channel,) z, y, x)."""
         import nibabel as nib
 
-        return [np.asanyarray(nib.load(path).dataobj).T for path in self.dataset.case(name).files]
+        return [np.asanyarray(nib.load(path).dataobj).T for path in self.scan_paths(name)]
 
     def costs(self) -> dict[str, float]:
         """Return what slicewise.reading_costs observes."""

@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-EXPLORER = PACKAGE.parents[1] / "report" / "explorer"
-"""The parts of the slice explorer's page."""
-WITHOUT_EFFECT = {"job", "launch", "locks", "machine", "problems", "scan_checks", "stopping"}
-"""Modules that no number depends on: they log, keep runs apart, heed signals, or say why files are
-refused. A dataset that was found good is not trained on again because a check is put in other
-words."""
+WITHOUT_EFFECT = {
+    *("job", "launch", "locks", "machine", "problems", "scan_checks", "sources", "stopping")
+}
+"""Modules that no number depends on: they log, keep runs apart, heed signals, say why files are
+refused, or tell code apart. A dataset that was found good is not trained on again because a check
+is put in other words."""
 
 
 @cache
@@ -84,12 +84,4 @@ def digest(script: str) -> str:
     content = hashlib.sha256(_file_digest(PACKAGE.parent / f"{script}.py"))
     for name in modules(script):
         content.update(name.encode() + _file_digest(PACKAGE / f"{name}.py"))
-    return content.hexdigest()[:16]
-
-
-def explorer_digest() -> str:
-    """Return a digest of the script that writes the slice explorer, and of the page's own parts."""
-    content = hashlib.sha256(digest("explore_slices").encode())
-    for path in sorted(EXPLORER.iterdir()):
-        content.update(path.name.encode() + path.read_bytes())
     return content.hexdigest()[:16]

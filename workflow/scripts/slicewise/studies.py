@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 
+OF_EXPERIMENTS = {"reading": "arrays", "patch_size": "patch"}
+"""Kinds of studies that ensembles have no part in, and what they lack."""
+
 SCORING = ("comparison", "patch_size", "anisotropy")
 """Kinds of studies that score networks; `reading` measures how arrays are read and trains none."""
 
@@ -76,6 +79,8 @@ def completed(config: dict) -> dict:
     for name, study in config["studies"].items():
         given = {key: value for key, value in study.items() if value is not None}
         study = of_everything(config) | given
+        if "experiments" not in given and study["kind"] in OF_EXPERIMENTS:
+            study["experiments"] = list(config["experiments"])
         chosen = [one for named in study["datasets"] for one in stand_for.get(named, [named])]
         study["datasets"] = [one for one in dict.fromkeys(chosen) if one in datasets]
         found[name] = study | {"reference": given.get("reference") or study["experiments"][0]}
@@ -142,7 +147,7 @@ def _wrong_study(key: str, study: dict, known: Mapping, config: dict) -> Iterato
             f"{', '.join(compared)}"
         )
     for name in study["experiments"] or ():
-        lacks = {"reading": "arrays", "patch_size": "patch"}.get(study["kind"])
+        lacks = OF_EXPERIMENTS.get(study["kind"])
         if lacks and name in config["ensembles"]:
             yield (
                 f"{key}.experiments: found the ensemble {name}; allowed: experiments, as an "
@@ -216,6 +221,44 @@ def runs_of(config: dict, dataset: str, model: str) -> list[Run]:
         if model in study["experiments"] or model in members(config, study["experiments"]):
             found |= dict.fromkeys(product(study["folds"], study["seeds"]))
     return list(found)
+
+
+def twins(config: dict, model: str) -> list[str]:
+    """Return a model and the experiments that differ from it in planning.slice_axis alone.
+
+    Where two of them slice the same axis of a dataset, their networks are the same to the byte. An
+    ensemble has none but itself.
+    """
+    experiments = config["experiments"]
+    if model not in experiments:
+        return [model]
+
+    def but_for_axis(name: str) -> dict:
+        return experiments[name] | {"planning": {**experiments[name]["planning"], "slice_axis": 0}}
+
+    alike = (name for name in experiments if but_for_axis(name) == but_for_axis(model))
+    return list(dict.fromkeys([model, *alike]))
+
+
+def twins_on(config: dict, study: dict, dataset: str) -> list[str]:
+    """Return the models of a study, and twins of theirs, that run on a dataset as the study does.
+
+    They have networks of all its folds and seeds there, whichever studies ask for them.
+    """
+    wanted = set(product(study["folds"], study["seeds"]))
+    named = [twin for model in study["experiments"] for twin in twins(config, model)]
+    return [twin for twin in dict.fromkeys(named) if wanted <= set(runs_of(config, dataset, twin))]
+
+
+def palette(config: dict) -> list[str]:
+    """Return all experiments and ensembles in the order in which figures give them colours.
+
+    It is that in which they first stand in studies that score networks, then that of the config: an
+    experiment has one colour in all figures of a run.
+    """
+    scored = (study for study in config["studies"].values() if study["kind"] in SCORING)
+    named = [model for study in scored for model in study["experiments"]]
+    return list(dict.fromkeys([*named, *config["experiments"], *config["ensembles"]]))
 
 
 def folds_of(config: dict, model: str) -> list[int]:

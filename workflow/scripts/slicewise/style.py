@@ -7,7 +7,7 @@ every machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -137,6 +137,17 @@ def line_style(index: int) -> dict:
         "linestyle": LINES[(index + lap) % len(LINES)],
         "marker": MARKERS[index % len(MARKERS)],
     }
+
+
+def looks(names: Iterable[str], palette: Sequence[str] = ()) -> dict[str, dict]:
+    """Return colour, dashes and marker (`line_style`) of each experiment of a figure.
+
+    palette: all experiments and ensembles of the run, so that one looks the same in all its
+    figures; names that are not among them come behind them.
+    """
+    names = list(names)
+    order = list(dict.fromkeys([*palette, *names]))
+    return {name: line_style(order.index(name)) for name in names}
 
 
 def class_color(label: int) -> str:
