@@ -119,3 +119,11 @@ def test_a_plane_and_a_thickness_are_said_to_go_together(facts):
 )
 def test_only_all_folds_are_a_cross_validation(ran, folds, words):
     assert held_out_of(ran, folds) == words
+
+
+def test_many_datasets_with_thicker_slices_are_named_by_the_first_and_the_last(facts):
+    thick = {f"thick_{i}": facts.datasets["thick"] for i in range(6)}
+    many = replace(facts, datasets={"own": facts.datasets["own"]} | thick)
+    assert many.named(["own", *thick]) == "own and thick_0 to thick_5"
+    assert many.named(["own", "thick_0", "thick_5"]) == "own, thick_0 and thick_5"
+    assert facts.named(["own", "thick"]) == "own and thick"

@@ -57,8 +57,8 @@ def _thickened(facts: RunFacts) -> list[str]:
         axes = dict.fromkeys(_axis_in_words(each["axis"]) for each in found.values())
         factors = sorted({each["factor"] for each in found.values()})
         sentences.append(
-            f"The {'dataset' if len(found) == 1 else 'datasets'} {listed(found)} held the scans of "
-            f"{source} with voxels made {listed(factors, 'or')} times as long along "
+            f"The {'dataset' if len(found) == 1 else 'datasets'} {facts.named(found)} held the "
+            f"scans of {source} with voxels made {listed(factors, 'or')} times as long along "
             f"{listed(axes, 'or')}: intensities are means over the slice profile, labels those of "
             "the class that fills most of it."
         )

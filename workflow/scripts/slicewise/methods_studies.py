@@ -40,7 +40,7 @@ def _study(facts: RunFacts, name: str, study: Mapping) -> str:
         "experiments": listed(others if paired else study["experiments"]),
         "reference": study["reference"],
     }
-    where = f"on {listed(study['datasets'])}"
+    where = f"on {facts.named(study['datasets'])}"
     runs = ""
     if study["kind"] != "reading":
         folds, seeds = study["folds"], study["seeds"]
