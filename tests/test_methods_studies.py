@@ -54,7 +54,7 @@ def test_thick_slices_are_scored_on_the_thin_ones_below_a_ceiling(facts):
 
 def test_datasets_with_thicker_slices_are_named(facts):
     text = said(data(facts))
-    assert text.count("One dataset was used, and one dataset made from it.") == 1
+    assert text.count("One dataset was used, and one dataset made from own.") == 1
     assert (
         "The dataset thick held the scans of own with voxels made 2 times as long along z" in text
     )

@@ -36,8 +36,8 @@ def data(facts: RunFacts) -> Paragraph:
     made = len(facts.datasets) - len(own)
     if len(facts.datasets) > 1:
         verb = "was" if len(own) == 1 else "were"
-        source = "it" if len(own) == 1 else "them"
-        more = f", and {counted(made, 'dataset')} made from {source}" if made else ""
+        sources = listed(dict.fromkeys(facts.thickened.values()))
+        more = f", and {counted(made, 'dataset')} made from {sources}" if made else ""
         sentences.append(f"{capital(counted(len(own), 'dataset'))} {verb} used{more}.")
     for dataset in own:
         sentences += [_cases(dataset), _grids(dataset)]
