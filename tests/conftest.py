@@ -20,6 +20,15 @@ def root() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """Yield a browser that the tests of one file share."""
+    import browser  # Few tests need one.
+
+    with browser.chromium() as running:
+        yield running
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the whole runs of the workflow: the longest file, which one process works off."""
     items.sort(key=lambda item: item.path.name != "test_workflow.py")

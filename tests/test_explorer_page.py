@@ -26,12 +26,6 @@ def path(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with browser.chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def window(chromium, path):
     with browser.shown(chromium, path) as made:
         yield made.open()
