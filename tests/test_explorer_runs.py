@@ -27,7 +27,7 @@ def only_with_truth(path):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def explorer_path(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     sources = [write_raw(folder / name, 4, ["ventricle", "wall"]) for name in RUNS]
     done = [
@@ -47,21 +47,6 @@ def page(tmp_path_factory):
         **SETTINGS,
     )
     return folder / "index.html"
-
-
-@pytest.fixture(scope="module")
-def window(chromium, page):
-    with browser.shown(chromium, page) as made:
-        yield made.open()
-
-
-@pytest.fixture
-def explorer(window):
-    """Show the page as it opens; whatever a test does, it complains of nothing."""
-    yield window.go()
-    window.settled()
-    assert window.complaints == []
-    assert not window.page.is_visible("#trouble")
 
 
 def cases(explorer):
