@@ -1,5 +1,7 @@
 """The tables of a study: differences, families, what could be seen, conventions, seeds."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from compared import TABLES, compare_in
 from scores import score_rows
 from slicewise import statistics
 from slicewise.pairing import FALSE_SLICES, METRICS, pair, within_cases
+from test_latex import typeset
 from test_pairing import dice_of
 
 TWO = ["coarsest", "finest"]
@@ -183,7 +186,7 @@ def test_conventions_show_what_hangs_on_empty_slices(tmp_path):
     """Slices 0 and 7 are empty in both; the second experiment sees something in slice 0."""
     compare_in(tmp_path, hallucinated(scores_of(TWO, cases=5, classes=["lv"])), TWO)
     table = pd.read_csv(tmp_path / TABLES["empty"])
-    assert list(table["convention"].unique())[0] == "with_truth"
+    assert table["convention"].iloc[0] == "with_truth"
     rows = {
         name: row_of(table, level="slice", label=1, convention=name)
         for name in ("with_truth", "one_empty_0", "both_empty_1", "both_present")
@@ -210,7 +213,7 @@ def test_cases_have_conventions_only_where_one_of_them_is_empty(tmp_path):
     compare_in(tmp_path / "absent", tables, TWO)
     table = pd.read_csv(tmp_path / "absent" / TABLES["empty"])
     of_cases = table[table["level"] == "case"]
-    assert list(of_cases["convention"].unique())[0] == "one_empty_0"
+    assert of_cases["convention"].iloc[0] == "one_empty_0"
 
 
 def test_the_stated_convention_is_that_of_the_comparison(three):
@@ -255,7 +258,7 @@ def test_differences_between_seeds_are_of_the_same_case_fold_and_seed():
 
 def test_latex_tables_stand_beside_all_of_them(three):
     folder, table = three
-    for kind in ("table_tex", "empty_tex", "seeds_tex"):
+    for kind in ("table_tex", "empty_tex"):
         text = (folder / TABLES[kind]).read_text()
         assert r"\toprule" in text
         assert "phantom" in text
@@ -263,7 +266,30 @@ def test_latex_tables_stand_beside_all_of_them(three):
     expected = f"$+${row['difference']:.3f} [$+${row['difference_low']:.3f}, "
     lines = (folder / TABLES["table_tex"]).read_text().splitlines()
     assert [line for line in lines if expected in line]
-    assert r"\multicolumn{9}{@{}l}{\emph{HD95 (mm) per case}} \\" in lines
+    assert r"\multicolumn{9}{@{}l}{\emph{HD95 (mm) of whole cases}} \\" in lines
+    assert r"\multicolumn{9}{@{}l}{\emph{false-positive slices per case}} \\" in lines
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
+@pytest.mark.parametrize("kind", ["table_tex", "empty_tex", "seeds_tex"])
+def test_latex_tables_fit_between_the_margins(tmp_path, kind):
+    """With names as long as those of real studies, and two seeds."""
+    names = ["coarsest", "three_quarters", "sagittal_thick"]
+    one = scores_of(names, cases=6, classes=["right_ventricle", "left_ventricle"])
+    compare_in(tmp_path, [*one, *(table.assign(seed=1) for table in one)], names)
+    assert "Overfull" not in typeset(tmp_path, (tmp_path / TABLES[kind]).read_text())
+
+
+def test_a_single_seed_has_no_table_of_dashes(three):
+    text = (three[0] / TABLES["seeds_tex"]).read_text()
+    assert text.startswith("% phantom, comparison: a single seed")
+    assert r"\begin" not in text
+
+
+def test_a_difference_of_seeds_has_a_minus_and_no_hyphen(tmp_path):
+    one = scores_of(TWO, cases=5)
+    compare_in(tmp_path, [*one, *(table.assign(seed=1) for table in one)], TWO)
+    assert r"\emph{finest $-$ coarsest}" in (tmp_path / TABLES["seeds_tex"]).read_text()
 
 
 def test_another_run_gives_the_same_bytes(three, tmp_path):

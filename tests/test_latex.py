@@ -121,6 +121,17 @@ def test_two_runs_write_the_same_bytes(tmp_path):
     assert (tmp_path / "a.tex").read_bytes() == (tmp_path / "b.tex").read_bytes()
 
 
+def typeset(folder, text):
+    """Set a table on A4 with margins of 25 mm; return what LaTeX says of it."""
+    head = r"\documentclass[a4paper]{article}\usepackage[margin=25mm]{geometry}"
+    head += r"\usepackage{booktabs,longtable}\begin{document}"
+    (folder / "table.tex").write_text(f"{head}\n{text}\\end{{document}}\n")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
 @pytest.mark.parametrize("times", [1, ROWS_ON_A_PAGE])
 def test_latex_typesets_every_character(tmp_path, times):
@@ -128,10 +139,4 @@ def test_latex_typesets_every_character(tmp_path, times):
     odd = "".join(chr(c) for c in range(32, 127)) + "−×±·²³°≤≥≈→τµ–…é"
     rows = pd.concat([ROWS.assign(odd=odd[:60]), ROWS.assign(odd=odd[60:])] * times)
     rows["class"] = ["[1]", "*", *rows["class"][2:]]
-    text = latex(rows, {**COLUMNS, odd: "odd"}, odd, "tab:x", groups=["class"])
-    head = r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}"
-    document = f"{head}\n{text}\\end{{document}}\n"
-    (tmp_path / "table.tex").write_text(document)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    typeset(tmp_path, latex(rows, {**COLUMNS, odd: "odd"}, odd, "tab:x", groups=["class"]))

@@ -139,3 +139,4 @@ def test_the_latex_table_holds_the_same_numbers(planned, tmp_path):
     assert f"axis 0 (mm) & {table.loc['spacing_0_mm', 'direction'].replace('–', '--')} & " in text
     assert f"& {table.loc['spacing_0_mm', 'median']:.2f} & " in text
     assert f"n = {table['cases'].max()} cases" in text
+    assert ";" not in text.split(r"\midrule")[1]

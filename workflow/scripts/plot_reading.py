@@ -35,13 +35,12 @@ COLUMNS = [
 ]
 
 IN_LATEX = {
-    "experiment": "experiment",
     "read": "read",
     "cases": "cases",
-    "dataset (MiB)": Column("dataset_mib", digits=1),
-    "from disk a sample (KiB)": Column("kib", digits=0),
-    "samples/s of CPU": Column("samples_per_second", digits=0),
-    "memory growth (MiB)": Column("growth_mib", digits=0),
+    "MiB": Column("dataset_mib", digits=1),
+    "KiB/sample": Column("kib", digits=0),
+    "samples/s": Column("samples_per_second", digits=0),
+    "growth (MiB)": Column("growth_mib", digits=0),
 }
 
 
@@ -152,7 +151,9 @@ def main(
         latex,
         rows,
         IN_LATEX,
-        f"What samples of {dataset} cost to read, by size of the dataset. Measured on {machine}.",
+        f"What samples of {dataset} cost to read, by size of the dataset (MiB): read from disk for "
+        "a sample, samples a second of CPU time, growth of resident memory. Measured on "
+        f"{machine}.",
         f"tab:{dataset}_{study}",
         groups=("experiment",),
     )

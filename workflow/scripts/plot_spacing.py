@@ -205,7 +205,8 @@ def as_latex(table: pd.DataFrame, dataset: str) -> dict:
     """Return what `write_latex` takes of the table of `summarise`."""
     names = {f"spacing_{axis}_mm": f"axis {axis} (mm)" for axis in range(3)}
     rows = table.assign(
-        what=table["quantity"].replace(names | {"anisotropy": "largest / smallest"})
+        what=table["quantity"].replace(names | {"anisotropy": "largest / smallest"}),
+        sliced_by=table["sliced_by"].str.replace(";", ", "),
     )
     columns = {
         "spacing": "what",

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from slicewise import statistics
+from slicewise.files import write_text
 from slicewise.latex import Column, write_latex
-from slicewise.pairing import METRICS, PRIMARY
+from slicewise.pairing import FALSE_SLICES, METRICS, PRIMARY
 
 DIFFERENCE = Column(("difference", "difference_low", "difference_high"), signed=True)
 
@@ -19,7 +20,8 @@ def write_comparison(
 ) -> None:
     """Write the comparison: Dice of all classes, the other metrics of the mean foreground."""
     primary = table["metric"] == PRIMARY
-    rows = table[primary | ((table["label"] == 0) & (table["level"] == "case"))]
+    others = (table["level"] == "case") | (table["metric"] == FALSE_SLICES)
+    rows = table[primary | ((table["label"] == 0) & others)]
     reference = rows["reference"].iloc[0]
     columns: dict[str, str | tuple | Column] = {"class": "class", "n": "cases"}
     interval = f"{100 * confidence:g} % interval by bootstrap over cases"
@@ -43,8 +45,17 @@ def write_comparison(
             "unadjusted."
         )
         groups = ["score", "experiment"]
-    score = rows["metric"].map({key: metric.name for key, metric in METRICS.items()})
-    rows = rows.assign(score=score + " per " + rows["level"])
+    caption += (
+        " Slices are those that truly show the class, averaged within their case; false-positive "
+        "slices show it in the prediction alone. All holds for the networks that were trained and "
+        "their split."
+    )
+    names = {(key, "case"): f"{metric.name} of whole cases" for key, metric in METRICS.items()}
+    names |= {(PRIMARY, "slice"): f"{METRICS[PRIMARY].name} of slices"}
+    names |= {(FALSE_SLICES, "slice"): "false-positive slices per case"}
+    rows = rows.assign(
+        score=[names[key] for key in zip(rows["metric"], rows["level"], strict=True)]
+    )
     write_latex(path, rows, columns, caption, _label(dataset, study), groups=groups)
 
 
@@ -53,28 +64,37 @@ def write_conventions(
 ) -> None:
     """Write the mean foreground Dice under each convention for empty slices."""
     rows = table[table["label"] == 0]
-    rows = rows.assign(level="per " + rows["level"])
+    rows = rows.assign(level=rows["level"].map({"case": "whole cases", "slice": "slices"}))
     columns = {
         "experiment": "experiment",
         "convention": "meaning",
         "pairs": "pairs",
+        "unpaired": "unpaired",
         "reference": "reference_mean",
         "mean": "experiment_mean",
         "difference": DIFFERENCE,
     }
     caption = (
         f"Mean foreground Dice on {dataset} under other conventions for slices and cases in which "
-        "truth or prediction is empty; the first is the one of all other tables. Mean difference "
-        f"with its {100 * confidence:g} % interval by bootstrap over cases."
+        "truth or prediction is empty; the first is the one of all other tables. Unpaired: of "
+        "any class, a Dice in one of the two alone, left out. Slices are averaged within cases. "
+        f"Mean difference with its {100 * confidence:g} % interval by bootstrap over cases."
     )
     label = _label(dataset, study, "empty")
     write_latex(path, rows, columns, caption, label, groups=["level", "experiment"])
 
 
 def write_seeds(path: str | Path, table: pd.DataFrame, dataset: str, study: str) -> None:
-    """Write the standard deviations between cases, between seeds and of the rest."""
+    """Write the standard deviations between cases, between seeds and of the rest.
+
+    With a single seed there are none, and the file says so in place of a table of dashes.
+    """
+    if (table["seeds"] < 2).all():
+        write_text(path, f"% {dataset}, {study}: a single seed, no variance of its own.\n")
+        return
     names = ("between_cases", "between_seeds", "residual")
     rows = table.assign(**{f"{name}_sd": table[name] ** 0.5 for name in names})
+    rows["of"] = rows["of"].str.replace(" - ", " − ")
     columns: Mapping[str, str | Column] = {
         "class": "class",
         "n": "cases",
@@ -92,8 +112,6 @@ def write_seeds(path: str | Path, table: pd.DataFrame, dataset: str, study: str)
         "of variance with random effects, folds pooled (n cases, those with every seed); an "
         "estimate below 0 is 0. SE: standard errors that cases and seeds give the mean."
     )
-    if (table["seeds"] < 2).all():
-        caption += " With a single seed they cannot be told apart."
     write_latex(path, rows, columns, caption, _label(dataset, study, "seeds"), groups=["of"])
 
 

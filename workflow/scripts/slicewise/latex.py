@@ -19,8 +19,9 @@ MISSING = "--"
 ROWS_ON_A_PAGE = 45
 """Rows beyond which a table goes over several pages, as a longtable."""
 
-MOST_WIDE = 7
-"""Columns beyond which a table is set smaller, to fit between the margins of a page."""
+SIZE = r"\footnotesize\setlength{\tabcolsep}{3pt}"
+"""How every table is set: with intervals in it, most are too wide for A4 with margins of 25 mm in
+larger type, and a paper's tables should look alike."""
 
 SMALLEST_P = 0.001
 """p values below are given as such (APA's Publication Manual, 7th edition, section 6.36)."""
@@ -134,20 +135,17 @@ def latex(
     kinds = "".join("l" if _is_text(rows, column) else "r" for column in given.values())
     titles = [rf"\caption{{{escape(caption)}}}", rf"\label{{{_label(label)}}}"]
     frame = _pages if len(rows) > ROWS_ON_A_PAGE else _float
-    size = r"\small" if len(given) <= MOST_WIDE else r"\footnotesize\setlength{\tabcolsep}{4pt}"
-    return "\n".join(frame(titles, size, rf"@{{}}{kinds}@{{}}", head, lines)) + "\n"
+    return "\n".join(frame(titles, rf"@{{}}{kinds}@{{}}", head, lines)) + "\n"
 
 
-def _float(
-    titles: list[str], size: str, kinds: str, head: list[str], lines: list[str]
-) -> list[str]:
+def _float(titles: list[str], kinds: str, head: list[str], lines: list[str]) -> list[str]:
     """Return the lines of a table that floats to the top or the bottom of a page."""
     return [
         r"% \usepackage{booktabs}",
         r"\begin{table}[tb]",
         r"\centering",
         *titles,
-        size,
+        SIZE,
         rf"\begin{{tabular}}{{{kinds}}}",
         *head,
         *lines,
@@ -157,13 +155,11 @@ def _float(
     ]
 
 
-def _pages(
-    titles: list[str], size: str, kinds: str, head: list[str], lines: list[str]
-) -> list[str]:
+def _pages(titles: list[str], kinds: str, head: list[str], lines: list[str]) -> list[str]:
     """Return the lines of a table that goes on over pages, its head repeated on each."""
     return [
         r"% \usepackage{booktabs,longtable}",
-        rf"\begingroup{size}\setlength{{\LTcapwidth}}{{\linewidth}}",
+        rf"\begingroup{SIZE}\setlength{{\LTcapwidth}}{{\linewidth}}",
         rf"\begin{{longtable}}{{{kinds}}}",
         "".join(titles) + r"\\",
         *head,

@@ -145,14 +145,16 @@ def within_cases(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def false_slices(slices: pd.DataFrame, reference: str, experiment: str) -> pd.DataFrame:
-    """Return what `pair` does for how many slices of each case show a class in the prediction alone.
+    """Pair how many slices of each case show a class in the prediction alone.
 
-    Several runs of a case are averaged. What nobody annotated does not count.
+    Columns: case, class, label, reference, experiment; every case that both scored. Several runs of
+    a case are averaged. What nobody annotated does not count.
     """
     known = slices[slices["status"] != IGNORED]
     marked = known.assign(**{FALSE_SLICES: (known["status"] == "prediction_only").astype(float)})
     pairs = pair(marked, FALSE_SLICES, reference, experiment).dropna()
-    return pairs.groupby(["case", "class", "label"])[["reference", "experiment"]].sum().reset_index()
+    groups = pairs.groupby(["case", "class", "label"])
+    return groups[["reference", "experiment"]].sum().reset_index()
 
 
 def mean_of_slices(slices: pd.DataFrame, metric: str) -> pd.DataFrame:
