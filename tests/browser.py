@@ -68,6 +68,10 @@ class Shown:
     def text(self, selector: str) -> str:
         return self.page.inner_text(selector)
 
+    def listed(self, column: int) -> list[str]:
+        """Return the texts of a column of the list, which are counted from 1."""
+        return self.page.locator(f"#list tbody tr td:nth-child({column})").all_inner_texts()
+
     @property
     def status(self) -> str:
         """Return what the page says of the slice that it shows."""

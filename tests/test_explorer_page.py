@@ -1,59 +1,15 @@
-"""The slice explorer in a real browser: clicks, keys, filters, links, and who may use it."""
+"""The slice explorer in a real browser: clicks, keys, filters, and links."""
 
 import re
-import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 import browser
-from explorer_pages import HOSTILE, SHAPE, data_of, unpacked, write_page
+from explorer_pages import HOSTILE, SHAPE, data_of, unpacked
 
 pytestmark = pytest.mark.skipif(browser.FOUND is None, reason=browser.MISSING)
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("explorer")
-    page = write_page(folder, folder / "index.html")
-    for experiment in ("coarsest", "finest"):
-        shutil.move(folder / f"hearts-runs/{experiment}-0-0/per_slice.parquet", folder / experiment)
-    for name in ("hearts", "livers", "hearts-runs", "livers-runs"):  # the page is all it needs
-        shutil.rmtree(folder / name)
-    return page
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser.chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def window(chromium, path):
-    with browser.shown(chromium, path) as made:
-        yield made.open()
-        assert {url.partition("#")[0] for url in made.requests} == {path.as_uri()}
-
-
-@pytest.fixture
-def explorer(window):
-    """Show the page as it opens; whatever a test does, it loads and complains of nothing."""
-    assert window.complaints == []
-    before = len(window.requests)
-    yield window.go()
-    window.settled()
-    assert window.requests[before:] == []
-    assert window.complaints == []
-    assert not window.page.is_visible("#trouble")
-
-
-def listed(explorer, column):
-    """Return the texts of a column of the list."""
-    rows = explorer.page.locator(f"#list tbody tr td:nth-child({column})")
-    return rows.all_inner_texts()
 
 
 def canvas(explorer, selector="#canvas"):
@@ -91,12 +47,12 @@ def test_every_slice_is_listed_with_the_dice_that_was_scored(explorer):
     shows = tables[tables["status"] != "both_empty"]
     means = shows.groupby(["case", "slice", "experiment"])["dice"].mean()
     expected = {(c, str(s), e, f"{dice:.3f}") for (c, s, e), dice in means.items()}
-    assert set(zip(*(listed(explorer, n) for n in (2, 3, 4, 1)), strict=True)) == expected
+    assert set(zip(*(explorer.listed(n) for n in (2, 3, 4, 1)), strict=True)) == expected
     explorer.page.select_option("#class", "wall")
     of_class = shows[shows["class"] == "wall"].set_index(["case", "slice", "experiment"])["dice"]
     expected = {(c, str(s), e, f"{dice:.3f}") for (c, s, e), dice in of_class.items()}
     explorer.settled()
-    assert set(zip(*(listed(explorer, n) for n in (2, 3, 4, 1)), strict=True)) == expected
+    assert set(zip(*(explorer.listed(n) for n in (2, 3, 4, 1)), strict=True)) == expected
 
 
 def test_a_scan_is_unpacked_to_what_was_packed(explorer):
@@ -110,9 +66,9 @@ def test_a_scan_is_unpacked_to_what_was_packed(explorer):
 
 
 def test_the_worst_slice_is_shown_first(explorer):
-    dice = [float(text) for text in listed(explorer, 1)]
+    dice = [float(text) for text in explorer.listed(1)]
     assert dice == sorted(dice)
-    first = [listed(explorer, column)[0] for column in (2, 3, 4)]
+    first = [explorer.listed(column)[0] for column in (2, 3, 4)]
     assert [explorer.view[key] for key in ("case", "slice", "experiment")] == first
     assert f"mean Dice {dice[0]:.3f}" in explorer.status
 
@@ -178,7 +134,7 @@ def test_keys_with_a_modifier_are_left_to_the_browser(explorer):
 
 def test_the_list_is_walked_through_with_the_arrow_keys(explorer):
     explorer.page.locator("#list tbody tr").first.focus()
-    cases = list(zip(*(listed(explorer, column) for column in (2, 3, 4)), strict=True))
+    cases = list(zip(*(explorer.listed(column) for column in (2, 3, 4)), strict=True))
     for row in (1, 2, 3):
         explorer.press("ArrowDown")
         view = explorer.view
@@ -194,35 +150,35 @@ def test_the_list_is_walked_through_with_the_arrow_keys(explorer):
 def test_headings_sort_the_list(explorer):
     heading = explorer.page.get_by_role("button", name="Slice", exact=True)
     heading.click()
-    numbers = [int(text) for text in listed(explorer.settled(), 3)]
+    numbers = [int(text) for text in explorer.settled().listed(3)]
     assert numbers == sorted(numbers)
     column = explorer.page.locator("#list th").nth(2)
     assert column.get_attribute("aria-sort") == "ascending"
     column.locator("button").press("Enter")
-    numbers = [int(text) for text in listed(explorer.settled(), 3)]
+    numbers = [int(text) for text in explorer.settled().listed(3)]
     assert numbers == sorted(numbers, reverse=True)
     assert column.get_attribute("aria-sort") == "descending"
 
 
 def test_filters_leave_the_slices_that_pass(explorer):
-    total = len(listed(explorer, 1))
+    total = len(explorer.listed(1))
     explorer.page.fill("#most", "0.6")
-    dice = [float(text) for text in listed(explorer.settled(), 1)]
+    dice = [float(text) for text in explorer.settled().listed(1)]
     assert 0 < len(dice) < total
     assert max(dice) <= 0.6
     explorer.page.fill("#find", "_002")
-    assert set(listed(explorer.settled(), 2)) == {"case_002"}
+    assert set(explorer.settled().listed(2)) == {"case_002"}
     explorer.page.get_by_role("checkbox", name="finest").uncheck()
-    assert set(listed(explorer.settled(), 4)) == {"coarsest"}
+    assert set(explorer.settled().listed(4)) == {"coarsest"}
     points = explorer.page.evaluate("() => profile.points.length")
-    assert points == len(listed(explorer, 1))
+    assert points == len(explorer.listed(1))
     explorer.page.click("#all")
-    assert len(listed(explorer.settled(), 1)) == total
+    assert len(explorer.settled().listed(1)) == total
 
 
 def test_no_slice_may_pass(explorer):
     explorer.page.fill("#find", "nobody")
-    assert listed(explorer.settled(), 1) == []
+    assert explorer.settled().listed(1) == []
     assert "No slice passes the filters" in explorer.text("#shown")
 
 
@@ -251,9 +207,9 @@ def test_positions_are_relative_or_in_mm(explorer):
 
 
 def test_each_seed_has_its_own_scores(explorer):
-    first = listed(explorer, 1)
+    first = explorer.listed(1)
     explorer.page.select_option("#seed", "1")
-    assert listed(explorer.settled(), 1) != first
+    assert explorer.settled().listed(1) != first
 
 
 def test_a_dataset_of_one_class_run_and_seed_has_no_choice_of_them(explorer):
@@ -261,7 +217,7 @@ def test_a_dataset_of_one_class_run_and_seed_has_no_choice_of_them(explorer):
     assert explorer.view["dataset"] == "livers"
     assert explorer.page.locator("#class option").all_inner_texts() == ["liver"]
     assert not explorer.page.is_visible("#seeds")
-    assert set(listed(explorer, 4)) == {"coarsest"}
+    assert set(explorer.listed(4)) == {"coarsest"}
     assert "Of the 2 channels of livers the first is shown, T1" in explorer.page.text_content(
         "#packing"
     )
@@ -284,7 +240,7 @@ def test_a_link_shows_the_same_view_again(explorer, chromium):
         assert other.view == explorer.view
         assert other.status == explorer.status
         assert canvas(other) == canvas(explorer)
-        assert listed(other, 1) == listed(explorer, 1)
+        assert other.listed(1) == explorer.listed(1)
 
 
 def test_the_address_is_heeded_when_it_changes(explorer):
@@ -396,94 +352,8 @@ def test_the_slice_is_described(explorer):
     assert explorer.page.get_attribute("#canvas", "aria-label").startswith("case_001, slice 4")
 
 
-def tab_stops(explorer, most=80):
-    """Return what the tab key comes to, one after the other, until it comes round."""
-    stops = []
-    for _ in range(most):
-        explorer.page.keyboard.press("Tab")
-        code = """() => {
-            let at = document.activeElement;
-            while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement; // Bokeh's tools
-            const look = getComputedStyle(at);
-            const box = at.getBoundingClientRect();
-            const name = at.id || at.dataset.go || at.value || at.textContent || at.className;
-            return [name, look.outlineStyle, box.width];
-        }"""
-        stop, outline, width = explorer.page.evaluate(code)
-        if stops and stop == stops[0]:
-            return stops
-        if explorer.page.evaluate("() => document.activeElement === document.body"):
-            return stops
-        assert outline in ("solid", "dotted"), stop
-        assert width > 0, stop
-        stops.append(stop)
-    raise AssertionError(f"the tab key does not come round: {stops}")
-
-
-def test_the_tab_key_comes_to_every_control_and_shows_where_it_is(chromium, path):
-    with browser.shown(chromium, path) as fresh:
-        stops = tab_stops(fresh.open())
-    assert stops[0] == "Skip to the slice"
-    wanted = {"dataset", "class", "seed", "along", "least", "most", "find", "all", "link", "viewer"}
-    wanted |= {"case", "experiment", "slice", "level", "width", "reset", "keep", "truth"}
-    wanted |= {"prediction", "coarsest", "finest"}
-    assert wanted <= set(stops)
-
-
-def test_the_skip_link_leads_to_the_slice_and_keeps_the_view(explorer):
-    explorer.go("case=case_002&slice=4")
-    explorer.page.focus(".skip")
-    explorer.press("Enter")
-    assert explorer.focused() == "viewer"
-    assert explorer.view["case"] == "case_002"
-
-
-def test_a_reader_with_a_keyboard_only_comes_from_filters_to_a_slice(explorer):
-    explorer.page.focus("#class")
-    explorer.press("ArrowDown")
-    assert explorer.view["class"] == "ventricle"
-    explorer.page.focus("#most")
-    explorer.page.keyboard.type("0.9")
-    for _ in range(25):
-        explorer.press("Tab")
-        if explorer.page.evaluate("() => document.activeElement.matches('#list tbody tr')"):
-            break
-    explorer.press("ArrowDown", "ArrowDown")
-    assert explorer.view["slice"] == listed(explorer, 3)[2]
-
-
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
-
-
-def test_axe_finds_nothing_that_keeps_people_out(explorer):
-    explorer.page.evaluate("() => { document.getElementById('help').open = true; }")
-    options = {"runOnly": {"type": "tag", "values": RULES}}
-    results = Axe().run(explorer.page, options=options).response
-    explorer.page.set_viewport_size({"width": 1400, "height": 1000})
-    found = [
-        (each["id"], [node["html"][:100] for node in each["nodes"]])
-        for each in results["violations"]
-    ]
-    assert found == []
-    assert len(results["passes"]) > 20
-
-
-@pytest.mark.parametrize(("width", "scale"), [(640, 2), (320, 4)])
-def test_at_200_percent_and_on_a_phone_nothing_is_cut_off(chromium, path, width, scale):
-    """A window of 1280 pixels at 200 % has 640 of CSS; at 400 %, 320 (WCAG 1.4.10)."""
-    with browser.shown(chromium, path, width, 800, scale) as narrow:
-        narrow.open()
-        code = """() => [...document.querySelectorAll("select, input, button, canvas, h1, h2, p")]
-            .filter((one) => one.offsetParent && !one.closest("#list-frame, #chart"))
-            .map((one) => [one.id || one.textContent, one.getBoundingClientRect()])
-            .filter(([, box]) => box.left < -1 || box.right > innerWidth + 1)
-            .map(([name]) => name)"""
-        assert narrow.page.evaluate(code) == []
-        assert narrow.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-
-
-def test_a_case_without_a_scan_shows_its_scores_and_says_why(chromium, path, tmp_path):
-    text = path.read_text(encoding="utf-8")
+def test_a_case_without_a_scan_shows_its_scores_and_says_why(chromium, explorer_path, tmp_path):
+    text = explorer_path.read_text(encoding="utf-8")
     element = re.compile(r'<script type="application/json" id="scan-0-2">.*?</script>\n', re.DOTALL)
     (tmp_path / "index.html").write_text(element.sub("", text), encoding="utf-8")
     with browser.shown(chromium, tmp_path / "index.html") as other:

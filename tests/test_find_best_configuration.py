@@ -1,7 +1,9 @@
 """Which experiment or ensemble is best, and how to predict with it."""
 
 import json
+from types import SimpleNamespace
 
+import jinja2
 import pandas as pd
 import pytest
 
@@ -123,3 +125,18 @@ def test_the_latex_table_names_members_where_there_are_any(tmp_path):
     assert "both & axial + coronal & " in text
     find(tmp_path, THREE[:2])
     assert "members" not in (tmp_path / "table.tex").read_text()
+
+
+@pytest.mark.parametrize(
+    ("folds", "said"),
+    [([0], "Hold-out of 1 of 5 folds"), ([0, 1, 2, 3, 4], "Cross-validation over 5 folds")],
+)
+def test_the_caption_calls_only_all_folds_a_cross_validation(root, folds, said):
+    of_another = {"datasets": ["other"], "kind": "comparison", "folds": [0, 1, 2, 3, 4]}
+    study = {"datasets": ["own"], "kind": "comparison", "folds": folds}
+    config = {"cross_validation": {"folds": 5}, "studies": {"one": study, "two": of_another}}
+    about = SimpleNamespace(config=config, wildcards=SimpleNamespace(dataset="own"))
+    template = jinja2.Template((root / "workflow/report/configurations.rst").read_text())
+    text = template.render(snakemake=about)
+    assert said in text
+    assert ("Hold-out" in text) + ("Cross-validation" in text) == 1

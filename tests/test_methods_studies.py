@@ -54,7 +54,7 @@ def test_thick_slices_are_scored_on_the_thin_ones_below_a_ceiling(facts):
 
 def test_datasets_with_thicker_slices_are_named(facts):
     text = said(data(facts))
-    assert text.count("One dataset was used, and one dataset made from it.") == 1
+    assert text.count("One dataset was used, and one dataset made from own.") == 1
     assert (
         "The dataset thick held the scans of own with voxels made 2 times as long along z" in text
     )
@@ -90,6 +90,8 @@ def test_what_differs_beside_the_axis_is_what_the_plans_say(facts):
     assert "in the pixels" in said(limits(facts))
     alone = replace(facts, plans={("own", "coarsest"): one})
     assert "axes" not in said(limits(alone))
+    cut = replace(facts, plans=alone.plans | {("own", "half"): replace(one, patch_size=(8, 8))})
+    assert "axes" not in said(limits(cut))
 
 
 def test_patches_differ_in_no_more_than_their_plans(facts):
@@ -117,3 +119,11 @@ def test_a_plane_and_a_thickness_are_said_to_go_together(facts):
 )
 def test_only_all_folds_are_a_cross_validation(ran, folds, words):
     assert held_out_of(ran, folds) == words
+
+
+def test_many_datasets_with_thicker_slices_are_named_by_the_first_and_the_last(facts):
+    thick = {f"thick_{i}": facts.datasets["thick"] for i in range(6)}
+    many = replace(facts, datasets={"own": facts.datasets["own"]} | thick)
+    assert many.named(["own", *thick]) == "own and thick_0 to thick_5"
+    assert many.named(["own", "thick_0", "thick_5"]) == "own, thick_0 and thick_5"
+    assert facts.named(["own", "thick"]) == "own and thick"

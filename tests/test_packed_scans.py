@@ -57,6 +57,17 @@ def test_grey_levels_are_close_where_voxels_are_many():
     assert np.abs(levels[nearest_level(inside, levels)] - inside).max() < 2.5
 
 
+def test_a_block_says_where_values_lie_beyond_the_grey_levels():
+    few = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    assert pack(stack_of(few, few.astype(np.int16)), 256)["clipped"] == [False, False]
+    many = np.random.default_rng(0).normal(size=(2, 100, 100)).astype(np.float32)
+    low, high = many.copy(), many.copy()
+    low[low > 1], high[high < -1] = 1, -1  # so many voxels that one of the ends is theirs
+    empty = np.zeros(many.shape, np.int16)
+    said = [pack(stack_of(image, empty), 256)["clipped"] for image in (many, low, high)]
+    assert said == [[True, True], [True, False], [False, True]]
+
+
 def test_a_constant_image_with_a_speck_keeps_the_two_apart():
     image = np.zeros((3, 50, 50), np.float32)
     image[0, 0, :300] = np.linspace(5, 9, 50)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -111,6 +112,16 @@ def test_the_table_repeats_the_adequacy_of_each_plan(chains, tmp_path):
         found = table[table["experiment"] == name].reset_index(drop=True)
         expected = pd.read_csv(chain.adequacy)
         pd.testing.assert_frame_equal(found[expected.columns], expected)
+
+
+def test_shares_start_at_nothing():
+    """An axis from 95 % on would make much of a difference of 1 %."""
+    adequacy = {"coarsest": pd.DataFrame({"class": ["heart"], "label": 1, "share": [0.99]})}
+    _, axes = plt.subplots()
+    looks = {"coarsest": style.line_style(0)}
+    plot_patch._draw_shares(axes, adequacy, ["heart"], looks)
+    assert axes.get_xlim() == (0, 100)
+    plt.close()
 
 
 def test_two_runs_give_the_same_bytes(chains, tmp_path):

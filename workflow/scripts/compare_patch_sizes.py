@@ -89,8 +89,8 @@ def mean_scores(scores: pd.DataFrame, level: str) -> pd.DataFrame:
     means = dice.groupby(UNIT)["dice"].mean().unstack("experiment").dropna().reset_index()
     if not of_slices:
         return means.assign(slices=np.nan)
-    counts = that_count(scores, level).groupby(["case", "class"])["slice"].nunique().rename("slices")
-    return means.join(counts, on=["case", "class"])
+    shown = that_count(scores, level).groupby(["case", "class"])["slice"].nunique()
+    return means.join(shown.rename("slices"), on=["case", "class"])
 
 
 def groups_of(
@@ -226,26 +226,26 @@ def latex_table(table: pd.DataFrame, confidence: float) -> tuple[pd.DataFrame, d
     rows = rows.assign(
         structures=thirds.where(rows["by"] == "size", rows["group"]),
         patch=[f"{row} × {column}" for row, column in edges],
-        millions=rows["weights"] / 1e6,
+        millions=[f"{count / 1e6:.2f} M" for count in rows["weights"]],
     )
     columns = {
         "experiment": "experiment",
         "patch": "patch",
         "batch": "batch_size",
         "stages": "stages",
-        "weights (M)": Column("millions", digits=2),
+        "weights": "millions",
         "n": "cases",
         "fit (%)": Column("share_that_fits", digits=1, percent=True),
         "Dice": ("dice", "dice_low", "dice_high"),
         "difference": Column(("difference", "difference_low", "difference_high"), signed=True),
-        "p (Holm)": Column("holm_p", p=True),
+        "p": Column("holm_p", p=True),
     }
     caption = (
         f"A smaller patch and its network on {rows['dataset'].iloc[0]}: 3D Dice of n cases, and "
         f"its difference from that of {rows['experiment'].iloc[0]}, with {100 * confidence:g} % "
-        "intervals. Structures are small, medium and large by thirds of the largest in-plane "
-        "extent within each class. Every patch has a network and a batch of its own; tests are "
-        "conditional on these networks and this one split."
+        "intervals and Holm's p of Wilcoxon's test. Structures are small, medium and large by "
+        "thirds of the largest in-plane extent within each class. Every patch has a network and a "
+        "batch of its own; tests are conditional on these networks and this one split."
     )
     return rows, columns, caption
 

@@ -33,7 +33,7 @@ LOOKS = {
 """Apart in lightness too: 46, 71, 0 and 100 of 100, the last one hatched."""
 
 NAMES = {
-    "ends": "ends of the structure",
+    "ends": "beyond the ends",
     "boundary": "boundary",
     "classes": "between classes",
     "elsewhere": "elsewhere",

@@ -185,12 +185,10 @@ def _draw_shares(
 ) -> None:
     """Draw one row for each class and one mark for each experiment."""
     rows = np.arange(len(classes))
-    smallest = ADEQUATE_SHARE
     for i, (name, table) in enumerate(adequacy.items()):
         look = looks[name]
         dodge = 0.5 * ((i + 0.5) / len(adequacy) - 0.5)
         share = table.set_index("class")["share"].reindex(classes).to_numpy(dtype=float)
-        smallest = np.nanmin([smallest, *share])
         axes.plot(
             100 * share,
             rows + dodge,
@@ -217,7 +215,7 @@ def _draw_shares(
         clip_on=False,
     )
     axes.set_ylim(len(classes) - 0.5, -0.5)
-    axes.set_xlim(100 * smallest - 0.06 * (100 - 100 * smallest) - 0.5, 100)
+    axes.set_xlim(0, 100)
     axes.tick_params(axis="y", length=0, pad=7)
     axes.set_xlabel("in-plane extents\nthat fit in the patch (%)")
 

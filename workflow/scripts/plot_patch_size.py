@@ -120,7 +120,7 @@ def _explain(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], dict])
     placed = {"alignment": "left", "borderpad": 0, "title_fontsize": style.SMALL}
     above = axes.legend(handles=entries[False], loc="upper left", title="Classes", **placed)
     axes.add_artist(above)
-    title = "Largest extent over the reference's patch"
+    title = "Thirds of each class: largest extent\nover the reference's patch"
     axes.legend(handles=entries[True], loc="lower left", title=title, **placed)
 
 

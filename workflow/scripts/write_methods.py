@@ -184,7 +184,8 @@ def as_latex(facts: RunFacts, found: Sequence[Paragraph]) -> str:
     """Return the methods as LaTeX, a paragraph a section, and the table of plans."""
     parts = []
     for paragraph in found:
-        text = escape(" ".join(paragraph.sentences))
+        # Long names may be broken behind an underscore: LaTeX has no hyphenation for them.
+        text = escape(" ".join(paragraph.sentences)).replace(r"\_", r"\_\allowbreak{}")
         if paragraph.sources:
             parts.append(f"% From {', '.join(paragraph.sources)}")
         parts.append(f"\\paragraph{{{paragraph.title}.}}\n{text}\n")

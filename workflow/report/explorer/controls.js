@@ -14,9 +14,8 @@ function fillControls() {
   const classes = asOptions(scores.classes.map(([name]) => name));
   const single = classes.length === 1;
   fillOptions($("class"), single ? classes : [["", "mean over the classes"], ...classes], single ? classes[0][0] : view.class);
-  const seeds = [...new Set(scores.runs.map(([, seed]) => String(seed)))];
-  fillOptions($("seed"), asOptions(seeds), view.seed);
-  $("seeds").hidden = seeds.length === 1;
+  fillOptions($("seed"), asOptions(scores.seeds), view.seed);
+  $("seeds").hidden = scores.seeds.length === 1;
   for (const id of ["along", "least", "most", "find"]) if ($(id).value !== view[id]) $(id).value = view[id];
   fillExperiments();
   const cases = scores.cases.filter((name, number) => selection.wanted[number] || name === view.case);
@@ -75,6 +74,7 @@ function go(what, by) {
   if (what === "slice") return show({ slice: String(+view.slice + by) });
   if (what === "experiment") {
     const runs = runsOfCase();
+    if (!runs.length) return undefined;
     const next = runs[(runs.indexOf(run()) + by + runs.length) % runs.length];
     return show({ experiment: scores.runs[next][0] });
   }
@@ -86,7 +86,8 @@ function go(what, by) {
 /** Show another case, at the slice of its lowest Dice. */
 function goToCase(name) {
   const number = scores.cases.indexOf(name);
-  const dice = scores.diceOf(run(), selection.label);
+  const runs = runsOfCase(number);
+  const dice = scores.diceOf(runs.includes(run()) ? run() : runs[0], selection.label);
   let lowest = scores.start[number];
   for (let row = lowest; row < scores.start[number + 1]; row++) {
     if (dice[row] < dice[lowest] || Number.isNaN(dice[lowest])) lowest = row;
@@ -126,7 +127,7 @@ function onKey(event) {
   // Letters only work in the viewer; left and right also where nothing else has the focus.
   const inViewer = event.target === $("viewer");
   if (!inViewer && !(event.target === document.body && /^Arrow(Left|Right)$/.test(key))) return;
-  if (!KEYS[key]) return;
+  if (!Object.hasOwn(KEYS, key)) return;
   event.preventDefault();
   KEYS[key]();
 }
@@ -188,7 +189,7 @@ function pointAt(event) {
   const named = (value) =>
     scores.classes.filter(([, values]) => values.includes(value)).map(([name]) => name).join(", ") || "background";
   $("readout").textContent = found
-    ? `Value ${shortNumber(found.value)}; truth: ${named(found.truth)}; prediction: ${named(found.prediction)}`
+    ? `Value ${found.sign}${shortNumber(found.value)}; truth: ${named(found.truth)}; prediction: ${named(found.prediction)}`
     : "";
 }
 
@@ -206,7 +207,8 @@ function sayHowPacked() {
   const around = manifest.margin_mm === null
     ? "Scans are shown whole" : `Scans are cut to their structures and ${manifest.margin_mm} mm around them`;
   $("packing").textContent = `${around}, images in up to ${manifest.image_edge} × ${manifest.image_edge} pixels and 256 `
-    + "levels of grey, closest together where a scan has most voxels; outlines are in the voxels of the scan.";
+    + "levels of grey, closest together where a scan has most voxels; outlines are in the voxels of the scan. "
+    + "The few darkest and brightest voxels have the level at their end, told as ≤ and ≥ under the mouse.";
   const several = manifest.datasets.filter(({ channels }) => channels > 1);
   for (const { name, channel, channels } of several) {
     $("packing").textContent += ` Of the ${channels} channels of ${name} the first is shown, ${channel}.`;
@@ -216,8 +218,8 @@ function sayHowPacked() {
 async function begin() {
   if (!manifest.datasets.length) throw new Error("no slice of this run shows a structure");
   sayHowPacked();
-  listen();
   await profile.start();
+  listen();
   await show(viewOf(location.hash));
 }
 

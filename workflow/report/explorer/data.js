@@ -50,6 +50,8 @@ class Scores {
     this.start = [0];
     this.slices.forEach((n, i) => this.start.push(this.start[i] + n));
     this.caseOf = Uint32Array.from(this.slices.flatMap((n, i) => Array(n).fill(i)));
+    this.predictedBy = this.status.map((byClass) => this.cases.map((_, number) =>
+      byClass.some((column) => column.subarray(this.start[number], this.start[number + 1]).some(Boolean))));
     this.meanDice = this.dice.map((byClass) => this.#means(byClass));
     this.meanHd95 = this.hd95.map((byClass) => this.#means(byClass));
   }
@@ -82,9 +84,16 @@ class Scores {
     return this.runs.findIndex(([name, other]) => name === experiment && other === seed);
   }
 
-  /** Say whether a run predicted a case: its first slice has scores of it. */
-  predicted(run, number) {
-    return this.status[run].some((column) => column[this.start[number]] > 0);
+  /** Return the runs with a seed that predicted a case: some slice of it has their scores. */
+  runsOf(seed, number) {
+    return this.runs.flatMap(([, other], run) =>
+      String(other) === seed && this.predictedBy[run][number] ? [run] : []);
+  }
+
+  /** Return the seeds that predicted some case, as texts. */
+  get seeds() {
+    const some = this.runs.filter((_, run) => this.predictedBy[run].some(Boolean));
+    return [...new Set(some.map(([, seed]) => String(seed)))];
   }
 }
 

@@ -90,15 +90,15 @@ async function change(mine, changes) {
   settle();
   fillControls();
   await showSlice(mine, caseNumber());
+  if (mine === turn) $("trouble").hidden = true;
 }
 
 /** Let the scores through the filters anew, and sort them, where the view asks for it. */
 function select(before) {
   const same = (...keys) => selection && keys.every((key) => view[key] === before[key]);
-  const seeds = scores.runs.map(([, seed]) => String(seed));
-  if (!seeds.includes(view.seed)) view.seed = seeds[0];
+  if (!scores.seeds.includes(view.seed)) view.seed = scores.seeds[0];
   if (!scores.classes.some(([name]) => name === view.class)) view.class = "";
-  if (!(view.along in AXES)) view.along = "relative";
+  if (!Object.hasOwn(AXES, view.along)) view.along = "relative";
   const axis = !same("along");
   if (!same("class", "seed", "along", "least", "most", "find", "hide")) {
     selection = new Selection(scores, view);
@@ -131,18 +131,39 @@ function sayHowMany() {
   $("more").disabled = list.shown === total;
 }
 
-/** Put a case, experiment and slice that there are in the place of those that there are not. */
+/** Put a case, experiment and slice that the seed has in the place of those that it has not. */
 function settle() {
-  if (caseNumber() < 0) Object.assign(view, list.entries.length ? placeOf(list.entries[0]) : { case: scores.cases[0] });
+  if (!runsOfCase().length) {
+    // The window of grey that was asked for is another case's.
+    if (view.case && !view.keep) view.level = view.width = "";
+    const first = scores.cases.find((_, number) => runsOfCase(number).length);
+    Object.assign(view, list.entries.length ? placeOf(list.entries[0]) : { case: first, slice: "" });
+  }
   const predicted = runsOfCase();
-  if (!predicted.includes(run())) view.experiment = scores.runs[predicted[0] ?? 0][0];
+  if (!predicted.includes(run())) view.experiment = scores.runs[predicted[0]][0];
   if (!/^\d+$/.test(view.slice)) view.slice = String(scores.index[scores.start[caseNumber()]]);
 }
 
-/** Return the runs with the chosen seed that predicted the case. */
-function runsOfCase() {
-  return scores.runs.flatMap(([, seed], number) =>
-    String(seed) === view.seed && scores.predicted(number, caseNumber()) ? [number] : []);
+/** Return the runs with the chosen seed that predicted a case, or that which is shown. */
+function runsOfCase(number = caseNumber()) {
+  return scores.runsOf(view.seed, number);
+}
+
+/** Return the status of a class in the slice shown; one without scores may show it or not. */
+function statusOf(label) {
+  const at = row();
+  if (at >= 0) return manifest.status[scores.status[run()][label][at]];
+  const [, values] = scores.classes[label];
+  const shows = ["truth", "prediction"].some((kind) =>
+    viewer.labels(kind)?.some((value) => values.includes(value)));
+  return scan && !shows ? "both_empty" : "absent";
+}
+
+/** Say why the slice shown has no Dice: it was not scored, or nothing is there. */
+function whyNoDice() {
+  const labels = selection.label < 0 ? [...scores.classes.keys()] : [selection.label];
+  return labels.some((label) => statusOf(label) === "absent")
+    ? STATUS_WORDS.absent : "no Dice, as nothing is there to score";
 }
 
 function ringAround(row) {
@@ -201,7 +222,7 @@ function describe(first, last) {
   const at = row();
   const [named, means] = selection.label < 0 ? ["mean Dice", ""] : ["Dice", ` of ${view.class}`];
   const dice = at < 0 ? NaN : scores.diceOf(run(), selection.label)[at];
-  const scored = Number.isNaN(dice) ? "no Dice, as nothing is there to score" : `${named} ${dice.toFixed(3)}${means}`;
+  const scored = Number.isNaN(dice) ? whyNoDice() : `${named} ${dice.toFixed(3)}${means}`;
   $("status").textContent = `${view.case}, slice ${view.slice} (${first} to ${last}), ${view.experiment}: ${scored}`;
   $("canvas").ariaLabel = `${$("status").textContent}. Outlined: ${outlined()}.`;
   $("slice").min = first;
@@ -215,7 +236,6 @@ function describe(first, last) {
     heading.textContent = name;
     line.append(heading);
     const of = (column) => (at < 0 ? NaN : column[at]);
-    const known = at < 0 ? "neither" : manifest.status[scores.status[run()][label][at]];
     const values = [
       fixed(of(scores.dice[run()][label]), 3), fixed(of(scores.hd95[run()][label]), 1),
       fixed(of(scores.trueArea[label]), 0), fixed(of(scores.foundArea[run()][label]), 0),
@@ -225,7 +245,7 @@ function describe(first, last) {
       cell.className = "number";
       cell.textContent = value;
     }
-    line.insertCell().textContent = STATUS_WORDS[known];
+    line.insertCell().textContent = STATUS_WORDS[statusOf(label)];
     return line;
   }));
   $("geometry").textContent = scan ? geometry(at) : "";

@@ -1,16 +1,18 @@
 // The Dice of each slice over its position, drawn by Bokeh; points are picked by the nearest.
 
-const LOOKS = [
-  // The hues of the figures, dark enough on white for a contrast of 3; a shape for each as well.
-  { color: "#0072b2", marker: "circle", sign: "●" },
-  { color: "#b87700", marker: "square", sign: "■" },
-  { color: "#000000", marker: "triangle", sign: "▲" },
-  { color: "#b0578a", marker: "diamond", sign: "◆" },
-  { color: "#008a64", marker: "inverted_triangle", sign: "▼" },
-  { color: "#2b86bd", marker: "hex", sign: "⬢" },
-  { color: "#d55e00", marker: "star", sign: "★" },
+// The hues of the figures, dark enough on white for a contrast of 3; a shape for each as well.
+const COLORS = ["#0072b2", "#b87700", "#000000", "#b0578a", "#008a64", "#2b86bd", "#d55e00"];
+const SHAPES = [
+  ["circle", "●"], ["square", "■"], ["triangle", "▲"], ["diamond", "◆"],
+  ["inverted_triangle", "▼"], ["hex", "⬢"], ["star", "★"],
 ];
-const lookOf = (number) => LOOKS[number % LOOKS.length];
+
+/** Return how an experiment looks: each 7 have the colours in turn, with the shapes moved on by 3. */
+function lookOf(number) {
+  const round = Math.floor(number / COLORS.length);
+  const [marker, sign] = SHAPES[(number + 3 * round) % SHAPES.length];
+  return { color: COLORS[number % COLORS.length], marker, sign };
+}
 
 const MOST_POINTS = 30000; // that are drawn at once; the lowest of them
 const MOST_LINES = 1000;
@@ -36,7 +38,7 @@ class Profile {
     const source = (names) =>
       new ColumnDataSource({ data: Object.fromEntries(names.map((name) => [name, []])) });
     this.lines = source(["xs", "ys", "color", "alpha"]);
-    this.dots = LOOKS.map(() => source(["x", "y", "alpha"]));
+    this.dots = source(["x", "y", "color", "marker", "alpha"]);
     this.chosenLine = source(["x", "y"]);
     this.chosenDots = source(["x", "y"]);
     this.chosen = source(["x", "y"]);
@@ -44,9 +46,9 @@ class Profile {
     this.figure.multi_line({ field: "xs" }, { field: "ys" }, {
       source: this.lines, line_color: { field: "color" }, line_alpha: { field: "alpha" },
     });
-    LOOKS.forEach(({ color, marker }, i) => {
-      const look = { source: this.dots[i], marker, size: 5, line_color: null, fill_color: color };
-      this.figure.scatter(...at, { ...look, fill_alpha: { field: "alpha" } });
+    this.figure.scatter(...at, {
+      source: this.dots, marker: { field: "marker" }, size: 5, line_color: null,
+      fill_color: { field: "color" }, fill_alpha: { field: "alpha" },
     });
     // On a layer of their own: going from slice to slice draws no other point anew.
     const over = { level: "overlay" };
@@ -87,17 +89,15 @@ class Profile {
     this.points = points;
     // The more there are, the fainter: where they lie over each other, the crowd still shows.
     const fainter = (count, most) => Math.min(0.6, Math.max(0.12, most / count));
-    const dots = LOOKS.map(() => ({ x: [], y: [], alpha: [] }));
+    const looks = points.map(({ look }) => lookOf(look));
     const alpha = fainter(points.length, 1000);
-    for (const { x, y, look } of points) {
-      const dot = dots[look % LOOKS.length];
-      dot.x.push(x);
-      dot.y.push(y);
-      dot.alpha.push(alpha);
-    }
-    dots.forEach((data, i) => {
-      if (data.x.length || this.dots[i].data.x.length) this.dots[i].data = data;
-    });
+    this.dots.data = {
+      x: points.map(({ x }) => x),
+      y: points.map(({ y }) => y),
+      color: looks.map(({ color }) => color),
+      marker: looks.map(({ marker }) => marker),
+      alpha: points.map(() => alpha),
+    };
     this.lines.data = {
       xs: lines.map((line) => line.xs),
       ys: lines.map((line) => line.ys),

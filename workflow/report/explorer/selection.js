@@ -10,7 +10,8 @@ class Selection {
     this.label = scores.classes.findIndex(([name]) => name === view.class);
     const hidden = view.hide.split(",");
     const find = view.find.toLowerCase();
-    this.wanted = scores.cases.map((name) => name.toLowerCase().includes(find));
+    this.wanted = scores.cases.map((name, number) =>
+      name.toLowerCase().includes(find) && scores.runsOf(view.seed, number).length > 0);
     this.runs = scores.runs.flatMap(([name, seed], run) =>
       String(seed) === view.seed && !hidden.includes(name) ? [run] : []);
     this.x = view.along === "mm" ? scores.mm : scores.alongOf(this.label);

@@ -81,6 +81,7 @@ class Viewer {
   /** Return the labels of the shown plane, of the truth or of the prediction. */
   labels(kind) {
     const { scan } = this;
+    if (!scan) return undefined;
     const volume = kind === "truth" ? scan.truth : scan.found[this.run];
     const size = scan.shape[1] * scan.shape[2];
     return volume?.subarray(this.plane * size, (this.plane + 1) * size);
@@ -146,7 +147,10 @@ class Viewer {
     this.#text(context, `${shortNumber(length)} mm`, left, bottom - 12, "left");
   }
 
-  /** Return what lies under a place of the canvas: labels and the image's value; or null. */
+  /**
+   * Return what lies under a place of the canvas, or null: labels, the image's value, and as `sign`
+   * whether the first or last level stands for all values beyond it too.
+   */
   under(offsetX, offsetY) {
     const { scan, place } = this;
     if (!scan || !place) return null;
@@ -156,8 +160,10 @@ class Viewer {
     if (row < 0 || column < 0 || row >= rows || column >= columns) return null;
     const [down, across] = scan.factors;
     const pixel = Math.floor(row / down) * scan.image[2] + Math.floor(column / across);
-    const value = scan.levels[scan.pixels[this.plane * scan.image[1] * scan.image[2] + pixel]];
+    const level = scan.pixels[this.plane * scan.image[1] * scan.image[2] + pixel];
+    const [value, last] = [scan.levels[level], scan.levels.length - 1];
+    const sign = level === 0 && scan.clipped[0] ? "≤ " : level === last && scan.clipped[1] ? "≥ " : "";
     const at = row * columns + column;
-    return { value, truth: this.labels("truth")[at], prediction: this.labels("prediction")?.[at] };
+    return { value, sign, truth: this.labels("truth")[at], prediction: this.labels("prediction")?.[at] };
   }
 }

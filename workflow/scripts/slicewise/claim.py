@@ -59,15 +59,11 @@ def _front() -> list[Item]:
 def _data(facts: RunFacts) -> list[Item]:
     """Return the items of data and reference standard."""
     made = [name for name, one in facts.datasets.items() if "phantom" in one.kind]
-    thick = {
-        name: one.kind["thicken"]["of"]
-        for name, one in facts.datasets.items()
-        if "thicken" in one.kind
-    }
+    thick = facts.thickened
     real = [name for name in facts.datasets if name not in (*made, *thick)]
     drawn = f"{listed(made)}: drawn by slicewise" if made else ""
     derived = (
-        f"{listed(thick)}: computed by slicewise from {listed(dict.fromkeys(thick.values()))}"
+        f"{facts.named(thick)}: computed by slicewise from {listed(dict.fromkeys(thick.values()))}"
         if thick
         else ""
     )
@@ -133,13 +129,13 @@ def _partitions(facts: RunFacts) -> list[Item]:
     for name, one in facts.datasets.items():
         ways.setdefault(held_out_of(len(ran[name]), len(one.splits)), []).append(name)
     assigned = "; ".join(
-        way if len(ways) == 1 else f"{listed(names)}: {way}" for way, names in ways.items()
+        way if len(ways) == 1 else f"{facts.named(names)}: {way}" for way, names in ways.items()
     )
     sizes: dict[int, list[str]] = {}
     for name, count in held_out.items():
         sizes.setdefault(count, []).append(name)
     tested = listed(
-        f"{counted(count, 'case')} of {'each of ' if len(names) > 1 else ''}{listed(names)}"
+        f"{counted(count, 'case')} of {'each of ' if len(names) > 1 else ''}{facts.named(names)}"
         for count, names in sizes.items()
     )
     return [

@@ -36,8 +36,8 @@ def data(facts: RunFacts) -> Paragraph:
     made = len(facts.datasets) - len(own)
     if len(facts.datasets) > 1:
         verb = "was" if len(own) == 1 else "were"
-        source = "it" if len(own) == 1 else "them"
-        more = f", and {counted(made, 'dataset')} made from {source}" if made else ""
+        sources = listed(dict.fromkeys(facts.thickened.values()))
+        more = f", and {counted(made, 'dataset')} made from {sources}" if made else ""
         sentences.append(f"{capital(counted(len(own), 'dataset'))} {verb} used{more}.")
     for dataset in own:
         sentences += [_cases(dataset), _grids(dataset)]
@@ -57,8 +57,8 @@ def _thickened(facts: RunFacts) -> list[str]:
         axes = dict.fromkeys(_axis_in_words(each["axis"]) for each in found.values())
         factors = sorted({each["factor"] for each in found.values()})
         sentences.append(
-            f"The {'dataset' if len(found) == 1 else 'datasets'} {listed(found)} held the scans of "
-            f"{source} with voxels made {listed(factors, 'or')} times as long along "
+            f"The {'dataset' if len(found) == 1 else 'datasets'} {facts.named(found)} held the "
+            f"scans of {source} with voxels made {listed(factors, 'or')} times as long along "
             f"{listed(axes, 'or')}: intensities are means over the slice profile, labels those of "
             "the class that fills most of it."
         )
@@ -118,7 +118,9 @@ def _grids(dataset: DatasetFacts) -> str:
             f"them; {stored}."
         )
     median = f"The median shape was {edges(np.median(shape, axis=0))} voxels (ranges {ranges[1]})"
-    if (spacing == spacing[0]).all():
+    if (shape == shape[0]).all():
+        median = f"All scans had {edges(shape[0])} voxels"
+    if np.allclose(spacing, spacing[0], rtol=1e-4):
         return f"All voxels measured {edges(spacing[0])} {along}). {median}; {stored}."
     return (
         f"The median spacing was {edges(np.median(spacing, axis=0))} {along}; ranges {ranges[0]} "

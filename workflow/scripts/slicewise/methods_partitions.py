@@ -14,7 +14,7 @@ def partitions(facts: RunFacts) -> Paragraph:
     for name in facts.datasets:
         said.setdefault(_folds(facts, name), []).append(name)
     sentences = [
-        f"The cases of {listed(names)} were divided into {how}" for how, names in said.items()
+        f"The cases of {facts.named(names)} were divided into {how}" for how, names in said.items()
     ]
     sentences.append(
         "Partitions were disjoint at the level of cases, and every score is of a case that its "

@@ -23,7 +23,7 @@ FAMILIES = {
     "comparison": "in a comparison, over the mean foregrounds of all experiments, or over all "
     "their classes, of one metric and level",
     "anisotropy": "with thicker slices, over all thicknesses along all axes, or over these and "
-    "the classes, of one experiment",
+    "the classes, of one experiment, differences and their changes apart",
     "patch_size": "with smaller patches, over all experiments, and over the classes, or the sizes "
     "of structures, of one level",
 }
@@ -88,12 +88,12 @@ def evaluation(facts: RunFacts) -> Paragraph:
 
 def _thin_grid(facts: RunFacts) -> list[str]:
     """Return what scores of datasets with thicker slices are of, nothing where there are none."""
-    thick = [name for name, one in facts.datasets.items() if "thicken" in one.kind]
+    thick = facts.thickened
     if not thick:
         return []
-    sources = listed(dict.fromkeys(facts.datasets[name].kind["thicken"]["of"] for name in thick))
+    sources = listed(dict.fromkeys(thick.values()))
     return [
-        f"Those of {listed(thick)} were scored on the thin slices of {sources}, against their "
+        f"Those of {facts.named(thick)} were scored on the thin slices of {sources}, against their "
         "labels; a thin slice took the label of the thick one that it lies in. The ceiling is what "
         "a network scores there that predicts the thick labels without a mistake: a bound in "
         "practice, not in theory."

@@ -40,7 +40,7 @@ def _study(facts: RunFacts, name: str, study: Mapping) -> str:
         "experiments": listed(others if paired else study["experiments"]),
         "reference": study["reference"],
     }
-    where = f"on {listed(study['datasets'])}"
+    where = f"on {facts.named(study['datasets'])}"
     runs = ""
     if study["kind"] != "reading":
         folds, seeds = study["folds"], study["seeds"]
@@ -69,7 +69,8 @@ def limits(facts: RunFacts) -> Paragraph:
     if "anisotropy" in kinds:
         sentences.append(
             "With thicker slices, experiments that slice across different axes differ in the "
-            "anatomical plane as well as in the thickness."
+            "anatomical plane as well as in the thickness; only the change from networks of the "
+            "same planes on thin slices, where there are such, tells the two apart."
         )
     if "patch_size" in kinds:
         sentences += _of_patches(facts)

@@ -158,7 +158,8 @@ def pack(stack: Stack, edge: int) -> dict[str, Any]:
 
     The block is deflated: bytes of the image, each less its left neighbour, then the truth, then
     each prediction less the truth. Those two have the full grid and `bytes` to a voxel; the image
-    has at most `edge` rows and columns.
+    has at most `edge` rows and columns. `clipped` says whether values lie below the first and above
+    the last of the grey levels.
     """
     image, factors = coarser(stack.image, edge)
     levels = grey_levels(image)
@@ -178,6 +179,7 @@ def pack(stack: Stack, edge: int) -> dict[str, Any]:
         "spacing": [_short(mm) for mm in stack.spacing],
         "towards": stack.towards,
         "levels": [_short(value) for value in levels],
+        "clipped": [bool(image.min() < levels[0]), bool(image.max() > levels[-1])],
         "window": [_short(value) for value in np.percentile(image, WINDOW)],
         "data": deflated(content),
     }

@@ -75,9 +75,9 @@ def observe(
     time for which they are read when all of them are, as far as they fit. bytes_from_disk: for a
     sample, with nothing cached, which is what datasets cost that are larger than memory; nan
     without such reads, and where the system keeps pages all the same, as another process maps them
-    or there is no disk; kept_pages: how many; samples_per_second: of CPU time, with all cached; growth_mib: by how much
-    the memory of the process grows at its peak, mapped pages of files counted; resident_mib: all
-    of that peak.
+    or there is no disk; kept_pages: how many. samples_per_second: of CPU time, with all cached;
+    growth_mib: by how much the memory of the process grows at its peak, mapped pages of files
+    counted; resident_mib: all of that peak.
     """
     if cold:
         flush(files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,10 @@ import numpy as np
 from slicewise.dataset import Dataset
 from slicewise.plans import Architecture, Plan
 from slicewise.problems import Problem
-from slicewise.prose import Pair
+from slicewise.prose import Pair, listed
+
+MOST_THICK = 4
+"""Datasets with thicker slices of one source that a sentence names one by one."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,26 @@ class RunFacts:
     def settings(self, pair: Pair, section: str) -> Mapping:
         """Return a section of the config of the pair's experiment."""
         return self.config["experiments"][pair[1]][section]
+
+    def named(self, datasets: Iterable[str]) -> str:
+        """Return datasets as a list in a sentence, many thicker slices of one by first and last."""
+        groups: dict[str, list[str]] = {}
+        for name in datasets:
+            groups.setdefault(self.thickened.get(name, name), []).append(name)
+        words = []
+        for source, names in groups.items():
+            thick = [name for name in names if name in self.thickened]
+            words += [name for name in names if name not in thick]
+            whole = list(self.thickened.values()).count(source) == len(thick)
+            many = whole and len(thick) > MOST_THICK
+            words += [f"{thick[0]} to {thick[-1]}"] if many else thick
+        return listed(words)
+
+    @property
+    def thickened(self) -> dict[str, str]:
+        """Return the datasets whose slices were made thicker, and of which each was made."""
+        kinds = {name: one.kind.get("thicken") for name, one in self.datasets.items()}
+        return {name: settings["of"] for name, settings in kinds.items() if settings}
 
     @property
     def trained(self) -> list[Pair]:

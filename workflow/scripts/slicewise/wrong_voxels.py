@@ -1,9 +1,10 @@
-"""Where the wrong voxels of a class lie: at its ends, at its boundary, in another class, elsewhere.
+"""Where wrong voxels of a class lie: beyond its ends, at its boundary, in another class, elsewhere.
 
 Every wrong voxel is of exactly one kind, the first that fits:
 
-- `ends`: in a slice before the first or after the last one that truly shows the class, or from
-  there inwards before the prediction shows it too;
+- `ends`: beyond the ends of one of the two, along the axis of scoring: in a slice before the first
+  or after the last one that truly shows the class, however far away, or truly of it before the
+  prediction begins or after it stops;
 - `boundary`: in a slice that truth and prediction both show the class in, and next to the true
   outline or within the tolerance of it;
 - `classes`: of one foreground class in truth and of another in the prediction;
