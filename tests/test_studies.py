@@ -324,6 +324,7 @@ def test_colours_go_to_experiments_in_the_order_in_which_studies_name_them():
     loaded = load(
         "studies:\n"
         "  memory: {kind: reading, datasets: [a], experiments: [axial]}\n"
+        "  patches: {kind: patch_size, datasets: [a], experiments: [axial, other]}\n"
         "  first: {datasets: [a], experiments: [planes, other]}\n"
         "  second: {datasets: [b], experiments: [coronal, other]}"
     )

@@ -15,6 +15,10 @@ OF_EXPERIMENTS = {"reading": "arrays", "patch_size": "patch"}
 SCORING = ("comparison", "patch_size", "anisotropy")
 """Kinds of studies that score networks; `reading` measures how arrays are read and trains none."""
 
+COLORED = ("comparison", "anisotropy")
+"""Kinds of studies whose figures give experiments colours; those of the others give them to
+classes or to ways of reading."""
+
 OF_A_DATASET = (
     "spacing",
     "patch",
@@ -253,11 +257,11 @@ def twins_on(config: dict, study: dict, dataset: str) -> list[str]:
 def palette(config: dict) -> list[str]:
     """Return all experiments and ensembles in the order in which figures give them colours.
 
-    It is that in which they first stand in studies that score networks, then that of the config: an
-    experiment has one colour in all figures of a run.
+    It is that in which they first stand in studies whose figures colour them, then that of the
+    config: an experiment has one colour in all figures of a run.
     """
-    scored = (study for study in config["studies"].values() if study["kind"] in SCORING)
-    named = [model for study in scored for model in study["experiments"]]
+    colored = (one for one in config["studies"].values() if one["kind"] in COLORED)
+    named = [model for study in colored for model in study["experiments"]]
     return list(dict.fromkeys([*named, *config["experiments"], *config["ensembles"]]))
 
 
