@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 # The packages whose import, or whose name on conda-forge, is not their name on PyPI.
-IMPORTED_AS = {"yaml": "pyyaml"}
+IMPORTED_AS = {"yaml": "pyyaml", "PIL": "pillow"}
 ON_CONDA_FORGE = {"matplotlib-base": "matplotlib", "pytorch": "torch"}
 INSTALLED = [
     "requirements.txt",

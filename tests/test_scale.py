@@ -32,8 +32,10 @@ def test_a_thousand_cases_are_a_few_hundred_jobs_in_every_stage(root, tmp_path):
     )
     jobs = made.jobs()
     assert 200 < jobs.pop("analyze_cases") <= MAX_GROUPS
+    assert 200 < jobs.pop("hash_cases") <= MAX_GROUPS
     assert 3 * 200 < jobs.pop("export_cases") <= 3 * MAX_GROUPS
-    assert {jobs.pop(name) for name in ("train_fold", "predict_fold", "evaluate_fold")} == {45}
+    of_runs = ("train_fold", "predict_fold", "evaluate_fold", "locate_errors")
+    assert {jobs.pop(name) for name in of_runs} == {45}
     assert sum(jobs.values()) < 30
 
 

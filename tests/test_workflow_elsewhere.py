@@ -6,7 +6,10 @@ import yaml
 from checkouts import TINY, Checkout, checkout
 from scans import write_dataset
 
-TARGETS = "all evaluate export export_nnunet figures fingerprint plan predict train validate"
+TARGETS = (
+    "all comparisons evaluate explore_slices export export_nnunet figures fingerprint plan predict "
+    "record_provenance train validate write_methods"
+)
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,9 @@ def compress(folder: Path, names: Sequence[str], target: Path) -> list[str]:
         if done and total > MOST_COMPRESSED:
             break
         for path in paths:
-            np.savez_compressed(target / path.with_suffix(".npz").name, voxels=np.load(path))
+            np.savez_compressed(
+                target / path.with_suffix(".npz").name, voxels=np.load(path, allow_pickle=False)
+            )
         done.append(name)
     return done
 

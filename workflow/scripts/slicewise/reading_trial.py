@@ -111,13 +111,15 @@ class Trial:
 
     def _npy(self, name: str) -> list[np.ndarray]:
         """Return image (channel, slice, row, column) and label (slice, row, column) of a case."""
-        image, label = (np.load(path) for path in case_paths(self.folder, name)[:2])
+        image, label = (
+            np.load(path, allow_pickle=False) for path in case_paths(self.folder, name)[:2]
+        )
         return [image.swapaxes(0, 1), label]
 
     def _npz(self, name: str) -> list[np.ndarray]:
         """Return the same from compressed files."""
         paths = (path.with_suffix(".npz") for path in case_paths(self.folder, name)[:2])
-        image, label = (np.load(path)["voxels"] for path in paths)
+        image, label = (np.load(path, allow_pickle=False)["voxels"] for path in paths)
         return [image.swapaxes(0, 1), label]
 
     def _nifti(self, name: str) -> list[np.ndarray]:
