@@ -56,7 +56,7 @@ lint: .venv/test.stamp
 format: .venv/test.stamp
 	@.venv/bin/python -m ruff check --quiet --fix .
 	@.venv/bin/python -m ruff format --quiet .
-	@$(if $(SNAKEMAKE_FILES),.venv/bin/python -m snakefmt --quiet $(SNAKEMAKE_FILES))
+	@$(if $(SNAKEMAKE_FILES),.venv/bin/python -m snakefmt $(SNAKEMAKE_FILES))
 
 config-docs: .venv/run.stamp
 	@PYTHONPATH=workflow/scripts .venv/bin/python -m slicewise.config config/README.md
