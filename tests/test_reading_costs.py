@@ -1,8 +1,11 @@
 """What it costs to read samples, as a process counts it."""
 
+import json
 import math
 import mmap
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,13 +88,26 @@ def test_an_empty_file_has_no_pages(tmp_path):
     assert kept([tmp_path / "empty"]) == 0
 
 
-def test_memory_grows_by_what_is_held(large):
-    held = []
+HOLDING = """
+import json, sys
+from pathlib import Path
+from slicewise.reading_costs import observe
 
-    def read():
-        held[:] = [bytearray(64 * MIB)]
+held = []
 
-    found = observe(lambda: (read, lambda: None), 1, [large], 0, 0)
+def read():
+    held[:] = [b"x" * (64 * 2**20)]
+
+print(json.dumps(observe(lambda: (read, lambda: None), 1, [Path(sys.argv[1])], 0, 0)))
+"""
+
+
+def test_memory_grows_by_what_is_held(root, large):
+    """In a process of its own, as a trial is: one that has freed much before grows by less."""
+    command = [sys.executable, "-c", HOLDING, str(large)]
+    paths = {**os.environ, "PYTHONPATH": str(root / "workflow/scripts")}
+    said = subprocess.run(command, env=paths, capture_output=True, text=True, check=True).stdout
+    found = json.loads(said)
     assert 60 < found["growth_mib"] < 140  # the old one goes when the new one is there
     assert found["resident_mib"] >= found["growth_mib"]
     assert math.isnan(found["bytes_from_disk"])
