@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-import evaluate_fold
 import explore_slices
 from scans import affine_of, volume, write_case
+from slicewise import scoring, slice_stacks
 from slicewise.dataset import open_dataset
 from slicewise.files import write_nifti, write_parquet
 
@@ -58,10 +58,10 @@ def write_run(folder: Path, dataset_json: Path, run: tuple[str, int, int], cases
         write_nifti(
             target / "predictions" / f"{name}.nii.gz", nib.Nifti1Image(found, stored.affine)
         )
-        stack = evaluate_fold.stack_slices(stored.affine, truth.shape, 2)
+        stack = slice_stacks.stack_slices(stored.affine, truth.shape, 2)
         planes = (np.moveaxis(array, 2, 0) for array in (truth, found))
         chosen = np.ones(truth.shape[2], bool)
-        rows, _ = evaluate_fold.score_case(*planes, source.labels, stack, 1.0, chosen)
+        rows, _ = scoring.score_case(*planes, source.labels, stack, 1.0, chosen)
         tables.append(rows.assign(case=name, experiment=experiment, fold=fold, seed=seed))
     write_parquet(target / "per_slice.parquet", pd.concat(tables))
     return target

@@ -15,10 +15,8 @@ from slicewise.problems import BadInput
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("explorer")
-    write_page(made, made / "index.html")
-    return made
+def folder(explored):
+    return explored
 
 
 @pytest.fixture(scope="module")

@@ -97,6 +97,7 @@ def test_of_several_points_in_one_spot_each_click_shows_the_next(explorer):
         explorer.page.mouse.click(x, y)
         explorer.wait_for(lambda: explorer.status not in seen)
         seen.add(explorer.status)
+    assert len(seen) == count
 
 
 def test_arrow_keys_go_through_slices_and_cases(explorer):

@@ -9,16 +9,13 @@ import json
 import numpy as np
 import pandas as pd
 
-from slicewise import geometry
 from slicewise.dataset import open_dataset
 from slicewise.files import write_csv, write_parquet, write_text
 from slicewise.job import logger, run
-from slicewise.records import read_fingerprint, read_fold, read_orientation
 from slicewise.scoring import CASE_COLUMNS, SLICE_COLUMNS, score_case
 from slicewise.selection import Selection, parse_selection
-from slicewise.slice_stacks import find_predictions, read_pair, stack_slices
+from slicewise.slice_stacks import held_out
 from slicewise.summaries import summarise
-from slicewise.volumes import read_header
 
 
 def report_choice(selection: Selection, chosen: dict[str, np.ndarray]) -> None:
@@ -70,25 +67,28 @@ def main(
     `dataset_json`, `fingerprint` and `orientation` are of, if they were.
     """
     source = open_dataset(dataset_json)
-    cases = read_fold(splits, int(fold), "val")["val"]
-    common = read_orientation(orientation)
-    spacing = geometry.target_spacing(read_fingerprint(fingerprint))
     selection = parse_selection(slices)
+    fold_cases = held_out(
+        source,
+        predictions,
+        splits=splits,
+        fold=int(fold),
+        fingerprint=fingerprint,
+        orientation=orientation,
+        slice_axis=slice_axis,
+        selection=selection,
+        thickened=thickened,
+    )
     slice_rows, case_rows, files, chosen = [], [], {}, {}
-    for name, path in find_predictions(predictions, cases).items():
-        case = source.case(name)
-        header = read_header(case)
-        axis = geometry.sliced_axis(slice_axis, spacing, header.orientation, common["reorient"])
-        truth, prediction = read_pair(
-            case, path, source.labels, header, axis, common["reorient"], thickened
+    for one in fold_cases:
+        name, scored = one.case.name, one.chosen
+        tables = score_case(
+            one.truth, one.prediction, source.labels, one.stack, surface_tolerance_mm, scored
         )
-        stack = stack_slices(header.affine, header.shape, axis)
-        scored = selection.scored(truth, source.labels, stack.position_mm)
-        tables = score_case(truth, prediction, source.labels, stack, surface_tolerance_mm, scored)
         for rows, table in zip((slice_rows, case_rows), tables, strict=True):
             rows.append(table.assign(case=name))
-        known = int(source.labels.annotated(truth[scored]).sum())
-        files[name], chosen[name] = (str(case.label), str(path), known), scored
+        known = int(source.labels.annotated(one.truth[scored]).sum())
+        files[name], chosen[name] = (str(one.case.label), str(one.path), known), scored
     report_choice(selection, chosen)
     run_columns = {
         "dataset": dataset,

@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from slicewise import geometry
 from slicewise.dataset import open_dataset
 from slicewise.files import write_csv, write_parquet
 from slicewise.job import logger, run
 from slicewise.labels import Labels
-from slicewise.records import read_fingerprint, read_fold, read_orientation
 from slicewise.selection import parse_selection
-from slicewise.slice_stacks import SliceStack, find_predictions, read_pair, stack_slices
-from slicewise.volumes import read_header
+from slicewise.slice_stacks import SliceStack, held_out
 from slicewise.wrong_voxels import KINDS, kinds_of_wrong
 
 RUN_COLUMNS = ["dataset", "experiment", "fold", "seed", "case", "class", "label"]
@@ -95,22 +92,23 @@ def main(
     thickened: as in evaluate_fold.
     """
     source = open_dataset(dataset_json)
-    cases = read_fold(splits, int(fold), "val")["val"]
-    common = read_orientation(orientation)
-    spacing = geometry.target_spacing(read_fingerprint(fingerprint))
-    selection = parse_selection(slices)
+    fold_cases = held_out(
+        source,
+        predictions,
+        splits=splits,
+        fold=int(fold),
+        fingerprint=fingerprint,
+        orientation=orientation,
+        slice_axis=slice_axis,
+        selection=parse_selection(slices),
+        thickened=thickened,
+    )
     tables = []
-    for name, path in find_predictions(predictions, cases).items():
-        case = source.case(name)
-        header = read_header(case)
-        axis = geometry.sliced_axis(slice_axis, spacing, header.orientation, common["reorient"])
-        truth, prediction = read_pair(
-            case, path, source.labels, header, axis, common["reorient"], thickened
+    for one in fold_cases:
+        table = locate(
+            one.truth, one.prediction, source.labels, one.stack, surface_tolerance_mm, one.chosen
         )
-        stack = stack_slices(header.affine, header.shape, axis)
-        chosen = selection.scored(truth, source.labels, stack.position_mm)
-        table = locate(truth, prediction, source.labels, stack, surface_tolerance_mm, chosen)
-        tables.append(table.assign(case=name, voxel_ml=stack.voxel_mm3 / 1000))
+        tables.append(table.assign(case=one.case.name, voxel_ml=one.stack.voxel_mm3 / 1000))
     found = pd.concat(tables, ignore_index=True)
     found = found.assign(dataset=dataset, experiment=experiment, fold=int(fold), seed=int(seed))
     unit = [*RUN_COLUMNS, "voxel_ml"]

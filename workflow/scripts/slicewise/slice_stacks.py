@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,12 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from slicewise import geometry
-from slicewise.dataset import Case
+from slicewise.dataset import Case, Dataset
 from slicewise.labels import Labels
 from slicewise.original_grid import read_prediction
-from slicewise.volumes import Volume, read_stored_label
+from slicewise.records import read_fingerprint, read_fold, read_orientation
+from slicewise.selection import Selection
+from slicewise.volumes import Volume, read_header, read_stored_label
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,49 @@ def read_pair(
     truth = read_stored_label(case, labels, header)
     found = read_prediction(case, prediction, labels, header, reorient, thickened)
     return in_slices(truth, axis), in_slices(found, axis)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A held-out case of a fold as its slices are scored.
+
+    path: of the prediction; truth, prediction: (slice, row, column); chosen: which slices count,
+    bool (slice).
+    """
+
+    case: Case
+    path: Path
+    truth: np.ndarray
+    prediction: np.ndarray
+    stack: SliceStack
+    chosen: np.ndarray
+
+
+def held_out(
+    source: Dataset,
+    predictions: str | Path,
+    *,
+    splits: str | Path,
+    fold: int,
+    fingerprint: str | Path,
+    orientation: str | Path,
+    slice_axis: str | int,
+    selection: Selection,
+    thickened: Mapping | None,
+) -> Iterator[HeldOut]:
+    """Yield the held-out cases of a fold one by one, across the axis that `slice_axis` names.
+
+    thickened: how the slices of the predicted scans were made of those of `source`, if they were.
+    Raises ValueError as find_predictions and read_pair do.
+    """
+    reorient = read_orientation(orientation)["reorient"]
+    spacing = geometry.target_spacing(read_fingerprint(fingerprint))
+    cases = read_fold(splits, fold, "val")["val"]
+    for name, path in find_predictions(predictions, cases).items():
+        case = source.case(name)
+        header = read_header(case)
+        axis = geometry.sliced_axis(slice_axis, spacing, header.orientation, reorient)
+        pair = read_pair(case, path, source.labels, header, axis, reorient, thickened)
+        stack = stack_slices(header.affine, header.shape, axis)
+        chosen = selection.scored(pair[0], source.labels, stack.position_mm)
+        yield HeldOut(case, path, *pair, stack, chosen)
