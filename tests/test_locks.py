@@ -202,6 +202,7 @@ def test_a_workflow_of_two_modules_holds_the_results_of_both(tmp_path):
         execute=execute,
         execution_settings=SimpleNamespace(lock=True),
         dag_settings=SimpleNamespace(),
+        scheduling_settings=SimpleNamespace(max_jobs_per_timespan=None),
     )
     for results in ("one", "two", "two"):
         workflow.execute = locks.one_at_a_time(workflow, tmp_path / results)
@@ -211,3 +212,27 @@ def test_a_workflow_of_two_modules_holds_the_results_of_both(tmp_path):
     assert begun == [False, False]
     assert workflow.execution_settings.lock
     assert locks.RUN not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [([], None), (["--max-jobs-per-timespan", "10/1m"], (10, 60))],
+    ids=["as Snakemake starts", "as a user asks for"],
+)
+def test_only_a_rate_that_a_user_asks_for_limits_the_start_of_jobs(tmp_path, asked, kept):
+    """By its own limit Snakemake asks for the size of all inputs without a pause."""
+    from snakemake.cli import parse_args
+
+    _, arguments = parse_args(["--cores", "1", *asked])
+    settings = SimpleNamespace(max_jobs_per_timespan=arguments.max_jobs_per_timespan)
+    assert settings.max_jobs_per_timespan
+    workflow = SimpleNamespace(
+        execute=lambda **_: None,
+        execution_settings=SimpleNamespace(lock=False),
+        dag_settings=SimpleNamespace(),
+        scheduling_settings=settings,
+    )
+    plugin = SimpleNamespace(common_settings=SimpleNamespace(dryrun_exec=False))
+    locks.one_at_a_time(workflow, tmp_path)(executor_plugin=plugin)
+    limit = settings.max_jobs_per_timespan
+    assert (limit and (limit.max_jobs, limit.timespan)) == kept

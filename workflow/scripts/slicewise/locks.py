@@ -50,6 +50,10 @@ PATIENCE = 2 * GRACE
 """Seconds that a new run waits for jobs of one that was killed; most end at once."""
 
 
+START_RATE = (100, 1)
+"""Jobs, and seconds, that Snakemake starts at most that many of in, unless it is told a rate."""
+
+
 class Busy(Exception):
     """Another run, or a job of an earlier one, is at work in the folder of results."""
 
@@ -59,7 +63,8 @@ def one_at_a_time(workflow: Any, results: str | Path, about: str = "") -> Callab
 
     Snakemake's own lock outlives a run that was killed, and names nobody: with ours it takes none.
     What a killed job left is made again, as with --rerun-incomplete. Errors of the machine are said
-    in a sentence. Dry runs are free, and so are jobs, which Snakemake starts with --nolock.
+    in a sentence. Dry runs are free, and so are jobs, which Snakemake starts with --nolock. Jobs
+    start at any rate, unless a user limits it.
 
     about: what the run consists of, which it says first.
     """
@@ -74,6 +79,7 @@ def one_at_a_time(workflow: Any, results: str | Path, about: str = "") -> Callab
     def held(executor_plugin: Any, **given: Any) -> Any:
         settings = workflow.execution_settings
         workflow.dag_settings.force_incomplete = True
+        _start_at_any_rate(workflow.scheduling_settings)
         if any(held.folders.values()) and workflow.is_main_process:
             snakemake_logger.info("\n".join(held.folders.values()))
         if executor_plugin.common_settings.dryrun_exec or not settings.lock:
@@ -91,6 +97,18 @@ def one_at_a_time(workflow: Any, results: str | Path, about: str = "") -> Callab
 
     held.folders = {str(results): about}
     return held
+
+
+def _start_at_any_rate(settings: Any) -> None:
+    """Lift the rate that Snakemake limits the start of jobs to by default.
+
+    To keep to a rate, Snakemake 9.27 wakes every second, and once more for every job that has ended,
+    and asks for the size of all inputs of all jobs that wait (scheduling/job_scheduler.py): after a
+    few dozen jobs it takes a core for itself, or asks a cluster's file system without a pause.
+    """
+    limit = settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == START_RATE:
+        settings.max_jobs_per_timespan = None
 
 
 @contextmanager
