@@ -63,6 +63,7 @@ def analyse(chain: Chain, groups: int = 1, reorient: str = "auto") -> Chain:
         problems=problems,
         analyses=parts["analyses"],
         unused_files=open_dataset(chain.dataset_json).unused_files(),
+        reorient=reorient,
         validation=chain.validation,
     )
     merge_fingerprint.main(

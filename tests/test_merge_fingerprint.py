@@ -1,7 +1,5 @@
 """One fingerprint from groups of cases."""
 
-from collections import Counter
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain import Chain, analyse
-from merge_fingerprint import Histogram, RandomBits, decide_reorient, sample_counts
+from merge_fingerprint import Histogram, RandomBits, sample_counts
 from scans import write_dataset
 from slicewise.files import read_json
 
@@ -79,20 +77,6 @@ def test_draws_of_large_cases_are_numpys_too(voxels):
         found = sample_counts(lengths, 600_000, random)
         for counts, wanted in zip(found, drawn(lengths, 600_000, 1234), strict=True):
             np.testing.assert_array_equal(counts, wanted)
-
-
-@pytest.mark.parametrize(
-    ("reorient", "orientations", "turned"),
-    [
-        ("auto", {"RAS": 2}, False),
-        ("auto", {"LPS": 2}, False),
-        ("auto", {"RAS": 1, "LPS": 1}, True),
-        ("never", {"RAS": 1, "LPS": 1}, False),
-        ("always", {"LPS": 2}, True),
-    ],
-)
-def test_mixed_orientations_are_turned(reorient, orientations, turned):
-    assert decide_reorient(reorient, Counter(orientations)) is turned
 
 
 @pytest.fixture

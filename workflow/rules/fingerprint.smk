@@ -51,6 +51,7 @@ rule validate_dataset:
     localrule: True
     params:
         unused_files=lambda w: DATASETS[w.dataset].unused_files,
+        reorient=lookup(within=config, dpath="preprocessing/reorient"),
         code=digest("validate_dataset"),
     conda:
         "../../envs/analysis.yaml"

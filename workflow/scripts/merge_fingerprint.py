@@ -11,6 +11,7 @@ from slicewise.dataset import open_dataset
 from slicewise.files import read_json, write_json, write_table
 from slicewise.job import run
 from slicewise.problems import read_tables, refuse_errors
+from slicewise.stacks import decide_reorient
 
 INTENSITY_SAMPLES = int(10e7)
 """Foreground voxels drawn from the whole dataset (nnU-Net: num_foreground_voxels_for_...)."""
@@ -79,11 +80,6 @@ class Histogram:
         found = (mean, self.percentile(50), np.sqrt(variance), values[0], values[-1])
         ends = (self.percentile(99.5), self.percentile(0.5))
         return dict(zip(names, map(float, (*found, *ends)), strict=True))
-
-
-def decide_reorient(reorient: str, orientations: Counter) -> bool:
-    """Say whether cases are turned to RAS+: under `auto` where they are stored in several ways."""
-    return reorient == "always" or (reorient == "auto" and len(orientations) > 1)
 
 
 def read_intensities(

@@ -23,6 +23,7 @@ from slicewise.problems import (
     rows,
     wrong,
 )
+from slicewise.stacks import stacked_elsewhere
 
 CHANNEL = re.compile(r"_\d{4}$")
 """How the name of an image ends that has the number of its channel."""
@@ -91,7 +92,7 @@ def no_foreground(records: dict[str, dict], dataset: Dataset) -> list[Problem]:
     return [wrong(dataset.root, "no foreground in any label", expected, mend)]
 
 
-def main(*, dataset_json, problems, analyses, unused_files, validation):
+def main(*, dataset_json, problems, analyses, unused_files, reorient, validation):
     """Write all problems of a dataset as CSV, errors first, and log warnings.
 
     Errors are only counted here: what refuses the table lists them.
@@ -101,6 +102,7 @@ def main(*, dataset_json, problems, analyses, unused_files, validation):
     found = read_tables(problems)
     found += unused(unused_files, dataset) + duplicates(records, dataset)
     found += no_foreground(records, dataset)
+    found += stacked_elsewhere(records, dataset, reorient)
     found.sort(key=lambda problem: (problem.severity, problem.case, problem.file))
     write_table(validation, COLUMNS, rows(found))
     about = f"{dataset_json}: {counted(found)} in {validation}"

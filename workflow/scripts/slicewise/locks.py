@@ -102,9 +102,9 @@ def one_at_a_time(workflow: Any, results: str | Path, about: str = "") -> Callab
 def _start_at_any_rate(settings: Any) -> None:
     """Lift the rate that Snakemake limits the start of jobs to by default.
 
-    To keep to a rate, Snakemake 9.27 wakes every second, and once more for every job that has ended,
-    and asks for the size of all inputs of all jobs that wait (scheduling/job_scheduler.py): after a
-    few dozen jobs it takes a core for itself, or asks a cluster's file system without a pause.
+    To keep to a rate, Snakemake 9.27 wakes every second, and once more for every job that has
+    ended, and asks for the size of all inputs of all jobs that wait (scheduling/job_scheduler.py):
+    after a few dozen jobs it takes a core for itself, or asks a cluster's files without a pause.
     """
     limit = settings.max_jobs_per_timespan
     if limit and (limit.max_jobs, limit.timespan) == START_RATE:
