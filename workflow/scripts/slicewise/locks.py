@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from slicewise.completeness import left_out
 from slicewise.machine import about_the_machine
 
 try:
@@ -63,8 +64,8 @@ def one_at_a_time(workflow: Any, results: str | Path, about: str = "") -> Callab
 
     Snakemake's own lock outlives a run that was killed, and names nobody: with ours it takes none.
     What a killed job left is made again, as with --rerun-incomplete. Errors of the machine are said
-    in a sentence. Dry runs are free, and so are jobs, which Snakemake starts with --nolock. Jobs
-    start at any rate, unless a user limits it.
+    in a sentence, and so is what a run that ended well has left out. Dry runs are free, and so are
+    jobs, which Snakemake starts with --nolock. Jobs start at any rate, unless a user limits it.
 
     about: what the run consists of, which it says first.
     """
@@ -89,7 +90,10 @@ def one_at_a_time(workflow: Any, results: str | Path, about: str = "") -> Callab
                 locked = [runs.enter_context(run(folder)) for folder in sorted(held.folders)]
                 runs.callback(setattr, settings, "lock", True)
                 settings.lock = not all(locked)
-                return execute(executor_plugin=executor_plugin, **given)
+                ended = execute(executor_plugin=executor_plugin, **given)
+                if missing := left_out(workflow):
+                    raise WorkflowError(missing)
+                return ended
         except Busy as error:
             raise WorkflowError(str(error)) from None
         except OSError as error:
