@@ -1,6 +1,11 @@
 """The README: the tests that it names are there, and so are the files that it links to."""
 
 import re
+import textwrap
+
+import yaml
+
+from slicewise import config
 
 
 def test_the_tests_that_the_readme_names_are_there(root):
@@ -23,3 +28,19 @@ def test_links_lead_to_files(root):
     targets = re.findall(r"\]\(([^)#]+)\)", text)
     assert targets
     assert [target for target in targets if not (root / target).exists()] == []
+
+
+def test_every_example_of_a_config_is_one_that_loads(root):
+    blocks = re.findall(r"```yaml\n(.*?)```", (root / "README.md").read_text("utf-8"), re.DOTALL)
+    assert len(blocks) >= 3
+    for block in blocks:
+        given = {"datasets": {"mine": {"raw": "mine"}}} | yaml.safe_load(textwrap.dedent(block))
+        loaded = config.load(given)
+        assert loaded["datasets"] == given["datasets"]
+
+
+def test_links_within_the_page_lead_to_headings(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
