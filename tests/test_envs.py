@@ -2,7 +2,9 @@ import ast
 import re
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import yaml
@@ -84,7 +86,7 @@ def test_conda_files_name_their_channels(envs, name):
 def test_every_requirement_of_a_job_is_in_a_conda_file(envs):
     required = set(pins(envs / "requirements.txt"))
     in_conda = {package for name in CONDA_FILES for package in conda_pins(envs / name)}
-    assert required - in_conda == {"snakemake"}
+    assert required - in_conda == {"snakemake", "pygments"}
 
 
 def test_what_nnunet_shares_with_a_run_has_the_same_version(envs):
@@ -123,6 +125,19 @@ def imported(folder):
 
 def test_what_a_run_imports_is_required(root, envs):
     assert imported(root / "workflow" / "scripts") <= set(pins(envs / "requirements.txt"))
+
+
+def test_what_a_report_asks_for_is_required(envs):
+    """Of what `snakemake --report` imports, Snakemake itself does not require all."""
+    snakemake = Path(find_spec("snakemake").origin).parent
+    brought = {
+        normalised(re.match(r"[\w.-]+", requirement)[0])
+        for requirement in metadata.requires("snakemake")
+        if "extra ==" not in requirement
+    }
+    asked = {normalised(name) for name in imported(snakemake / "report")} - {"snakemake"}
+    assert "pygments" in asked
+    assert asked <= brought | set(pins(envs / "requirements.txt"))
 
 
 def test_what_the_tests_import_is_required(root, envs):

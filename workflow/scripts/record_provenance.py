@@ -20,6 +20,7 @@ PACKAGES = (
     "snakemake",
     "jsonschema",
     "PyYAML",
+    "Pygments",
     "numpy",
     "scipy",
     "nibabel",
