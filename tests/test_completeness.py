@@ -34,16 +34,7 @@ def made(root, tmp_path):
     (tmp_path / "Snakefile").write_text(SNAKEFILE.format(scripts=scripts))
 
     def run(*arguments):
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--cores",
-            "1",
-            "--quiet",
-            "rules",
-            *arguments,
-        ]
+        command = [sys.executable, "-m", "snakemake", "--cores=1", "--quiet=rules", *arguments]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout + done.stderr
 

@@ -50,9 +50,8 @@ after the step it is at."""
 PATIENCE = 2 * GRACE
 """Seconds that a new run waits for jobs of one that was killed; most end at once."""
 
-
 START_RATE = (100, 1)
-"""Jobs, and seconds, that Snakemake starts at most that many of in, unless it is told a rate."""
+"""How many jobs Snakemake starts at most, in how many seconds, unless it is told a rate."""
 
 
 class Busy(Exception):

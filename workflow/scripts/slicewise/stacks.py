@@ -59,4 +59,4 @@ def stacked_elsewhere(
 def _thick_axis(record: Mapping, turned: bool) -> int:
     """Return the axis (reading order) with the largest spacing, as the case is read."""
     spacing = record["spacing_turned" if turned else "spacing"]
-    return max(range(3), key=lambda axis: spacing[axis])
+    return geometry.slice_axis("coarsest", spacing, record["orientation"])
